@@ -1,0 +1,58 @@
+"""What all tests share: golden texts, fixed seeds, Hypothesis's profile, and JAX in double precision.
+
+`golden` compares a text with tests/golden/<test file>/<test>.txt. Only `pytest --update-golden` (`make golden`)
+writes those files; the diff is then read in review like code.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+# Compilation inside a test makes its time uneven, so there is no deadline; CI tries the same examples each time.
+hypothesis.settings.register_profile("weft", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("weft")
+
+TESTS = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the texts under tests/golden anew")
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds() -> None:
+    np.random.seed(0)
+    random.seed(0)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """A function that holds a text against the golden file of this test; a test calls it once."""
+    folder = request.path.relative_to(TESTS).with_suffix("")
+    name = re.sub(r"[^\w.-]+", "_", request.node.name).strip("_")
+    path = TESTS / "golden" / folder / f"{name}.txt"
+    update = request.config.getoption("--update-golden")
+
+    def compare(text: str) -> None:
+        text = text.rstrip("\n") + "\n"
+        if update:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return
+        if not path.exists():
+            pytest.fail(f"{path.relative_to(TESTS.parent)} is missing; `make golden` writes it from:\n{text}")
+        assert text == path.read_text(encoding="utf-8"), f"differs from {path.relative_to(TESTS.parent)}"
+
+    return compare

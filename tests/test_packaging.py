@@ -1,0 +1,72 @@
+"""The package as installed: its list of packages is complete, and imports between the storeys go down only."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+FOLDERS = {"ir": "weft.ir", "kernels": "weft.kernels", "engine": "weft.engine"}
+# Each storey may import itself and those after it; the face (engine/public) sits on top of all.
+STOREYS = ["weft.engine", "weft.kernels", "weft.ir"]
+
+
+def package_of(folder: Path) -> str:
+    """The import name of a folder: weft.ir.ops for ir/ops, weft.numpy for engine/public/numpy."""
+    parts = folder.relative_to(ROOT).parts
+    if parts[:2] == ("engine", "public"):
+        return ".".join(("weft", *parts[2:]))
+    return ".".join((FOLDERS[parts[0]], *parts[1:]))
+
+
+def sources() -> list[Path]:
+    return sorted(path for top in FOLDERS for path in (ROOT / top).rglob("*.py"))
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in the file the import stands."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parents = package_of(path.parents[node.level - 1]).split(".") if node.level else []
+            base = ".".join([*parents, node.module] if node.module else parents)
+            modules |= {f"{base}.{alias.name}" for alias in node.names}
+    return modules
+
+
+def test_package_list_is_the_folders_with_sources() -> None:
+    listed = PYPROJECT["tool"]["setuptools"]["packages"]
+    assert len(listed) == len(set(listed))
+    assert sorted(listed) == sorted({package_of(path.parent) for path in sources()})
+
+
+def test_every_package_has_an_init_file() -> None:
+    missing = {path.parent for path in sources() if not (path.parent / "__init__.py").exists()}
+    assert not missing
+
+
+def test_the_package_is_marked_as_typed() -> None:
+    assert (ROOT / "engine/public/py.typed").exists()
+    assert PYPROJECT["tool"]["setuptools"]["package-data"] == {"weft": ["py.typed"]}
+
+
+@pytest.mark.parametrize("storey", STOREYS[1:])
+def test_imports_go_down_only(storey: str) -> None:
+    folder = ROOT / storey.removeprefix("weft.")
+    below = tuple(STOREYS[STOREYS.index(storey) :])
+    for path in folder.rglob("*.py"):
+        ours = {name for name in imported_modules(path) if name == "weft" or name.startswith("weft.")}
+        upward = {name for name in ours if not name.startswith(below)}
+        assert not upward, f"{path.relative_to(ROOT)} imports {upward}"
+
+
+def test_ir_knows_nothing_of_the_compiler() -> None:
+    for path in (ROOT / "ir").rglob("*.py"):
+        tops = {name.split(".")[0] for name in imported_modules(path)}
+        assert not tops & {"numba", "llvmlite", "jax"}, path.relative_to(ROOT)
