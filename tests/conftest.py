@@ -1,7 +1,7 @@
 """What all tests share: golden texts, fixed seeds, Hypothesis's profile, and JAX in double precision.
 
-`golden` compares a text with tests/golden/<test file>/<test>.txt. Only `pytest --update-golden` (`make golden`)
-writes those files; the diff is then read in review like code.
+`golden` compares a text with tests/golden/<test file>/<test>.txt. Only `pytest --update-golden` (`make
+golden`) writes those files; the diff is then read in review like code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-# Compilation inside a test makes its time uneven, so there is no deadline; CI tries the same examples each time.
+# Compilation inside a test makes its time uneven: no deadline. CI tries the same examples each time.
 hypothesis.settings.register_profile("weft", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("weft")
 

@@ -1,4 +1,4 @@
-"""The package as installed: its list of packages is complete, and imports between the storeys go down only."""
+"""The package as installed: its list of packages is complete; imports between storeys go down only."""
 
 from __future__ import annotations
 
