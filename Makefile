@@ -73,7 +73,7 @@ $(VENV)/.weft-examples: pyproject.toml | $(py)
 $(py):
 	@for p in $(pythons); do "$$p" -c '$(fits)' 2>/dev/null && python="$$p" && break; done; \
 	if [ -z "$$python" ]; then \
-	  echo "Weft needs Python 3.11, 3.12 or 3.13, and found: $$(for p in $(pythons); do "$$p" --version 2>/dev/null; done | paste -sd, -)"; \
+	  echo "Weft needs Python 3.11, 3.12 or 3.13, and found: $$(for p in $(pythons); do "$$p" --version 2>/dev/null || echo "no $$p"; done | paste -sd, -)"; \
 	  echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; \
 	fi >&2; \
 	echo "making $(VENV) with $$("$$python" --version)"; "$$python" -m venv $(VENV)
