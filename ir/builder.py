@@ -1,0 +1,336 @@
+"""Graphs under construction, and `bind`, the one way to apply a primitive.
+
+A `Value` stands for a result that a `GraphBuilder` has recorded. `bind` looks at the arguments: with a `Value` among them
+the equation goes to the *deepest* builder (the one made last), and values of other builders that it meets become captured
+inputs of that graph; without one NumPy computes. This rule alone makes transformations nest, and does the partial
+evaluation of linearization: what does not depend on a tangent is never recorded among the tangents.
+
+A `Recorder` is a builder whose inputs also have values one level further out (NumPy arrays, or Values of an outer graph).
+It can give the value of anything recorded, computed when it is first asked for: this is how `grad` without `jit` lets Python
+branch on values.
+
+Operations without array arguments (iota, full) go to the ambient builder, the innermost function being traced.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weft.ir.errors import ConcretizationError, LeakedTracerError
+from weft.ir.graph import Atom, Eqn, Graph, Literal, Source, Var
+from weft.ir.primitive import Primitive
+from weft.ir.types import ArrayType, type_of
+
+_depths = itertools.count(1)
+
+
+class _State(threading.local):
+    """What a thread is doing: functions being traced (innermost last), and the source line of the equation at hand."""
+
+    def __init__(self) -> None:
+        self.ambient: list[GraphBuilder] = []
+        self.source: Source | None = None
+
+
+state = _State()
+
+# Frames of these folders are ours; the first frame outside them is the user's line. The folders may be reached through links.
+_HOME = Path(__file__).resolve().parent.parent
+INTERNAL = {str(_HOME / folder) for folder in ("ir", "kernels", "engine")} | {str(Path(np.__file__).parent)}
+_internal_files: dict[str, bool] = {}
+
+
+def _is_internal(file: str) -> bool:
+    known = _internal_files.get(file)
+    if known is None:
+        path = str(Path(file).resolve())
+        known = any(path.startswith(folder) for folder in INTERNAL) or "optree" in path or file.startswith("<frozen")
+        _internal_files[file] = known
+    return known
+
+
+def user_source() -> Source | None:
+    """The user's line that is being executed, or ``None`` outside of any."""
+    if state.source is not None:
+        return state.source
+    frame = sys._getframe(1)
+    while frame is not None:
+        if not _is_internal(frame.f_code.co_filename):
+            return Source(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+@contextmanager
+def at_source(source: Source | None) -> Iterator[None]:
+    """Record equations as written at ``source``."""
+    previous, state.source = state.source, source
+    try:
+        yield
+    finally:
+        state.source = previous
+
+
+class Value:
+    """A result recorded in a builder: what rules and traced functions hold in place of an array."""
+
+    __slots__ = ("builder", "var")
+
+    # NumPy leaves operators with a Value to the Value.
+    __array_ufunc__: Any = None
+
+    def __init__(self, builder: GraphBuilder, var: Var):
+        self.builder = builder
+        self.var = var
+
+    @property
+    def type(self) -> ArrayType:
+        """Shape and dtype."""
+        return self.var.type
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape."""
+        return self.var.type.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype."""
+        return self.var.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.var.type.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.var.type.size
+
+
+class GraphBuilder:
+    """Collects equations. `finish` closes it and gives the graph and the values it captured from outside."""
+
+    def __init__(self, *, value_class: type[Value] = Value, name: str = "") -> None:
+        self.depth = next(_depths)
+        self.value_class = value_class
+        self.name = name
+        self.ins: list[Var] = []
+        self.eqns: list[Eqn] = []
+        self.captured: dict[int, tuple[Var, Any]] = {}
+        self.closed = False
+
+    def add_input(self, type: ArrayType) -> Value:
+        """A new input of the graph."""
+        var = Var(type)
+        self.ins.append(var)
+        return self.value_class(self, var)
+
+    def atom(self, x: Any) -> Atom:
+        """What an equation of this graph writes for ``x``: a variable of its own, a literal or a captured input."""
+        if isinstance(x, Value):
+            if x.builder is self:
+                return x.var
+            check_alive(x)
+            key: Any = x.var
+        else:
+            if not isinstance(x, np.ndarray):
+                x = np.asarray(x)
+            if x.ndim == 0:
+                return Literal(x)
+            key = x
+        entry = self.captured.get(id(key))
+        if entry is None:
+            entry = self.captured[id(key)] = (Var(type_of_value(x)), x)
+            self.on_capture(*entry)
+        return entry[0]
+
+    def on_capture(self, var: Var, x: Any) -> None:
+        """Called once for each captured value."""
+
+    def emit(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tuple[Value, ...]:
+        """Record ``prim[params] args`` and give its results."""
+        ins = tuple([self.atom(a) for a in args])
+        if prim.lower.kind == "scalar" and len(ins) > 1:
+            ins = self._broadcast_scalars(ins)
+        out_types = prim.out_types(tuple([a.type for a in ins]), params)
+        outs = tuple([Var(t) for t in out_types])
+        self.eqns.append(Eqn(prim, ins, outs, params, user_source()))
+        return tuple([self.value_class(self, v) for v in outs])
+
+    def _broadcast_scalars(self, ins: tuple[Atom, ...]) -> tuple[Atom, ...]:
+        """Operands of an elementwise equation: variables of rank 0 beside arrays are broadcast, literals stay."""
+        shape = next((a.type.shape for a in ins if a.type.shape), ())
+        if not shape or all(a.type.shape or isinstance(a, Literal) for a in ins):
+            return ins
+        from weft.ir.ops.shape import broadcast_p  # the primitives are declared on top of this module
+
+        def broadcast(atom: Atom) -> Atom:
+            if atom.type.shape or isinstance(atom, Literal):
+                return atom
+            out = Var(atom.type.with_shape(shape))
+            self.eqns.append(Eqn(broadcast_p, (atom,), (out,), {"shape": shape, "dims": ()}, user_source()))
+            return out
+
+        return tuple([broadcast(a) for a in ins])
+
+    def finish(self, outs: Sequence[Any]) -> tuple[Graph, list[Any]]:
+        """Close the graph. Captured values are its last inputs; they are returned in that order."""
+        out_atoms = tuple([self.atom(x) for x in outs])
+        self.closed = True
+        captured = list(self.captured.values())
+        graph = Graph(tuple(self.ins) + tuple(v for v, _ in captured), tuple(self.eqns), out_atoms)
+        return graph, [x for _, x in captured]
+
+
+class Recorder(GraphBuilder):
+    """A builder whose variables also have values one level out, computed in order when one is first asked for."""
+
+    def __init__(self, *, value_class: type[Value] = Value, name: str = "") -> None:
+        super().__init__(value_class=value_class, name=name)
+        self.env: dict[Var, Any] = {}
+        self.position = 0
+
+    def add_known(self, x: Any) -> Value:
+        """A new input that stands for ``x``."""
+        value = self.add_input(type_of_value(x))
+        self.env[value.var] = x
+        return value
+
+    def on_capture(self, var: Var, x: Any) -> None:
+        self.env[var] = x
+
+    def force(self, var: Var) -> Any:
+        """The value of ``var`` one level out."""
+        while var not in self.env:
+            eqn = self.eqns[self.position]
+            with at_source(eqn.source):
+                outs = bind_all(eqn.prim, [read(self.env, a) for a in eqn.ins], eqn.params)
+            self.env.update(zip(eqn.outs, outs, strict=True))
+            self.position += 1
+        return self.env[var]
+
+
+def read(env: dict[Var, Any], atom: Atom) -> Any:
+    """The value of an atom in an environment."""
+    return atom.value if isinstance(atom, Literal) else env[atom]
+
+
+def type_of_value(x: Any) -> ArrayType:
+    """The type of an array, scalar or `Value`."""
+    return x.var.type if isinstance(x, Value) else type_of(x)
+
+
+def check_alive(x: Value) -> None:
+    """Raise `LeakedTracerError` when the function that made ``x`` has been traced to its end."""
+    if x.builder.closed:
+        where = f" of {x.builder.name}" if x.builder.name else ""
+        made = next((e.source for e in x.builder.eqns if x.var in e.outs), None)
+        line = f", made at {made}," if made else ""
+        raise LeakedTracerError(
+            f"A traced value {x.type}{line} outlived the transformation{where} that made it. It was stored in a global, an "
+            f"attribute or a container while the function was traced. Return it from the function instead."
+        )
+
+
+def concrete(x: Any, what: str = "its value is needed") -> Any:
+    """The NumPy array behind ``x``; raises `ConcretizationError` when only its type is known."""
+    while isinstance(x, Value):
+        check_alive(x)
+        builder = x.builder
+        if not isinstance(builder, Recorder):
+            raise ConcretizationError(_concretization_message(x, what))
+        x = builder.force(x.var)
+    return x
+
+
+def _concretization_message(x: Value, what: str) -> str:
+    builder = x.builder
+    origin = next((e for e in builder.eqns if x.var in e.outs), None)
+    if origin is not None:
+        made = f"It is the result of {origin.prim.name} at {origin.source}."
+    else:
+        position = builder.ins.index(x.var) if x.var in builder.ins else None
+        names = getattr(builder, "argument_names", None)
+        name = names[position] if names and position is not None and position < len(names) else None
+        made = f"It is the argument {name}." if name else "It is an argument of the traced function."
+    return (
+        f"{what}, but {x.type} is traced by {builder.name or 'a transformation'}: only its shape and dtype are known.\n"
+        f"{made}\nAt {user_source()}.\n"
+        f"Choose by value with weft.numpy.where or weft.lax.select, or make the argument static (static_argnums)."
+    )
+
+
+_PYTHON_SCALARS = (bool, int, float, complex)
+
+
+def _scalars_to_dtype(args: Sequence[Any]) -> list[Any]:
+    """Python scalars take the dtype of the last array argument."""
+    if not any(type(a) in _PYTHON_SCALARS for a in args):
+        return list(args)
+    dtype = next((a.dtype for a in reversed(args) if type(a) not in _PYTHON_SCALARS), None)
+    return [np.asarray(a, dtype)[()] if type(a) in _PYTHON_SCALARS else a for a in args]
+
+
+def bind_all(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tuple[Any, ...]:
+    """Apply ``prim`` to values and give all its results as a tuple."""
+    args = _scalars_to_dtype(args)
+    deepest: GraphBuilder | None = None
+    for a in args:
+        if isinstance(a, Value) and (deepest is None or a.builder.depth > deepest.depth):
+            deepest = a.builder
+    if deepest is None and not args and state.ambient:
+        deepest = state.ambient[-1]
+    if deepest is not None:
+        if deepest.closed:
+            for a in args:
+                if isinstance(a, Value):
+                    check_alive(a)
+        return deepest.emit(prim, args, params)
+    with np.errstate(all="ignore"):
+        result = prim.reference(*args, **params)
+    return tuple(result) if prim.multiple else (result,)
+
+
+def bind(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+    """Apply ``prim`` to values: one result, or a tuple where the primitive gives several."""
+    outs = bind_all(prim, args, params)
+    return outs if prim.multiple else outs[0]
+
+
+@contextmanager
+def tracing(builder: GraphBuilder) -> Iterator[GraphBuilder]:
+    """Make ``builder`` the ambient one: the innermost function being traced."""
+    state.ambient.append(builder)
+    try:
+        yield builder
+    finally:
+        state.ambient.pop()
+
+
+def build(fun: Callable[..., Sequence[Any]], in_types: Sequence[ArrayType]) -> Graph:
+    """The graph of a function of values: how passes that interpret a graph give a graph.
+
+    ``fun`` must not capture values from outside.
+    """
+    builder = GraphBuilder()
+    previous, state.source = state.source, None
+    with tracing(builder):
+        try:
+            outs = fun(*[builder.add_input(t) for t in in_types])
+        finally:
+            state.source = previous
+    graph, captured = builder.finish(outs)
+    if captured:
+        # Arrays met on the way (constants of rules) stay with the graph as equations.
+        raise ValueError("a graph built from types alone captured values from outside")
+    return graph

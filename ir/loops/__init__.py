@@ -1,0 +1,1 @@
+"""The second, lower IR: loop nests over buffers, with symbolic extents."""

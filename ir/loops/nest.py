@@ -1,0 +1,183 @@
+"""Loop nests: what a schedule makes of a fused piece of a graph, and what an emitter turns into machine code.
+
+The one idea: a nest is generic in its sizes. Every extent, stride and offset is a run-time parameter ``p0, p1, ...`` (int64,
+given at the call), so equal nests of different shapes are the same machine code. Nests are frozen and hashable; two nests
+are the same kernel exactly when they are equal.
+
+The grammar of the text form (printer.py)::
+
+    nest  ::= "nest(" param "; " buffer, ... ") {" stmt* "}"
+    buffer::= name ":" dtype kind                                    kind: in, out, scratch
+    stmt  ::= name ":" dtype "=" const literal                       a constant
+            | name ":" dtype "=" param k                             a scalar given at the call (the bits of p_k)
+            | name ":" dtype "=" load buffer "[" index "]"
+            | name ":" dtype "=" index "(" index ")"                 an index as a value
+            | name, ... ":" dtype "=" op ["[" params "]"] name ...   a scalar operation
+            | "store" buffer "[" index "]" name
+            | name "<-" op name name                                 fold a value into an accumulator of an enclosing loop
+            | name "<-" name                                         replace it (fold "set")
+            | loop
+    loop  ::= "for" name "in" index [kind] ["carry" acc ...] "{" stmt* "}"      kind: parallel, vector, sequential
+    acc   ::= name ":" dtype "=" op "from" name
+    index ::= int | "p" k | loop variable | name (an integer value) | index (+ | - | * | // | %) index | min/max(index, index)
+
+Indices are int64 element offsets into flat buffers. Names are bound once, and visible until the end of the loop they are
+bound in; an accumulator is visible after its loop, and inside it stands for what was folded so far. The body of a nest is a
+list of statements; when its first loop is marked "parallel" it is chunked: a kernel runs iterations ``begin <= i < end`` of it.
+Chunks run at the same time and each runs the whole rest of the body, so beside such a loop stand neither loops nor stores.
+
+Distinct buffers never overlap in memory. Iterations of a loop run in order; that LLVM may run them side by side it must prove.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# An index is an int (constant), Param, a str (loop variable or integer value), or IndexOp.
+Index = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """Run-time parameter number ``k`` of the kernel."""
+
+    k: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOp:
+    """``op`` of two indices; op is one of ``+ - * // % min max``. Division and remainder have positive divisors and floor."""
+
+    op: str
+    a: Index
+    b: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A flat array that the kernel gets by address. ``kind`` is "in", "out" or "scratch" (contents undefined at entry)."""
+
+    name: str
+    dtype: np.dtype
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """``name = value``; ``bits`` holds the value's bytes, so that equal means same bits (NaN, -0.0)."""
+
+    name: str
+    dtype: np.dtype
+    bits: bytes
+
+    @property
+    def value(self) -> np.generic:
+        """The constant as a NumPy scalar."""
+        return np.frombuffer(self.bits, self.dtype)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ParamValue:
+    """``name`` = the scalar whose bits are in parameter ``k`` (low bytes; complex128 takes two, k and k+1)."""
+
+    name: str
+    dtype: np.dtype
+    k: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexValue:
+    """``name`` = an index as a value of ``dtype``."""
+
+    name: str
+    dtype: np.dtype
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """``name = buffer[index]``."""
+
+    name: str
+    dtype: np.dtype
+    buffer: str
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """``buffer[index] = value``."""
+
+    buffer: str
+    index: Index
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """``name = op[params](args)``: a scalar operation of the vocabulary in weft.kernels.scalar_ops."""
+
+    name: str
+    dtype: np.dtype
+    op: str
+    args: tuple[str, ...]
+    params: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """A loop-carried scalar: starts as ``init`` (a name), each `Accumulate` folds a value in with ``op``.
+
+    ``op`` is add, mul, max, min, and, or, xor: folds of add and mul may be re-associated, max and min propagate NaN.
+    ``first``/``argmax`` style folds carry two accumulators and are written with `Op` and ``op="set"``.
+    """
+
+    name: str
+    dtype: np.dtype
+    op: str
+    init: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    """Fold ``value`` into the accumulator ``acc`` of an enclosing loop (for op "set": replace it)."""
+
+    acc: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """``for var in range(extent)`` over ``body``, carrying accumulators."""
+
+    var: str
+    extent: Index
+    kind: str
+    body: tuple[Any, ...]
+    carries: tuple[Accumulator, ...] = ()
+
+
+Stmt = Const | ParamValue | IndexValue | Load | Store | Op | Accumulate | Loop
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """A kernel: how many parameters it takes, its buffers in call order, its statements."""
+
+    n_params: int
+    buffers: tuple[Buffer, ...]
+    body: tuple[Any, ...]
+
+    @property
+    def chunked(self) -> Loop | None:
+        """The loop that a kernel runs from begin to end; None when the kernel ignores begin and end."""
+        first = next((s for s in self.body if isinstance(s, Loop)), None)
+        return first if first is not None and first.kind == "parallel" else None
+
+    def __str__(self) -> str:
+        from weft.ir.loops.printer import print_nest
+
+        return print_nest(self)

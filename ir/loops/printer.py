@@ -1,0 +1,123 @@
+"""Loop nests as text, in the grammar of `weft.ir.loops.nest`: one statement a line, names as they are bound.
+
+The one idea: `statement_lines` numbers the statements in the order of the text, so that the verifier can point at the
+line of the one that is wrong without keeping positions in the data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from weft.ir.loops.nest import (
+    Accumulate,
+    Const,
+    Index,
+    IndexOp,
+    IndexValue,
+    Load,
+    Loop,
+    Nest,
+    Op,
+    Param,
+    ParamValue,
+    Store,
+)
+from weft.ir.types import SHORT_NAMES, is_complex, is_inexact
+
+_SUM, _PRODUCT, _ATOM = 1, 2, 3
+_PRECEDENCE = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "//": _PRODUCT, "%": _PRODUCT, "min": _ATOM, "max": _ATOM}
+
+
+def print_index(index: Index) -> str:
+    """Print an index with the fewest brackets that keep its structure: ``i0*p1 + (i1 + 3)//2``."""
+    return _index(index)[0]
+
+
+def _index(index: Index) -> tuple[str, int]:
+    """The text of ``index``, and how tightly it binds."""
+    match index:
+        case str():
+            return index, _ATOM
+        case int():
+            return str(index), _ATOM if index >= 0 else _SUM
+        case Param(k):
+            return f"p{k}", _ATOM
+        case IndexOp(op, a, b):
+            (left, left_binds), (right, right_binds) = _index(a), _index(b)
+            binds = _PRECEDENCE.get(op, _ATOM)
+            if binds == _ATOM:
+                return f"{op}({left}, {right})", _ATOM
+            left = left if left_binds >= binds else f"({left})"
+            right = right if right_binds > binds else f"({right})"
+            return (f"{left} {op} {right}" if binds == _SUM else f"{left}{op}{right}"), binds
+    return f"?{index!r}", _ATOM
+
+
+def print_dtype(dtype: np.dtype) -> str:
+    """The short name of ``dtype``: ``f32``."""
+    return SHORT_NAMES.get(dtype, str(dtype))
+
+
+def print_constant(const: Const) -> str:
+    """The value of a constant, so that it reads back as the same value: ``0.1``, ``nan``, ``(1-0j)``, ``true``."""
+    value = const.value
+    if is_complex(const.dtype):
+        return repr(complex(value))
+    if is_inexact(const.dtype):
+        return repr(float(value))
+    return str(value.item()).lower()
+
+
+def statement_lines(nest: Nest) -> list[tuple[int | None, str]]:
+    """The lines of the text of ``nest``, each with the number of the statement that begins on it (None: a brace)."""
+    buffers = ", ".join(f"{b.name}: {print_dtype(b.dtype)} {b.kind}" for b in nest.buffers)
+    lines: list[tuple[int | None, str]] = [(None, f"nest({nest.n_params}; {buffers}) {{")]
+    count = 0
+
+    def write(body: tuple[Any, ...], indent: str, folds: dict[str, str]) -> None:
+        nonlocal count
+        for statement in body:
+            number, count = count, count + 1
+            lines.append((number, indent + _statement(statement, folds)))
+            if isinstance(statement, Loop):
+                inner = folds | {acc.name: acc.op for acc in statement.carries} if statement.carries else folds
+                write(statement.body, indent + "  ", inner)
+                lines.append((None, indent + "}"))
+
+    write(nest.body, "  ", {})
+    lines.append((None, "}"))
+    return lines
+
+
+def _statement(statement: Any, folds: dict[str, str]) -> str:
+    match statement:
+        case Const(name, dtype, _):
+            return f"{name}: {print_dtype(dtype)} = const {print_constant(statement)}"
+        case ParamValue(name, dtype, k):
+            return f"{name}: {print_dtype(dtype)} = param {k}"
+        case IndexValue(name, dtype, index):
+            return f"{name}: {print_dtype(dtype)} = index({print_index(index)})"
+        case Load(name, dtype, buffer, index):
+            return f"{name}: {print_dtype(dtype)} = load {buffer}[{print_index(index)}]"
+        case Store(buffer, index, value):
+            return f"store {buffer}[{print_index(index)}] {value}"
+        case Op(name, dtype, op, args, params):
+            settings = ", ".join(f"{key}={value!r}" for key, value in sorted(params))
+            return f"{name}: {print_dtype(dtype)} = {' '.join((f'{op}[{settings}]' if params else op, *args))}"
+        case Accumulate(acc, value):
+            fold = folds.get(acc, "?")
+            return f"{acc} <- {value}" if fold == "set" else f"{acc} <- {fold} {acc} {value}"
+        case Loop(var, extent, kind, _, carries):
+            words = [f"for {var} in {print_index(extent)}"]
+            words += [kind] if kind != "sequential" else []
+            accs = ", ".join(f"{a.name}: {print_dtype(a.dtype)} = {a.op} from {a.init}" for a in carries)
+            words += [f"carry {accs}"] if carries else []
+            return " ".join(words) + " {"
+    return f"?{statement!r}"
+
+
+def print_nest(nest: Nest) -> str:
+    """Print ``nest`` in the grammar of `weft.ir.loops.nest`. Equal nests print equal text."""
+    return "\n".join(line for _, line in statement_lines(nest))

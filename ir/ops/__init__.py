@@ -1,0 +1,1 @@
+"""The primitives, one file a family. Importing this package declares them all."""

@@ -1,0 +1,1 @@
+"""Passes: each file holds one function from graph to graph, named after its verb."""
