@@ -1,0 +1,399 @@
+"""The tape: a program as an array of fixed-size instructions.
+
+One call of a jitted function is one run of a tape. Its values live in buffers whose addresses stand in an
+array of *slots*, one a value, owned by the caller; instructions name slots, never buffers, so one tape serves
+any number of calls and threads at once. `weft.engine.runtime.interpreter` executes the instructions without
+the GIL; only ``YIELD`` comes back to Python, and the program counter it brings is all it takes to resume.
+
+An instruction is eight 64-bit words (`Field`). Behind the last instruction, in the same array, stand the
+pools of numbers that instructions refer to by word offset: ``dims`` and ``args``. By op:
+
+    END                                                                 the program is done
+    BIND    args = slots; extra = word of an array's data pointer       slot = slots[slot].data
+    ARENA   args = slot, offset, slot, offset, ...; extra = the arena   slot = slots[arena] + offset
+    KERNEL  address, dims, args, begin, end; extra = scratch            address(dims, buffers, begin, end)
+    GEMM    address, dims = GemmWord, args = a, b, c; extra = dtype     c = op(a) op(b), row-major, in batches
+    COPY    args = target, source; end = bytes                          memmove(target, source, end)
+    ZERO    args = target; end = bytes                                  memset(target, 0, end)
+    YIELD   extra = index of a Python callable                          return the next program counter
+
+A kernel is a C function ``void kernel(int64* dims, void** buffers, int64 begin, int64 end)``. Its buffer
+addresses are gathered into scratch words behind the slots: the array of slots is `Tape.slot_words` long, see
+`Tape.new_slots`.
+"""
+
+import ctypes
+import functools
+import math
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from weft.ir.errors import InternalError
+from weft.kernels.library.blas import GEMM_DTYPES, gemm_address, gemm_name
+
+__all__ = ["RETURNED", "Field", "GemmWord", "Op", "Tape", "TapeBuilder", "load_interpreter", "read_array"]
+
+WORD_BYTES = 8
+RETURNED = -1
+"""The program counter at the end of a tape."""
+
+Field = IntEnum("Field", "OP ADDRESS DIMS ARGS NARGS BEGIN END EXTRA", start=0)
+Field.__doc__ = "The words of an instruction."
+
+INSTRUCTION_BYTES = WORD_BYTES * len(Field)
+
+
+class Op(IntEnum):
+    """What an instruction does."""
+
+    END = 0
+    BIND = 1
+    ARENA = 2
+    KERNEL = 3
+    GEMM = 4
+    COPY = 5
+    ZERO = 6
+    YIELD = 7
+
+
+class GemmWord(IntEnum):
+    """The words of a ``GEMM`` instruction's dims.
+
+    BLAS is handed pointers to these very words: they are little-endian, so the first bytes of a word are the
+    letter or the 32-bit integer it expects (and all eight are the integer that a 64-bit BLAS expects).
+    Strides are in bytes.
+    """
+
+    M = 0
+    N = 1
+    K = 2
+    TRANS_A = 3
+    TRANS_B = 4
+    BATCH = 5
+    STRIDE_A = 6
+    STRIDE_B = 7
+    STRIDE_C = 8
+    LDA = 9
+    LDB = 10
+    LDC = 11
+    C_BYTES = 12
+    ALPHA = 13  # two words: a complex128 is the largest scalar
+    BETA = 15  # two words
+
+
+_TRANSPOSES = {0: "N", 1: "T", 2: "C"}
+_LARGEST_BLAS_INTEGER = 2**31 - 1
+
+
+class _Instruction(NamedTuple):
+    op: Op
+    address: int = 0
+    dims: tuple[int, ...] = ()
+    args: tuple[int, ...] = ()
+    begin: int = 0
+    end: int = 0
+    extra: int = 0
+
+    def slots(self) -> tuple[int, ...]:
+        """All slots that are read or written."""
+        return (*self.args[::2], self.extra) if self.op is Op.ARENA else self.args
+
+
+class TapeBuilder:
+    """Collects instructions in the order they run; `finish` lays them out as a `Tape`.
+
+    Slots are small integers. Each method up to `call_python` appends one instruction. What is asked for
+    wrongly raises `InternalError` here: the interpreter checks nothing.
+    """
+
+    def __init__(self) -> None:
+        """Start an empty program."""
+        self._instructions: list[_Instruction] = []
+        self._notes: dict[int, str] = {}
+
+    def bind(self, slots: Iterable[int]) -> None:
+        """Replace ``id(array)`` in each of ``slots`` by the address of the array's data.
+
+        The caller keeps the NumPy arrays alive, and has checked that they are C-contiguous and of the right
+        type.
+        """
+        self._append(_Instruction(Op.BIND, args=tuple(slots), extra=_array_data_word()))
+
+    def arena(self, arena_slot: int, places: Iterable[tuple[int, int]]) -> None:
+        """Let slots point into the buffer at ``arena_slot``: ``places`` are pairs (slot, offset in bytes)."""
+        args = tuple(number for place in places for number in place)
+        self._append(_Instruction(Op.ARENA, args=args, extra=arena_slot))
+
+    def kernel(self, address: int, dims: Sequence[int], args: Sequence[int], begin: int, end: int) -> None:
+        """Call the kernel at ``address`` on the buffers of the slots ``args``, for ``range(begin, end)``."""
+        if not address:
+            raise InternalError("a kernel needs an address, got 0.")
+        self._append(_Instruction(Op.KERNEL, address, tuple(dims), tuple(args), begin, end))
+
+    def gemm(
+        self,
+        dtype: npt.DTypeLike,
+        a: int,
+        b: int,
+        c: int,
+        m: int,
+        n: int,
+        k: int,
+        trans_a: int = 0,
+        trans_b: int = 0,
+        batch: int = 1,
+        strides: tuple[int, int, int] | None = None,
+    ) -> None:
+        """Multiply row-major matrices, ``c[m, n] = op(a)[m, k] @ op(b)[k, n]``, ``batch`` times.
+
+        Args:
+            dtype: one of `GEMM_DTYPES`, of all three matrices.
+            a: slot of the first operand, stored as ``(m, k)``, or ``(k, m)`` if it is transposed.
+            b: slot of the second operand, stored as ``(k, n)``, or ``(n, k)`` if it is transposed.
+            c: slot of the result; what it held is overwritten, not read.
+            m: rows of the result.
+            n: columns of the result.
+            k: the extent that is summed over; 0 gives zeros.
+            trans_a: 0 for ``a`` as stored, 1 for its transpose, 2 for its conjugate transpose.
+            trans_b: the same for ``b``.
+            batch: number of products.
+            strides: elements from one matrix to the next for a, b and c; 0 shares an operand among all
+                products. ``None`` means that matrices follow one another.
+        """
+        dtype = np.dtype(dtype)
+        address = gemm_address(dtype)
+        if min(m, n, k, batch) < 0 or max(m, n, k) > _LARGEST_BLAS_INTEGER:
+            raise InternalError(f"gemm needs extents from 0 to 2**31 - 1, got {m=} {n=} {k=} {batch=}.")
+        stride_a, stride_b, stride_c = (m * k, k * n, m * n) if strides is None else strides
+        if batch > 1 and abs(stride_c) < m * n:
+            raise InternalError(f"gemm results would overlap: {stride_c} elements apart, {m * n} long.")
+        scalars = np.zeros((2, 2 * WORD_BYTES // dtype.itemsize), dtype)
+        scalars[0, 0] = 1  # alpha; beta stays 0
+        dims = (
+            *(m, n, k),
+            *(ord(_TRANSPOSES[int(trans_a)]), ord(_TRANSPOSES[int(trans_b)]), batch),
+            *(stride * dtype.itemsize for stride in (stride_a, stride_b, stride_c)),
+            *(max(1, m if trans_a else k), max(1, k if trans_b else n), max(1, n)),
+            m * n * dtype.itemsize,
+            *scalars.reshape(-1).view(np.int64).tolist(),
+        )
+        self._append(_Instruction(Op.GEMM, address, dims, (a, b, c), extra=GEMM_DTYPES.index(dtype)))
+
+    def copy(self, dst: int, src: int, nbytes: int) -> None:
+        """Copy ``nbytes`` bytes from slot ``src`` to slot ``dst``; the two may overlap."""
+        self._append(_Instruction(Op.COPY, args=(dst, src), end=_checked_size(nbytes)))
+
+    def zero(self, dst: int, nbytes: int) -> None:
+        """Set ``nbytes`` bytes of slot ``dst`` to zero."""
+        self._append(_Instruction(Op.ZERO, args=(dst,), end=_checked_size(nbytes)))
+
+    def call_python(self, index: int) -> None:
+        """Leave native code and let `Tape.run` call its ``python_calls[index]`` with the slots."""
+        self._append(_Instruction(Op.YIELD, extra=index))
+
+    def note(self, text: str) -> None:
+        """Comment on the instruction added last, for `Tape.disassemble`."""
+        if not self._instructions:
+            raise InternalError("a note needs an instruction to stand behind.")
+        self._notes[len(self._instructions) - 1] = text
+
+    def finish(self, n_slots: int) -> "Tape":
+        """Lay out the instructions for programs of ``n_slots`` values.
+
+        Raises:
+            InternalError: an instruction names a slot outside ``range(n_slots)``.
+        """
+        program = [*self._instructions, _Instruction(Op.END)]
+        for pc, instruction in enumerate(program):
+            for slot in instruction.slots():
+                if not 0 <= slot < n_slots:
+                    raise InternalError(
+                        f"instruction {pc} ({instruction.op.name}) names slot {slot} of {n_slots}."
+                    )
+        pool: dict[tuple[int, ...], int] = {}
+        next_word = len(program) * len(Field)
+        for numbers in (numbers for one in program for numbers in (one.dims, one.args)):
+            if numbers and numbers not in pool:
+                pool[numbers] = next_word
+                next_word += len(numbers)
+        code = np.empty(next_word, np.int64)
+        for pc, one in enumerate(program):
+            extra = n_slots if one.op is Op.KERNEL else one.extra  # a kernel's scratch is behind the slots
+            code[pc * len(Field) : (pc + 1) * len(Field)] = (
+                *(one.op, one.address, pool.get(one.dims, 0), pool.get(one.args, 0)),
+                *(len(one.args), one.begin, one.end, extra),
+            )
+        for numbers, word in pool.items():
+            code[word : word + len(numbers)] = numbers
+        scratch = max((len(one.args) for one in program if one.op is Op.KERNEL), default=0)
+        return Tape(code, program, n_slots, n_slots + scratch, dict(self._notes))
+
+    def _append(self, instruction: _Instruction) -> None:
+        self._instructions.append(instruction)
+
+
+class Tape:
+    """A finished program: read-only, and safe to run from many threads at once.
+
+    Attributes:
+        code: the words of all instructions and pools, ``int64``, read-only.
+        code_address: where they stand in memory.
+        n_slots: number of values.
+        slot_words: length of the array of slots: the values, then scratch.
+
+    On a hot path, keep ``interpreter = load_interpreter()`` and call
+    ``interpreter(tape.code_address, 0, slots_address)``: a tape without ``YIELD`` has run when that returns.
+    `run` is the same with checks and calls back to Python.
+    """
+
+    __slots__ = ("_notes", "_program", "_yields", "code", "code_address", "n_slots", "slot_words")
+
+    def __init__(
+        self,
+        code: npt.NDArray[np.int64],
+        program: Sequence[_Instruction],
+        n_slots: int,
+        slot_words: int,
+        notes: dict[int, str],
+    ) -> None:
+        """Take over what `TapeBuilder.finish` laid out."""
+        code.flags.writeable = False
+        self.code = code
+        self.code_address: int = code.ctypes.data
+        self.n_slots = n_slots
+        self.slot_words = slot_words
+        self._program = program
+        self._notes = notes
+        # From the program counter that a YIELD returns to the index of what it calls.
+        self._yields = {pc + 1: one.extra for pc, one in enumerate(program) if one.op is Op.YIELD}
+
+    def new_slots(self) -> npt.NDArray[np.int64]:
+        """Return a fresh array for one call at a time: all slots null, scratch words included."""
+        return np.zeros(self.slot_words, np.int64)
+
+    def run(
+        self, slots: npt.NDArray[np.int64] | int, python_calls: Sequence[Callable[[Any], object]] = ()
+    ) -> None:
+        """Run the program.
+
+        Args:
+            slots: `slot_words` 64-bit words, filled as the tape's ``BIND`` and ``ARENA`` expect; or their
+                address.
+            python_calls: what `TapeBuilder.call_python` refers to. Each is called with ``slots`` as given
+                here. What it raises ends the run and is raised on.
+
+        Raises:
+            InternalError: ``slots`` is an array that the program cannot run on.
+        """
+        interpreter = load_interpreter()
+        if isinstance(slots, np.ndarray):
+            if slots.dtype != np.int64 or not slots.flags.carray or slots.size < self.slot_words:
+                raise InternalError(
+                    f"a tape needs {self.slot_words} writeable int64 slots, got {slots.dtype} {slots.shape}."
+                )
+            address = slots.ctypes.data
+        else:
+            address = slots
+        pc = interpreter(self.code_address, 0, address)
+        while pc != RETURNED:
+            python_calls[self._yields[pc]](slots)
+            pc = interpreter(self.code_address, pc, address)
+
+    def disassemble(self) -> str:
+        """Return the program as text, one line an instruction; ``%3`` is slot 3."""
+        lines = []
+        for pc, instruction in enumerate(self._program):
+            line = f"{pc:4}  {instruction.op.name.lower():<6}  {_operands(instruction)}"
+            note = self._notes.get(pc)
+            lines.append(f"{line}  ; {note}" if note else line.rstrip())
+        return "\n".join(lines)
+
+    def __len__(self) -> int:
+        """Count the instructions."""
+        return len(self._program)
+
+    def __repr__(self) -> str:
+        """Say the size; `disassemble` says the rest."""
+        return f"Tape({len(self)} instructions, {self.n_slots} slots)"
+
+
+@functools.cache
+def load_interpreter() -> Callable[[int, int, int], int]:
+    """Return the native ``interpreter(code_address, pc, slots_address) -> pc``, loaded at the first call."""
+    from weft.engine.runtime.interpreter import compile_interpreter
+
+    return compile_interpreter()
+
+
+def read_array(address: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return a writeable NumPy view of the buffer at ``address``, for what falls back to Python.
+
+    The view does not own the buffer: it must not outlive the run.
+    """
+    dtype = np.dtype(dtype)
+    nbytes = dtype.itemsize * math.prod(shape)
+    if nbytes == 0:
+        return np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, (ctypes.c_char * nbytes).from_address(address))
+
+
+def _operands(instruction: _Instruction) -> str:
+    """Print all but the name of an instruction."""
+    op, address, dims, args, begin, end, extra = instruction
+    slots = [f"%{slot}" for slot in args]
+    match op:
+        case Op.BIND:
+            return " ".join(slots)
+        case Op.ARENA:
+            places = zip(slots[::2], args[1::2], strict=True)
+            return ", ".join(f"{slot} = %{extra} + {offset}" for slot, offset in places)
+        case Op.KERNEL:
+            return f"{address:#x}({', '.join(slots)}) dims={list(dims)} range=[{begin}, {end})"
+        case Op.GEMM:
+            a, b = (
+                slot + {"N": "", "T": "'", "C": "*"}[chr(dims[word])]
+                for slot, word in ((slots[0], GemmWord.TRANS_A), (slots[1], GemmWord.TRANS_B))
+            )
+            dtype = GEMM_DTYPES[extra]
+            strides = [dims[GemmWord.STRIDE_A + i] // dtype.itemsize for i in range(3)]
+            sizes = f"m={dims[GemmWord.M]} n={dims[GemmWord.N]} k={dims[GemmWord.K]}"
+            batch = f" batch={dims[GemmWord.BATCH]} strides={strides}" if dims[GemmWord.BATCH] != 1 else ""
+            return f"{slots[2]} = {gemm_name(dtype)}({a}, {b}) {sizes}{batch}"
+        case Op.COPY:
+            return f"{slots[0]} = {slots[1]}, {end} bytes"
+        case Op.ZERO:
+            return f"{slots[0]} = 0, {end} bytes"
+        case Op.YIELD:
+            return f"call {extra}"
+        case _:
+            return ""
+
+
+def _checked_size(nbytes: int) -> int:
+    if nbytes < 0:
+        raise InternalError(f"a number of bytes cannot be negative, got {nbytes}.")
+    return nbytes
+
+
+def _array_data_word() -> int:
+    """Return which word of a NumPy array object is its data pointer: the first behind the object header."""
+    return object.__basicsize__ // WORD_BYTES
+
+
+def _check_memory_layout() -> None:
+    """Verify on a real array what native code takes for granted about this Python and this machine."""
+    array = np.arange(3)
+    found = ctypes.c_int64.from_address(id(array) + _array_data_word() * WORD_BYTES).value
+    if found != array.ctypes.data or sys.byteorder != "little":
+        raise ImportError(
+            "Weft needs CPython on a little-endian 64-bit machine, and NumPy arrays whose data pointer is "
+            f"right behind the object header of {object.__basicsize__} bytes."
+        )
+
+
+_check_memory_layout()
