@@ -1,32 +1,35 @@
 """Loop nests: what a schedule makes of a fused piece of a graph, and what an emitter turns into machine code.
 
-The one idea: a nest is generic in its sizes. Every extent, stride and offset is a run-time parameter ``p0, p1, ...`` (int64,
-given at the call), so equal nests of different shapes are the same machine code. Nests are frozen and hashable; two nests
-are the same kernel exactly when they are equal.
+The one idea: a nest is generic in its sizes. Every extent, stride and offset is a run-time parameter ``p0, p1, ...``
+(int64, given at the call), so equal nests of different shapes are the same machine code. Nests are frozen and
+hashable; two nests are the same kernel exactly when they are equal.
 
 The grammar of the text form (printer.py)::
 
-    nest  ::= "nest(" param "; " buffer, ... ") {" stmt* "}"
-    buffer::= name ":" dtype kind                                    kind: in, out, scratch
-    stmt  ::= name ":" dtype "=" const literal                       a constant
-            | name ":" dtype "=" param k                             a scalar given at the call (the bits of p_k)
+    nest  ::= "nest(" n_params "; " buffer, ... ") {" stmt* "}"
+    buffer::= name ":" dtype kind                       kind: in, out, scratch
+    stmt  ::= name ":" dtype "=" const literal          a constant
+            | name ":" dtype "=" param k                a scalar given at the call (the bits of p_k)
             | name ":" dtype "=" load buffer "[" index "]"
-            | name ":" dtype "=" index "(" index ")"                 an index as a value
-            | name, ... ":" dtype "=" op ["[" params "]"] name ...   a scalar operation
+            | name ":" dtype "=" index "(" index ")"    an index as a value
+            | name ":" dtype "=" op ["[" params "]"] name ...   a scalar operation
             | "store" buffer "[" index "]" name
-            | name "<-" op name name                                 fold a value into an accumulator of an enclosing loop
-            | name "<-" name                                         replace it (fold "set")
+            | name "<-" op name name                    fold a value into an accumulator of an enclosing loop
+            | name "<-" name                            replace it (fold "set")
             | loop
-    loop  ::= "for" name "in" index [kind] ["carry" acc ...] "{" stmt* "}"      kind: parallel, vector, sequential
+    loop  ::= "for" name "in" index [kind] ["carry" acc, ...] "{" stmt* "}"     kind: parallel, vector, sequential
     acc   ::= name ":" dtype "=" op "from" name
-    index ::= int | "p" k | loop variable | name (an integer value) | index (+ | - | * | // | %) index | min/max(index, index)
+    index ::= int | "p" k | loop variable | name (an integer value)
+            | index (+ | - | * | // | %) index | min(index, index) | max(index, index)
 
-Indices are int64 element offsets into flat buffers. Names are bound once, and visible until the end of the loop they are
-bound in; an accumulator is visible after its loop, and inside it stands for what was folded so far. The body of a nest is a
-list of statements; when its first loop is marked "parallel" it is chunked: a kernel runs iterations ``begin <= i < end`` of it.
-Chunks run at the same time and each runs the whole rest of the body, so beside such a loop stand neither loops nor stores.
+Indices are int64 element offsets into flat buffers. Names are bound once, and visible until the end of the loop they
+are bound in; an accumulator is visible after its loop, and inside it stands for what was folded so far. The body of a
+nest is a list of statements; when its first loop is marked "parallel" it is chunked: a kernel runs iterations
+``begin <= i < end`` of it. Chunks run at the same time and each runs the whole rest of the body, so beside such a loop
+stand neither loops nor stores.
 
-Distinct buffers never overlap in memory. Iterations of a loop run in order; that LLVM may run them side by side it must prove.
+Distinct buffers never overlap in memory. The iterations of a loop mean what they mean in order; that some may run side
+by side ("vector") is for LLVM to prove, so the mark is a hint and never changes a result.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class IndexOp:
-    """``op`` of two indices; op is one of ``+ - * // % min max``. Division and remainder have positive divisors and floor."""
+    """``op`` of two indices: ``+ - * // % min max``. Division and remainder have positive divisors and floor."""
 
     op: str
     a: Index
@@ -58,7 +61,7 @@ class IndexOp:
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """A flat array that the kernel gets by address. ``kind`` is "in", "out" or "scratch" (contents undefined at entry)."""
+    """A flat array, given by address. ``kind`` is "in", "out" or "scratch" (contents undefined at entry)."""
 
     name: str
     dtype: np.dtype
@@ -81,7 +84,7 @@ class Const:
 
 @dataclass(frozen=True, slots=True)
 class ParamValue:
-    """``name`` = the scalar whose bits are in parameter ``k`` (low bytes; complex128 takes two, k and k+1)."""
+    """``name`` = the scalar whose bits are in parameter ``k`` (low bytes; complex128 takes k and k+1)."""
 
     name: str
     dtype: np.dtype
@@ -118,7 +121,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """``name = op[params](args)``: a scalar operation of the vocabulary in weft.kernels.scalar_ops."""
+    """``name = op[params](args)``: a scalar operation of `weft.ir.loops.vocabulary`."""
 
     name: str
     dtype: np.dtype
@@ -132,7 +135,7 @@ class Accumulator:
     """A loop-carried scalar: starts as ``init`` (a name), each `Accumulate` folds a value in with ``op``.
 
     ``op`` is add, mul, max, min, and, or, xor: folds of add and mul may be re-associated, max and min propagate NaN.
-    ``first``/``argmax`` style folds carry two accumulators and are written with `Op` and ``op="set"``.
+    Folds of another kind (argmax carries a value and a place) are written with `Op`s on the accumulators and "set".
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Loop nests as text, in the grammar of `weft.ir.loops.nest`: one statement a line, names as they are bound.
 
-The one idea: `statement_lines` numbers the statements in the order of the text, so that the verifier can point at the
-line of the one that is wrong without keeping positions in the data.
+The one idea: `statement_lines` numbers the statements in the order of the text, so that the verifier can point at
+the line of the one that is wrong without keeping positions in the data.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def print_dtype(dtype: np.dtype) -> str:
 
 
 def print_constant(const: Const) -> str:
-    """The value of a constant, so that it reads back as the same value: ``0.1``, ``nan``, ``(1-0j)``, ``true``."""
+    """The value of a constant, so that it reads back the same: ``0.1``, ``nan``, ``(1-0j)``, ``true``."""
     value = const.value
     if is_complex(const.dtype):
         return repr(complex(value))
@@ -71,7 +71,7 @@ def print_constant(const: Const) -> str:
 
 
 def statement_lines(nest: Nest) -> list[tuple[int | None, str]]:
-    """The lines of the text of ``nest``, each with the number of the statement that begins on it (None: a brace)."""
+    """The lines of ``nest`` as text, each with the number of the statement it shows (None: a brace)."""
     buffers = ", ".join(f"{b.name}: {print_dtype(b.dtype)} {b.kind}" for b in nest.buffers)
     lines: list[tuple[int | None, str]] = [(None, f"nest({nest.n_params}; {buffers}) {{")]
     count = 0
@@ -82,8 +82,8 @@ def statement_lines(nest: Nest) -> list[tuple[int | None, str]]:
             number, count = count, count + 1
             lines.append((number, indent + _statement(statement, folds)))
             if isinstance(statement, Loop):
-                inner = folds | {acc.name: acc.op for acc in statement.carries} if statement.carries else folds
-                write(statement.body, indent + "  ", inner)
+                carried = {acc.name: acc.op for acc in statement.carries}
+                write(statement.body, indent + "  ", folds | carried)
                 lines.append((None, indent + "}"))
 
     write(nest.body, "  ", {})
@@ -105,7 +105,8 @@ def _statement(statement: Any, folds: dict[str, str]) -> str:
             return f"store {buffer}[{print_index(index)}] {value}"
         case Op(name, dtype, op, args, params):
             settings = ", ".join(f"{key}={value!r}" for key, value in sorted(params))
-            return f"{name}: {print_dtype(dtype)} = {' '.join((f'{op}[{settings}]' if params else op, *args))}"
+            words = (f"{op}[{settings}]" if params else op, *args)
+            return f"{name}: {print_dtype(dtype)} = {' '.join(words)}"
         case Accumulate(acc, value):
             fold = folds.get(acc, "?")
             return f"{acc} <- {value}" if fold == "set" else f"{acc} <- {fold} {acc} {value}"
