@@ -15,8 +15,8 @@ done without.
 """
 
 import contextlib
+import functools
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -30,6 +30,7 @@ from weft.engine.runtime.tape import (
     WORD_BYTES,
     Field,
     GemmWord,
+    Interpreter,
     Op,
 )
 
@@ -46,6 +47,10 @@ _M, _N, _K, _TRANS_A, _TRANS_B, _BATCH, _STRIDE_A, _STRIDE_B, _STRIDE_C, _LDA, _
 _ALPHA, _BETA = int(GemmWord.ALPHA), int(GemmWord.BETA)
 _INSTRUCTION_SET = zlib.crc32(repr((list(Op), list(Field), list(GemmWord))).encode())
 
+# Type checkers take these for what Python calls; only native code does, with other types.
+_intrinsic: Any = intrinsic
+_native: Any = functools.partial(njit, nogil=True, error_model="numpy")
+
 _POINTER = ir.IntType(8).as_pointer()
 _POINTER_TO_WORDS = ir.IntType(64).as_pointer()
 
@@ -54,7 +59,7 @@ def _word_at(builder: ir.IRBuilder, address: ir.Value, index: ir.Value) -> ir.Va
     return builder.gep(builder.inttoptr(address, _POINTER_TO_WORDS), [index])
 
 
-@intrinsic
+@_intrinsic
 def _read(typing_context, address, index):
     """Read word ``index`` of the words at ``address``."""
 
@@ -64,7 +69,7 @@ def _read(typing_context, address, index):
     return types.int64(types.int64, types.int64), emit
 
 
-@intrinsic
+@_intrinsic
 def _write(typing_context, address, index, value):
     """Write word ``index`` of the words at ``address``."""
 
@@ -75,7 +80,7 @@ def _write(typing_context, address, index, value):
     return types.void(types.int64, types.int64, types.int64), emit
 
 
-@intrinsic
+@_intrinsic
 def _move_bytes(typing_context, target, source, count):
     """Copy ``count`` bytes, which may overlap."""
 
@@ -87,7 +92,7 @@ def _move_bytes(typing_context, target, source, count):
     return types.void(types.int64, types.int64, types.int64), emit
 
 
-@intrinsic
+@_intrinsic
 def _clear_bytes(typing_context, target, count):
     """Set ``count`` bytes to zero."""
 
@@ -98,7 +103,7 @@ def _clear_bytes(typing_context, target, count):
     return types.void(types.int64, types.int64), emit
 
 
-@intrinsic
+@_intrinsic
 def _call_kernel(typing_context, function, dims, buffers, begin, end):
     """Call ``void function(int64* dims, void** buffers, int64 begin, int64 end)``."""
 
@@ -114,7 +119,7 @@ def _call_kernel(typing_context, function, dims, buffers, begin, end):
     return types.void(*[types.int64] * 5), emit
 
 
-@intrinsic
+@_intrinsic
 def _call_gemm(typing_context, function, pointers):
     """Call ``void function(void* ...)``, all of ``pointers`` (a tuple of addresses) being its arguments."""
 
@@ -128,10 +133,7 @@ def _call_gemm(typing_context, function, pointers):
     return types.void(types.int64, pointers), emit
 
 
-_native = {"nogil": True, "error_model": "numpy"}
-
-
-@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_native)
+@_native(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _gemm(function, words, a, b, c):
     """Multiply a batch of row-major matrices: each C[m, n] = op(A) op(B)."""
     if _read(words, _M) == 0 or _read(words, _N) == 0:
@@ -216,7 +218,7 @@ def interpret(code: int, pc: int, slots: int) -> int:
             return RETURNED
 
 
-def compile_interpreter() -> Callable[[int, int, int], int]:
+def compile_interpreter() -> Interpreter:
     """Return `interpret` as machine code: out of the cache where that works, compiled where it does not.
 
     Returns:
@@ -226,10 +228,11 @@ def compile_interpreter() -> Callable[[int, int, int], int]:
     # The cache is an optimisation: trouble with it costs time, never the program.
     for way in (_load, _load_or_compile, _compile_and_keep):
         with contextlib.suppress(Exception):
-            entry = way(njit(cache=True, **_native)(interpret)).entry_point
+            entry: Interpreter = way(_native(cache=True)(interpret)).entry_point
             if entry(0, -1, 0) == _INSTRUCTION_SET:
                 return entry
-    return _load_or_compile(njit(**_native)(interpret)).entry_point
+    compiled: Interpreter = _load_or_compile(_native()(interpret)).entry_point
+    return compiled
 
 
 _SIGNATURE = types.int64(types.int64, types.int64, types.int64)

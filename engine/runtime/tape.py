@@ -36,11 +36,24 @@ import numpy.typing as npt
 from weft.ir.errors import InternalError
 from weft.kernels.library.blas import GEMM_DTYPES, gemm_address, gemm_name
 
-__all__ = ["RETURNED", "Field", "GemmWord", "Op", "Tape", "TapeBuilder", "load_interpreter", "read_array"]
+__all__ = [
+    "RETURNED",
+    "Field",
+    "GemmWord",
+    "Interpreter",
+    "Op",
+    "Tape",
+    "TapeBuilder",
+    "load_interpreter",
+    "read_array",
+]
 
 WORD_BYTES = 8
 RETURNED = -1
 """The program counter at the end of a tape."""
+
+Interpreter = Callable[[int, int, int], int]
+"""``interpreter(code_address, pc, slots_address) -> pc``: run until the end or a yield."""
 
 Field = IntEnum("Field", "OP ADDRESS DIMS ARGS NARGS BEGIN END EXTRA", start=0)
 Field.__doc__ = "The words of an instruction."
@@ -169,6 +182,8 @@ class TapeBuilder:
         address = gemm_address(dtype)
         if min(m, n, k, batch) < 0 or max(m, n, k) > _LARGEST_BLAS_INTEGER:
             raise InternalError(f"gemm needs extents from 0 to 2**31 - 1, got {m=} {n=} {k=} {batch=}.")
+        if {trans_a, trans_b} - _TRANSPOSES.keys():
+            raise InternalError(f"gemm knows the transposes 0, 1 and 2, got {trans_a=} {trans_b=}.")
         stride_a, stride_b, stride_c = (m * k, k * n, m * n) if strides is None else strides
         if batch > 1 and abs(stride_c) < m * n:
             raise InternalError(f"gemm results would overlap: {stride_c} elements apart, {m * n} long.")
@@ -176,7 +191,7 @@ class TapeBuilder:
         scalars[0, 0] = 1  # alpha; beta stays 0
         dims = (
             *(m, n, k),
-            *(ord(_TRANSPOSES[int(trans_a)]), ord(_TRANSPOSES[int(trans_b)]), batch),
+            *(ord(_TRANSPOSES[trans_a]), ord(_TRANSPOSES[trans_b]), batch),
             *(stride * dtype.itemsize for stride in (stride_a, stride_b, stride_c)),
             *(max(1, m if trans_a else k), max(1, k if trans_b else n), max(1, n)),
             m * n * dtype.itemsize,
@@ -323,8 +338,8 @@ class Tape:
 
 
 @functools.cache
-def load_interpreter() -> Callable[[int, int, int], int]:
-    """Return the native ``interpreter(code_address, pc, slots_address) -> pc``, loaded at the first call."""
+def load_interpreter() -> Interpreter:
+    """Return the native interpreter: the first call loads or compiles it, and imports Numba."""
     from weft.engine.runtime.interpreter import compile_interpreter
 
     return compile_interpreter()
@@ -339,7 +354,8 @@ def read_array(address: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np
     nbytes = dtype.itemsize * math.prod(shape)
     if nbytes == 0:
         return np.empty(shape, dtype)
-    return np.ndarray(shape, dtype, (ctypes.c_char * nbytes).from_address(address))
+    buffer: Any = (ctypes.c_char * nbytes).from_address(address)
+    return np.ndarray(shape, dtype, buffer)
 
 
 def _operands(instruction: _Instruction) -> str:

@@ -8,6 +8,7 @@ Every argument of these routines is a pointer (the Fortran convention) and matri
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,9 @@ from weft.ir.errors import DTypeError
 
 __all__ = ["GEMM_DTYPES", "blas_address", "gemm_address", "gemm_name"]
 
-GEMM_DTYPES = tuple(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
+GEMM_DTYPES: tuple[np.dtype[Any], ...] = tuple(
+    np.dtype(name) for name in ("float32", "float64", "complex64", "complex128")
+)
 """The dtypes BLAS multiplies, in the order of its type letters s, d, c, z."""
 
 _LETTERS = dict(zip(GEMM_DTYPES, "sdcz", strict=True))
