@@ -1,8 +1,8 @@
 """Loop nests: what a schedule makes of a fused piece of a graph, and what an emitter turns into machine code.
 
-The one idea: a nest is generic in its sizes. Every extent, stride and offset is a run-time parameter ``p0, p1, ...``
-(int64, given at the call), so equal nests of different shapes are the same machine code. Nests are frozen and
-hashable; two nests are the same kernel exactly when they are equal.
+The one idea: a nest is generic in its sizes. Every extent, stride and offset is a run-time parameter ``p0,
+p1, ...`` (int64, given at the call), so equal nests of different shapes are the same machine code. Nests are
+frozen and hashable; two nests are the same kernel exactly when they are equal.
 
 The grammar of the text form (printer.py)::
 
@@ -17,19 +17,20 @@ The grammar of the text form (printer.py)::
             | name "<-" op name name                    fold a value into an accumulator of an enclosing loop
             | name "<-" name                            replace it (fold "set")
             | loop
-    loop  ::= "for" name "in" index [kind] ["carry" acc, ...] "{" stmt* "}"     kind: parallel, vector, sequential
+    loop  ::= "for" name "in" index [kind] ["carry" acc, ...] "{" stmt* "}"
+    kind  ::= "parallel" | "vector"                     or nothing: sequential
     acc   ::= name ":" dtype "=" op "from" name
     index ::= int | "p" k | loop variable | name (an integer value)
             | index (+ | - | * | // | %) index | min(index, index) | max(index, index)
 
-Indices are int64 element offsets into flat buffers. Names are bound once, and visible until the end of the loop they
-are bound in; an accumulator is visible after its loop, and inside it stands for what was folded so far. The body of a
-nest is a list of statements; when its first loop is marked "parallel" it is chunked: a kernel runs iterations
-``begin <= i < end`` of it. Chunks run at the same time and each runs the whole rest of the body, so beside such a loop
-stand neither loops nor stores.
+Indices are int64 element offsets into flat buffers. Names are bound once, and visible until the end of the
+loop they are bound in; an accumulator is visible after its loop, and inside it stands for what was folded so
+far. The body of a nest is a list of statements; when its first loop is marked "parallel" it is chunked: a
+kernel runs iterations ``begin <= i < end`` of it. Chunks run at the same time and each runs the whole rest of
+the body, so beside such a loop stand neither loops nor stores.
 
-Distinct buffers never overlap in memory. The iterations of a loop mean what they mean in order; that some may run side
-by side ("vector") is for LLVM to prove, so the mark is a hint and never changes a result.
+Distinct buffers never overlap in memory. The iterations of a loop mean what they mean in order; that some may
+run side by side ("vector") is for LLVM to prove, so the mark is a hint and never changes a result.
 """
 
 from __future__ import annotations
@@ -49,10 +50,9 @@ class Param:
 
     k: int
 
-
-@dataclass(frozen=True, slots=True)
+ @dataclass(frozen=True, slots=True)
 class IndexOp:
-    """``op`` of two indices: ``+ - * // % min max``. Division and remainder have positive divisors and floor."""
+    """``op`` of two indices: ``+ - * // % min max``; division floors, and divisors are positive."""
 
     op: str
     a: Index
@@ -134,8 +134,8 @@ class Op:
 class Accumulator:
     """A loop-carried scalar: starts as ``init`` (a name), each `Accumulate` folds a value in with ``op``.
 
-    ``op`` is add, mul, max, min, and, or, xor: folds of add and mul may be re-associated, max and min propagate NaN.
-    Folds of another kind (argmax carries a value and a place) are written with `Op`s on the accumulators and "set".
+    ``op`` is add, mul, max, min, and, or, xor, set. Folds of add and mul may be re-associated; max and min
+    propagate NaN. Other folds (argmax carries a value and a place) are `Op`s on the accumulators, then "set".
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Loop nests as text, in the grammar of `weft.ir.loops.nest`: one statement a line, names as they are bound.
 
-The one idea: `statement_lines` numbers the statements in the order of the text, so that the verifier can point at
-the line of the one that is wrong without keeping positions in the data.
+The one idea: `statement_lines` numbers the statements in the order of the text, so that the verifier can
+point at the line of the one that is wrong without keeping positions in the data.
 """
 
 from __future__ import annotations
