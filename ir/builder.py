@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.errors import ConcretizationError, LeakedTracerError
+from weft.ir.errors import ConcretizationError, InternalError, LeakedTracerError
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Source, Var
 from weft.ir.primitive import Primitive
 from weft.ir.types import ArrayType, type_of
@@ -120,10 +120,19 @@ class Value:
 class GraphBuilder:
     """Collects equations. `finish` closes it and gives the graph and the values it captured from outside."""
 
-    def __init__(self, *, value_class: type[Value] = Value, name: str = "") -> None:
+    def __init__(self, *, value_class: type[Value] = Value, name: str = "", stage_all: bool = False) -> None:
+        """Open a graph.
+
+        Args:
+            value_class: class of the values handed out.
+            name: what errors call the function being traced.
+            stage_all: while ambient, record also what depends on no `Value` (passes do; NumPy computes it otherwise).
+        """
         self.depth = next(_depths)
         self.value_class = value_class
         self.name = name
+        self.stage_all = stage_all
+        self.makers: dict[Var, Eqn] = {}
         self.ins: list[Var] = []
         self.eqns: list[Eqn] = []
         self.captured: dict[int, tuple[Var, Any]] = {}
@@ -141,6 +150,9 @@ class GraphBuilder:
             if x.builder is self:
                 return x.var
             check_alive(x)
+            maker = x.builder.makers.get(x.var)
+            if maker is not None:  # iota, full: making it again is cheaper than carrying it in
+                return self.emit(maker.prim, (), dict(maker.params))[0].var
             key: Any = x.var
         else:
             if not isinstance(x, np.ndarray):
@@ -164,7 +176,10 @@ class GraphBuilder:
             ins = self._broadcast_scalars(ins)
         out_types = prim.out_types(tuple([a.type for a in ins]), params)
         outs = tuple([Var(t) for t in out_types])
-        self.eqns.append(Eqn(prim, ins, outs, params, user_source()))
+        eqn = Eqn(prim, ins, outs, params, user_source())
+        self.eqns.append(eqn)
+        if not ins:
+            self.makers[outs[0]] = eqn
         return tuple([self.value_class(self, v) for v in outs])
 
     def _broadcast_scalars(self, ins: tuple[Atom, ...]) -> tuple[Atom, ...]:
@@ -196,6 +211,7 @@ class Recorder(GraphBuilder):
     """A builder whose variables also have values one level out, computed in order when one is first asked for."""
 
     def __init__(self, *, value_class: type[Value] = Value, name: str = "") -> None:
+        """Open a graph of values that are known outside."""
         super().__init__(value_class=value_class, name=name)
         self.env: dict[Var, Any] = {}
         self.position = 0
@@ -207,6 +223,7 @@ class Recorder(GraphBuilder):
         return value
 
     def on_capture(self, var: Var, x: Any) -> None:
+        """A captured value is known."""
         self.env[var] = x
 
     def force(self, var: Var) -> Any:
@@ -288,7 +305,7 @@ def bind_all(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tu
     for a in args:
         if isinstance(a, Value) and (deepest is None or a.builder.depth > deepest.depth):
             deepest = a.builder
-    if deepest is None and not args and state.ambient:
+    if deepest is None and state.ambient and (not args or state.ambient[-1].stage_all):
         deepest = state.ambient[-1]
     if deepest is not None:
         if deepest.closed:
@@ -320,17 +337,12 @@ def tracing(builder: GraphBuilder) -> Iterator[GraphBuilder]:
 def build(fun: Callable[..., Sequence[Any]], in_types: Sequence[ArrayType]) -> Graph:
     """The graph of a function of values: how passes that interpret a graph give a graph.
 
-    ``fun`` must not capture values from outside.
+    ``fun`` must not use arrays or values from outside.
     """
-    builder = GraphBuilder()
-    previous, state.source = state.source, None
-    with tracing(builder):
-        try:
-            outs = fun(*[builder.add_input(t) for t in in_types])
-        finally:
-            state.source = previous
+    builder = GraphBuilder(stage_all=True)
+    with tracing(builder), at_source(None):
+        outs = fun(*[builder.add_input(t) for t in in_types])
     graph, captured = builder.finish(outs)
     if captured:
-        # Arrays met on the way (constants of rules) stay with the graph as equations.
-        raise ValueError("a graph built from types alone captured values from outside")
+        raise InternalError(f"a graph built from types alone captured {[str(type_of_value(x)) for x in captured]}.")
     return graph

@@ -1,0 +1,87 @@
+"""Transposition: turn a linear graph round, from tangents of inputs to cotangents of outputs.
+
+Equations that do not depend on a linear input are run forwards first (a rematerialised forward pass, where a graph has
+one); the linear ones are then visited in reverse, each sending its outputs' cotangents to its inputs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from weft.ir.builder import at_source, bind_all, build, read
+from weft.ir.errors import GradientError
+from weft.ir.graph import Graph, Literal, Var
+from weft.ir.ops.elementwise import add
+from weft.ir.primitive import Linear
+from weft.ir.rules import zeros_like
+
+
+def pull_back(graph: Graph, args: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+    """Cotangents of the inputs given as `Linear`, from those of the outputs (``None`` is zero, both ways).
+
+    Args:
+        graph: linear in the inputs that ``args`` gives as `Linear`.
+        args: a value or a `Linear` for each input.
+        cts: a cotangent or ``None`` for each output.
+    """
+    env: dict[Var, Any] = {}
+    linear: set[Var] = set()
+    for var, arg in zip(graph.ins, args, strict=True):
+        if isinstance(arg, Linear):
+            linear.add(var)
+        else:
+            env[var] = arg
+    backward = []
+    for eqn in graph.eqns:
+        if any(isinstance(a, Var) and a in linear for a in eqn.ins):
+            linear.update(eqn.outs)
+            backward.append(eqn)
+        else:
+            with at_source(eqn.source):
+                outs = bind_all(eqn.prim, [read(env, a) for a in eqn.ins], dict(eqn.params))
+            env.update(zip(eqn.outs, outs, strict=True))
+
+    found: dict[Var, Any] = {}
+
+    def send(atom: Any, ct: Any) -> None:
+        if ct is not None and isinstance(atom, Var) and atom in linear:
+            found[atom] = add(found[atom], ct) if atom in found else ct
+
+    for atom, ct in zip(graph.outs, cts, strict=True):
+        send(atom, ct)
+    for eqn in reversed(backward):
+        out_cts = [found.pop(v, None) for v in eqn.outs]
+        if all(ct is None for ct in out_cts):
+            continue
+        if eqn.prim.transpose is None:
+            raise GradientError(f"{eqn.prim.name} at {eqn.source} is not linear, so it cannot be transposed.")
+        ins = [
+            a.value if isinstance(a, Literal) else Linear(a.type) if a in linear else env[a] for a in eqn.ins
+        ]
+        with at_source(eqn.source):
+            in_cts = eqn.prim.transpose(eqn.prim, out_cts, ins, eqn.params)
+            for atom, ct in zip(eqn.ins, in_cts, strict=True):
+                send(atom, ct)
+    return [found.get(var) for var, arg in zip(graph.ins, args, strict=True) if isinstance(arg, Linear)]
+
+
+@functools.lru_cache(maxsize=512)
+def transpose(graph: Graph, linear: tuple[bool, ...]) -> Graph:
+    """The graph ``(non-linear inputs..., cotangents of outputs...) -> cotangents of the linear inputs``.
+
+    Args:
+        graph: linear in the inputs marked in ``linear``.
+        linear: for each input, whether to turn it round.
+    """
+    others = [t for t, is_linear in zip(graph.in_types, linear, strict=True) if not is_linear]
+
+    def fun(*args: Any) -> list[Any]:
+        known = iter(args)
+        full_args = [Linear(t) if is_linear else next(known) for t, is_linear in zip(graph.in_types, linear, strict=True)]
+        cts = pull_back(graph, full_args, list(known))
+        types = [t for t, is_linear in zip(graph.in_types, linear, strict=True) if is_linear]
+        return [zeros_like(Linear(t)) if ct is None else ct for ct, t in zip(cts, types, strict=True)]
+
+    return build(fun, [*others, *graph.out_types])
