@@ -50,7 +50,8 @@ class Param:
 
     k: int
 
- @dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True)
 class IndexOp:
     """``op`` of two indices: ``+ - * // % min max``; division floors, and divisors are positive."""
 

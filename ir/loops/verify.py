@@ -1,8 +1,8 @@
 """Checks that a loop nest is well formed: what every emitter may take for granted.
 
-The one idea: one walk in the order of the text with one scope. The first broken rule is reported with the whole
-text of the nest and a caret under the culprit. What depends on the sizes (is an offset inside its buffer?)
-cannot be seen here; the interpreter checks that when it runs.
+The one idea: one walk in the order of the text with one scope. The first broken rule is reported with the
+whole text of the nest and a caret under the culprit. What depends on the sizes (is an offset inside its
+buffer?) cannot be seen here; the interpreter checks that when it runs.
 """
 
 from __future__ import annotations
@@ -149,11 +149,9 @@ class _Verifier:
         carried = self.open.get(acc)
         if carried is None:
             self.fail(f"no loop around carries an accumulator {acc}", acc)
-        if self.use(value) != carried.dtype:
-            self.fail(
-                f"{value} is {print_dtype(self.use(value))}, the accumulator {acc} is {print_dtype(carried.dtype)}",
-                value,
-            )
+        dtype = self.use(value)
+        if dtype != carried.dtype:
+            self.fail(f"{value} is {print_dtype(dtype)}, {acc} is {print_dtype(carried.dtype)}", value)
 
     def loop(self, loop: Loop) -> list[str]:
         self.index(loop.extent)
@@ -247,7 +245,7 @@ def _inner_count(statement: Any) -> int:
 
 
 def _point_at(nest: Nest, number: int, culprit: str | None) -> str:
-    """The text of ``nest``, with a caret under the culprit on the line of statement ``number`` (-1: the header)."""
+    """The text of ``nest`` with a caret under the culprit in statement ``number`` (-1: the header)."""
     lines = []
     for at, (statement, line) in enumerate(statement_lines(nest)):
         lines.append(line)

@@ -1,8 +1,8 @@
 """The scalar operations of loop nests: what each means, as a NumPy function, and which dtypes go together.
 
 The one idea: this table is the meaning; the emitters' tables are held against it by tests. A reference takes
-and gives NumPy scalars *of the register form* of a dtype: float16 and bfloat16 are stored small and computed in
-float32, so an operation on them is one on float32, and only loads, stores and casts know the small types.
+and gives NumPy scalars *of the register form* of a dtype: float16 and bfloat16 are stored small and computed
+in float32, so an operation on them is one on float32, and only loads, stores and casts know the small types.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ RULES: dict[str, tuple[str, Callable[[np.dtype, list[np.dtype]], bool]]] = {
 
 
 def cast(value: Any, source: np.dtype, dtype: np.dtype) -> Any:
-    """Convert a value in register form: floats to integers truncate and saturate (NaN: 0); to bool is ``!= 0``."""
+    """Convert a value in register form: float to integer saturates and makes NaN 0; to bool is ``!= 0``."""
     if is_bool(dtype):
         return value != 0
     if is_complex(source) and not is_complex(dtype):
@@ -123,7 +123,7 @@ def _pow(x: Any, y: Any) -> Any:
 
 
 def _shift(x: Any, by: int) -> Any:
-    """``x`` shifted left (right for negative ``by``), with zeros shifted in at the bottom and the sign at the top."""
+    """``x`` shifted left, or right by ``-by``: zeros come in at the bottom, the sign at the top."""
     return _wrap(x.dtype, int(x) << by if by >= 0 else int(x) >> -by)
 
 

@@ -1,0 +1,167 @@
+"""Runs a loop nest in plain Python: the oracle that machine code is compared with.
+
+The one idea: nothing clever. Values are NumPy scalars in register form, every statement is looked at when its turn
+comes, and every load and store checks its bounds, which machine code does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from weft.ir.errors import InternalError
+from weft.ir.loops.nest import (
+    Accumulate,
+    Const,
+    Index,
+    IndexOp,
+    IndexValue,
+    Load,
+    Loop,
+    Nest,
+    Op,
+    Param,
+    ParamValue,
+    Store,
+)
+from weft.ir.loops.printer import print_index
+from weft.ir.loops.vocabulary import SCALAR_OPS, cast, evaluate, register_dtype
+from weft.ir.types import INT64
+
+
+def run_nest(
+    nest: Nest,
+    params: Sequence[int],
+    buffers: Sequence[np.ndarray],
+    begin: int | None = None,
+    end: int | None = None,
+) -> None:
+    """Run ``nest`` on flat arrays, storing into those of its "out" and "scratch" buffers.
+
+    Args:
+        nest: a nest that verifies.
+        params: one int64 for each parameter.
+        buffers: one 1-d array for each buffer, of its dtype.
+        begin: first iteration of the chunked loop; 0 when omitted.
+        end: the iteration before which to stop; all when omitted.
+
+    Raises:
+        InternalError: an offset is outside of its buffer, or the arguments do not fit the nest.
+    """
+    if len(params) != nest.n_params or len(buffers) != len(nest.buffers):
+        raise InternalError(
+            f"the nest takes {nest.n_params} parameters and {len(nest.buffers)} buffers, "
+            f"got {len(params)} and {len(buffers)}."
+        )
+    arrays = {}
+    for buffer, array in zip(nest.buffers, buffers, strict=True):
+        if array.ndim != 1 or array.dtype != buffer.dtype:
+            raise InternalError(
+                f"buffer {buffer.name} is a flat array of {buffer.dtype}, got {array.ndim}-d {array.dtype}."
+            )
+        arrays[buffer.name] = array
+    _Run(nest, [int(p) for p in params], arrays, begin, end).body(nest.body)
+
+
+class _Run:
+    def __init__(
+        self, nest: Nest, params: list[int], arrays: dict[str, np.ndarray], begin: int | None, end: int | None
+    ) -> None:
+        self.chunked, self.begin, self.end = nest.chunked, begin, end
+        self.params = params
+        self.arrays = arrays
+        self.values: dict[str, Any] = {}
+        self.dtypes: dict[str, np.dtype] = {}
+        self.folds: dict[str, str] = {}
+
+    def body(self, body: tuple[Any, ...]) -> None:
+        for statement in body:
+            self.statement(statement)
+
+    def statement(self, statement: Any) -> None:
+        match statement:
+            case Const(name, dtype, _):
+                self.bind(name, dtype, statement.value)
+            case ParamValue(name, dtype, k):
+                words = np.array(self.params[k : k + 2], np.int64)
+                self.bind(name, dtype, np.frombuffer(words.tobytes()[: dtype.itemsize], dtype)[0])
+            case IndexValue(name, dtype, index):
+                self.bind(name, dtype, cast(np.int64(self.index(index)), INT64, dtype))
+            case Load(name, dtype, buffer, index):
+                self.bind(name, dtype, self.arrays[buffer][self.offset(buffer, index)])
+            case Store(buffer, index, value):
+                array = self.arrays[buffer]
+                with np.errstate(all="ignore"):
+                    array[self.offset(buffer, index)] = np.asarray(self.values[value]).astype(array.dtype)
+            case Op(name, dtype, op, args, settings):
+                dtypes = [self.dtypes[arg] for arg in args]
+                values = [self.values[arg] for arg in args]
+                self.bind(name, dtype, evaluate(SCALAR_OPS[op], dtype, dtypes, values, dict(settings)))
+            case Accumulate(acc, value):
+                self.accumulate(acc, value)
+            case Loop():
+                self.loop(statement)
+            case _:
+                raise InternalError(f"{type(statement).__name__} is not a statement.")
+
+    def loop(self, loop: Loop) -> None:
+        for acc in loop.carries:
+            self.bind(acc.name, acc.dtype, self.values[acc.init])
+            self.folds[acc.name] = acc.op
+        start, stop = 0, self.index(loop.extent)
+        if loop is self.chunked:
+            start, stop = self.begin or 0, stop if self.end is None else self.end
+        self.dtypes[loop.var] = INT64
+        for i in range(start, stop):
+            self.values[loop.var] = i
+            self.body(loop.body)
+
+    def accumulate(self, acc: str, value: str) -> None:
+        fold, dtype, new = self.folds[acc], self.dtypes[acc], self.values[value]
+        if fold != "set":
+            new = evaluate(SCALAR_OPS[fold], dtype, [dtype, dtype], [self.values[acc], new], {})
+        self.values[acc] = new
+
+    def bind(self, name: str, dtype: np.dtype, value: Any) -> None:
+        self.dtypes[name] = dtype
+        self.values[name] = register_dtype(dtype).type(value)
+
+    def offset(self, buffer: str, index: Index) -> int:
+        at, size = self.index(index), len(self.arrays[buffer])
+        if not 0 <= at < size:
+            text = f"{buffer}[{print_index(index)}]"
+            raise InternalError(f"{text} is {buffer}[{at}], but {buffer} has {size} elements.")
+        return at
+
+    def index(self, index: Index) -> int:
+        match index:
+            case int():
+                return index
+            case str():
+                return int(self.values[index])
+            case Param(k):
+                return self.params[k]
+            case IndexOp(op, a, b):
+                return _compute(op, self.index(a), self.index(b))
+        raise InternalError(f"{index!r} is not an index.")
+
+
+def _compute(op: str, a: int, b: int) -> int:
+    match op:
+        case "+":
+            return a + b
+        case "-":
+            return a - b
+        case "*":
+            return a * b
+        case "//":
+            return a // b
+        case "%":
+            return a % b
+        case "min":
+            return min(a, b)
+        case "max":
+            return max(a, b)
+    raise InternalError(f"{op} does not make an index.")
