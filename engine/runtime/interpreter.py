@@ -22,6 +22,7 @@ from typing import Any
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from weft.engine.runtime.tape import (
@@ -36,7 +37,7 @@ from weft.engine.runtime.tape import (
 
 __all__ = ["compile_interpreter", "interpret"]
 
-# Numba freezes these as constants of the compiled code.
+# Numba freezes these numbers as constants of the compiled code.
 _OP, _ADDRESS, _DIMS, _ARGS, _NARGS, _BEGIN, _END, _EXTRA = (int(field) for field in Field)
 _BIND, _ARENA, _KERNEL, _GEMM, _COPY, _ZERO, _YIELD = (
     int(op) for op in (Op.BIND, Op.ARENA, Op.KERNEL, Op.GEMM, Op.COPY, Op.ZERO, Op.YIELD)
@@ -45,6 +46,7 @@ _M, _N, _K, _TRANS_A, _TRANS_B, _BATCH, _STRIDE_A, _STRIDE_B, _STRIDE_C, _LDA, _
     int(word) for word in list(GemmWord)[: GemmWord.ALPHA]
 )
 _ALPHA, _BETA = int(GemmWord.ALPHA), int(GemmWord.BETA)
+_SIGNATURE = types.int64(types.int64, types.int64, types.int64)
 _INSTRUCTION_SET = zlib.crc32(repr((list(Op), list(Field), list(GemmWord))).encode())
 
 # Type checkers take these for what Python calls; only native code does, with other types.
@@ -227,15 +229,13 @@ def compile_interpreter() -> Interpreter:
     """
     # The cache is an optimisation: trouble with it costs time, never the program.
     for way in (_load, _load_or_compile, _compile_and_keep):
-        with contextlib.suppress(Exception):
+        # The lock is what Numba itself holds while it compiles: LLVM takes one thread at a time.
+        with contextlib.suppress(Exception), global_compiler_lock:
             entry: Interpreter = way(_native(cache=True)(interpret)).entry_point
             if entry(0, -1, 0) == _INSTRUCTION_SET:
                 return entry
     compiled: Interpreter = _load_or_compile(_native()(interpret)).entry_point
     return compiled
-
-
-_SIGNATURE = types.int64(types.int64, types.int64, types.int64)
 
 
 def _load(dispatcher: Any) -> Any:

@@ -298,7 +298,7 @@ class Tape:
 
         Args:
             slots: `slot_words` 64-bit words, filled as the tape's ``BIND`` and ``ARENA`` expect; or their
-                address.
+                address. A run overwrites them, so fill them again for the next.
             python_calls: what `TapeBuilder.call_python` refers to. Each is called with ``slots`` as given
                 here. What it raises ends the run and is raised on.
 
