@@ -1,8 +1,9 @@
 """Params: the static metadata of an equation, and what makes two of them the same.
 
-The one idea: Python's ``==`` is too coarse for a compiler. ``0.0 == -0.0``, ``1 == True == 1.0`` and ``nan != nan``, yet programs
-that differ in the first two compute different things, and programs that agree in the last are one. `param_key` gives a
-hashable key that is equal exactly when the params mean the same, to the bit.
+The one idea: Python's ``==`` is too coarse for a compiler. ``0.0 == -0.0``, ``1 == True == 1.0`` and ``nan
+!= nan``, yet programs that differ in the first two compute different things, and programs that agree in the
+last are one. `param_key` gives a hashable key that is equal exactly when the params mean the same, to the
+bit.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def param_key(value: Any) -> Hashable:
     if callable(value) and kind.__hash__ is not None:
         return (callable, value)
     raise InternalError(
-        f"a param is {value!r}, of type {kind.__name__}. Params are int, float, complex, str, bool, None, dtypes, types, "
-        f"graphs, functions, slices and tuples of these; arrays are operands."
+        f"a param is {value!r}, of type {kind.__name__}. Params are int, float, complex, str, bool, None, "
+        f"dtypes, types, graphs, functions, slices and tuples of these; arrays are operands."
     )
 
 
@@ -57,7 +58,7 @@ def params_key(params: Mapping[str, Any]) -> Hashable:
 
 
 def map_graphs(eqn: Eqn, change: Callable[[Graph], Graph]) -> Eqn:
-    """``eqn`` with each graph among its params replaced by ``change(graph)``; ``eqn`` itself where nothing changes."""
+    """``eqn`` with ``change(graph)`` for each graph among its params; itself where nothing changes."""
     changed: dict[str, Any] = {}
     for name, value in eqn.params.items():
         new = _map_graph(value, change)

@@ -1,11 +1,13 @@
 """Graphs as text. The grammar stands in graph.py; parser.py reads it back.
 
-The one idea: names come from the order of binding (a, b, ..., z, aa, ...) and every scalar is written so that it reads back
-to the same bits, so equal graphs print equal text and ``parse_graph(print_graph(g)) == g``.
+The one idea: names come from the order of binding (a, b, ..., z, aa, ...) and every scalar is written so
+that it reads back to the same bits, so equal graphs print equal text, and parsing the text of a graph gives
+an equal graph.
 
-Scalars: the shortest decimal that gives the bits back, ``inf``, ``nan``; a NaN with another sign or payload is written by its bits,
-``0xfff8000000000000:f64``; complex numbers by their parts, ``(1.0,-0.0):c128``. A Python function among the params (the host
-code of a callback) prints as ``<name>``: for reading only, it has no text form.
+Scalars: the shortest decimal that gives the bits back, ``inf``, ``nan``; a NaN with another sign or payload
+is written by its bits, ``0xfff8000000000000:f64``; complex numbers by their parts, ``(1.0,-0.0):c128``. A
+Python function among the params (the host code of a callback) prints as ``<name>``: for reading only, it
+has no text form.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 
 from weft.ir.errors import InternalError
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
-from weft.ir.types import DTYPES, SHORT_NAMES, ArrayType, is_bool, is_complex, is_integer, real_dtype
+from weft.ir.types import SHORT_NAMES, ArrayType, is_bool, is_complex, is_integer, real_dtype
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _STEP = "  "
@@ -57,7 +59,8 @@ def print_scalar(value: np.generic) -> str:
         return str(value)
     if is_complex(dtype):
         return f"({print_scalar(value.real)},{print_scalar(value.imag)})"
-    for text in (str(value), repr(float(value))):  # the shortest in its own precision; widened, which is always exact
+    # The shortest decimal in its own precision; where that does not read back, widened, which is exact.
+    for text in (str(value), repr(float(value))):
         if dtype.type(text).tobytes() == value.tobytes():
             return text
     bits = int(np.frombuffer(value.tobytes(), _UNSIGNED[dtype.itemsize])[0])
@@ -65,7 +68,7 @@ def print_scalar(value: np.generic) -> str:
 
 
 def read_scalar(text: str, dtype: np.dtype) -> np.generic:
-    """The scalar that `print_scalar` wrote; raises ValueError or OverflowError where ``text`` is none of ``dtype``."""
+    """The scalar that `print_scalar` wrote; ValueError, OverflowError or KeyError where it is none."""
     scalar: np.generic
     if is_bool(dtype):
         scalar = np.bool_({"True": True, "False": False}[text])
@@ -96,7 +99,7 @@ class EqnText:
         return "".join(text for text, _ in self._pieces())
 
     def caret(self, part: str, i: int = 0) -> str:
-        """A line of spaces and carets that underlines piece ``i`` of ``"outs"``, ``"params"`` or ``"ins"``, or the ``"prim"``."""
+        """A line that underlines piece ``i`` of ``"outs"``, ``"params"`` or ``"ins"``, or the ``"prim"``."""
         column = 0
         for text, place in self._pieces():
             if place == (part, i):
@@ -150,8 +153,7 @@ def _name(i: int) -> str:
     while i:
         i, letter = divmod(i - 1, 26)
         name = _LETTERS[letter] + name
-    # A dtype's name is a fine variable too ("f", "bf"): digits set dtypes apart, except for bool.
-    return name if name not in DTYPES else name + "_"
+    return name
 
 
 def _param(value: Any, *, nested: bool, sources: bool) -> str:

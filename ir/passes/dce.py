@@ -1,0 +1,87 @@
+"""Dead code elimination: drop what no output needs.
+
+The one idea: one walk backwards. When an equation is met, everything that reads its results has been seen,
+so it is known which of them are needed. A call is cut down to the needed results of its graph, and to the
+operands that these need, before the walk goes on to what makes the operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from weft.ir.graph import Eqn, Graph, Var, sub_graphs
+from weft.ir.params import map_graphs
+
+_T = TypeVar("_T")
+
+# Structured primitives that mean their params["graph"] and nothing more: it may lose inputs and outputs.
+_CALLS = frozenset({"call", "checkpoint"})
+
+
+def dce(graph: Graph) -> Graph:
+    """Drop equations whose results are not needed, here and in carried graphs, and unneeded results of calls.
+
+    Keeps inputs, outputs and sources, and the graph object itself where nothing is dropped. An equation
+    without results is there for its effect and stays. Needs nothing; idempotent.
+    """
+    return _Walk().graph(graph, (True,) * len(graph.outs))
+
+
+class _Walk:
+    """One run of the pass. Equations may share a graph: each is cut once for each set of needed results."""
+
+    def __init__(self) -> None:
+        self.cut: dict[tuple[int, tuple[bool, ...]], Graph] = {}
+        self.effects: dict[int, bool] = {}
+
+    def graph(self, graph: Graph, wanted: tuple[bool, ...]) -> Graph:
+        """``graph`` with the ``wanted`` outputs alone and what they need; inputs stay."""
+        outs = tuple([atom for atom, want in zip(graph.outs, wanted, strict=True) if want])
+        needed = {atom for atom in outs if isinstance(atom, Var)}
+        kept: list[Eqn] = []
+        for eqn in reversed(graph.eqns):
+            if needed.isdisjoint(eqn.outs) and not self.has_effect(eqn):
+                continue
+            eqn = self.eqn(eqn, needed)
+            needed.update(a for a in eqn.ins if isinstance(a, Var))
+            kept.append(eqn)
+        kept.reverse()
+        same = len(kept) == len(graph.eqns) and all(a is b for a, b in zip(kept, graph.eqns, strict=True))
+        return graph if same and all(wanted) else graph.replace(eqns=kept, outs=outs)
+
+    def eqn(self, eqn: Eqn, needed: set[Var]) -> Eqn:
+        """A needed equation, its carried graphs cut."""
+        if not eqn.params:
+            return eqn
+        if eqn.prim.name not in _CALLS:
+            return map_graphs(eqn, lambda g: self.shared(g, (True,) * len(g.outs)))
+        inner = self.shared(eqn.params["graph"], tuple([v in needed for v in eqn.outs]))
+        read = {a for a in inner.outs if isinstance(a, Var)}
+        read.update(a for e in inner.eqns for a in e.ins if isinstance(a, Var))
+        used = [v in read for v in inner.ins]
+        if inner is eqn.params["graph"] and all(used):
+            return eqn
+        if not all(used):
+            inner = inner.replace(ins=_pick(inner.ins, used))
+        outs = tuple([v for v in eqn.outs if v in needed])
+        return Eqn(eqn.prim, _pick(eqn.ins, used), outs, {**eqn.params, "graph": inner}, eqn.source)
+
+    def shared(self, graph: Graph, wanted: tuple[bool, ...]) -> Graph:
+        key = (id(graph), wanted)
+        if key not in self.cut:
+            self.cut[key] = self.graph(graph, wanted)
+        return self.cut[key]
+
+    def has_effect(self, eqn: Eqn) -> bool:
+        """Whether the equation does something beside giving results, itself or in a graph it carries."""
+        return not eqn.outs or any(self.graph_has_effect(graph) for _, graph in sub_graphs(eqn))
+
+    def graph_has_effect(self, graph: Graph) -> bool:
+        if id(graph) not in self.effects:
+            self.effects[id(graph)] = any(map(self.has_effect, graph.eqns))
+        return self.effects[id(graph)]
+
+
+def _pick(items: Sequence[_T], keep: Sequence[bool]) -> tuple[_T, ...]:
+    return tuple([x for x, k in zip(items, keep, strict=True) if k])
