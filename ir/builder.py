@@ -27,6 +27,7 @@ import numpy as np
 from weft.ir.errors import ConcretizationError, InternalError, LeakedTracerError
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Source, Var
 from weft.ir.primitive import Primitive
+from weft.ir.quiet import quietly
 from weft.ir.types import ArrayType, type_of
 
 _depths = itertools.count(1)
@@ -137,6 +138,7 @@ class GraphBuilder:
         self.eqns: list[Eqn] = []
         self.captured: dict[int, tuple[Var, Any]] = {}
         self.closed = False
+        self.argument_names: Sequence[str] | None = None
 
     def add_input(self, type: ArrayType) -> Value:
         """A new input of the graph."""
@@ -277,7 +279,7 @@ def _concretization_message(x: Value, what: str) -> str:
         made = f"It is the result of {origin.prim.name} at {origin.source}."
     else:
         position = builder.ins.index(x.var) if x.var in builder.ins else None
-        names = getattr(builder, "argument_names", None)
+        names = builder.argument_names
         name = names[position] if names and position is not None and position < len(names) else None
         made = f"It is the argument {name}." if name else "It is an argument of the traced function."
     return (
@@ -313,8 +315,7 @@ def bind_all(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tu
                 if isinstance(a, Value):
                     check_alive(a)
         return deepest.emit(prim, args, params)
-    with np.errstate(all="ignore"):
-        result = prim.reference(*args, **params)
+    result = quietly(prim.reference, *args, **params)
     return tuple(result) if prim.multiple else (result,)
 
 

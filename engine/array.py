@@ -1,0 +1,234 @@
+"""`Array`: an immutable array on the CPU, a thin wrapper around a NumPy array that it owns.
+
+Eager operations are NumPy calls on the wrapped array, about as fast as NumPy's own, and never compile. The operators that
+scripts use most are written out here for speed; everything else comes from methods.py.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from weft.engine.methods import ArrayMethods
+from weft.ir.builder import Value
+from weft.ir.errors import ArgumentError
+from weft.ir.quiet import quietly
+from weft.ir.types import SHORT_NAMES, ArrayType, bfloat16, check_dtype
+
+_ndarray = np.ndarray
+_FAST_SCALARS = frozenset((bool, int, float, complex))
+
+
+class Array(ArrayMethods):
+    """An immutable array. Made by `weft.numpy.array` and by every function of Weft, not by calling the class."""
+
+    __slots__ = ("__weakref__", "_data", "_type")
+
+    _data: np.ndarray
+    _type: ArrayType | None
+
+    def __init__(self) -> None:
+        raise ArgumentError("make arrays with weft.numpy.array or weft.numpy.asarray.")
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Length of each axis."""
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype:  # type: ignore[override]
+        """Dtype of the elements."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._data.size
+
+    @property
+    def type(self) -> ArrayType:
+        """Shape and dtype as one object, made once."""
+        if self._type is None:
+            self._type = ArrayType(self._data.shape, self._data.dtype)
+        return self._type
+
+    @property
+    def device(self) -> str:
+        """Where the array is: ``"cpu"``."""
+        return "cpu"
+
+    def devices(self) -> set[str]:
+        """The devices that hold the array."""
+        return {"cpu"}
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether the array behaves like a Python scalar in promotion: never, NumPy's rule."""
+        return False
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if dtype is not None and dtype != self._data.dtype:
+            if copy is False:
+                raise ValueError(f"an array of {self.dtype} cannot be seen as {dtype} without a copy.")
+            return self._data.astype(dtype)
+        if copy:
+            return self._data.copy()
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    def __buffer__(self, flags: int) -> memoryview:
+        return memoryview(self.__array__())
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self._data.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        return self._data.__dlpack_device__()
+
+    def to_device(self, device: Any, *, stream: Any = None) -> Array:
+        """The array itself; there is one device."""
+        if device not in ("cpu", None):
+            raise ArgumentError(f"arrays live on the device 'cpu'; got {device!r}.")
+        return self
+
+    def item(self, *args: Any) -> Any:
+        """One element as a Python scalar."""
+        return self._data.item(*args)
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python scalars."""
+        return self._data.tolist()
+
+    def tobytes(self, order: Any = "C") -> bytes:
+        """The elements as bytes."""
+        return self._data.tobytes(order)
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __int__(self) -> int:
+        return int(self._data)
+
+    def __float__(self) -> float:
+        return float(self._data)
+
+    def __complex__(self) -> complex:
+        return complex(self._data)
+
+    def __index__(self) -> int:
+        return operator.index(self._data)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data[()], spec) if self._data.ndim == 0 else format(self._data, spec)
+
+    def __contains__(self, item: Any) -> bool:
+        return bool(np.any(self._data == unwrap(item)))
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return wrap(self._data.copy())
+
+    def __reduce__(self) -> Any:
+        return wrap, (self._data,)
+
+    def __repr__(self) -> str:
+        text = np.array2string(self._data, separator=", ", prefix="Array(")
+        return f"Array({text}, dtype={self._data.dtype})"
+
+    def __str__(self) -> str:
+        return str(self._data)
+
+
+def wrap(data: Any) -> Array:
+    """An Array that owns ``data``; it must not be written to any more."""
+    if data.__class__ is not _ndarray:
+        data = np.asarray(data)
+    array = _new(Array)
+    array._data = data
+    array._type = None
+    return array
+
+
+_new = object.__new__
+
+
+def wrap_value(x: Any) -> Any:
+    """What a user gets for a value of the IR: an Array for an array, a traced array as it is."""
+    return x if isinstance(x, Value) else wrap(x)
+
+
+def unwrap(x: Any) -> Any:
+    """The value of the IR for what a user gives: the NumPy array of an Array; traced arrays and scalars as they are."""
+    return x._data if x.__class__ is Array else x
+
+
+def to_value(x: Any, name: str = "an argument") -> Any:
+    """A value of the IR (NumPy array or traced) for an array-like leaf; raises `ArgumentError` for anything else."""
+    kind = x.__class__
+    if kind is Array:
+        return x._data
+    if isinstance(x, Value):
+        return x
+    if kind is _ndarray:
+        return x if x.dtype in SHORT_NAMES else x.astype(check_dtype(x.dtype))
+    if isinstance(x, np.ndarray | np.generic):
+        check_dtype(x.dtype)
+        return np.asarray(x)
+    if kind in _FAST_SCALARS:
+        return np.asarray(x)
+    if hasattr(x, "__array__") or hasattr(x, "__dlpack__"):
+        data = np.asarray(x)
+        check_dtype(data.dtype)
+        return data
+    raise ArgumentError(
+        f"{name} is {x!r} of type {kind.__module__}.{kind.__qualname__}, not an array, a number or a tree of them. "
+        f"Make it static (static_argnums, static_argnames) or take it out of the arguments."
+    )
+
+
+def _fast_binary(ufunc: np.ufunc, name: str) -> None:
+    slow = getattr(ArrayMethods, f"__{name}__")
+    slow_reflected = getattr(ArrayMethods, f"__r{name}__", None)
+
+    def forward(self: Array, other: Any) -> Any:
+        kind = other.__class__
+        if kind is Array:
+            result = quietly(ufunc, self._data, other._data)
+        elif kind in _FAST_SCALARS and self._data.dtype is not bfloat16:
+            result = quietly(ufunc, self._data, other)
+        else:
+            return slow(self, other)
+        if result.__class__ is not _ndarray:
+            result = np.asarray(result)
+        array = _new(Array)
+        array._data = result
+        array._type = None
+        return array
+
+    setattr(Array, f"__{name}__", forward)
+    if slow_reflected is None:
+        return
+
+    def reflected(self: Array, other: Any) -> Any:
+        if other.__class__ in _FAST_SCALARS and self._data.dtype is not bfloat16:
+            return wrap(quietly(ufunc, other, self._data))
+        return slow_reflected(self, other)
+
+    setattr(Array, f"__r{name}__", reflected)
+
+
+for _name, _ufunc in {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": np.power,
+    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+}.items():  # fmt: skip
+    _fast_binary(_ufunc, _name)

@@ -1,0 +1,211 @@
+"""What arrays and traced arrays have in common: operators, methods and properties, all of them `weft.numpy` functions.
+
+The methods are made from a table, so that an array method and the function of its name cannot differ.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+from weft.ir.errors import ArgumentError, ImmutableError
+
+# Operators: Python's name -> weft.numpy's.
+BINARY = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
+    "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
+}  # fmt: skip
+COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert"}
+
+# Methods that are the function of the same name with the array as its first argument.
+METHODS = (
+    "all", "any", "argmax", "argmin", "argsort", "clip", "compress", "conj", "conjugate", "copy", "cumprod", "cumsum",
+    "diagonal", "dot", "max", "mean", "min", "nonzero", "prod", "ravel", "repeat", "round", "searchsorted", "sort", "std",
+    "sum", "swapaxes", "take", "trace", "var", "squeeze",
+)  # fmt: skip
+
+
+def numpy_face() -> Any:
+    """The module `weft.numpy`; it stands above this one, so it is looked up when a method is first used."""
+    global numpy_face
+    module = importlib.import_module("weft.numpy")
+    numpy_face = lambda: module  # noqa: E731
+    return module
+
+
+def is_operand(x: Any) -> bool:
+    """Whether an operator takes ``x`` beside an array: others get their turn by NotImplemented."""
+    return isinstance(x, ArrayMethods | np.ndarray | np.generic | bool | int | float | complex)
+
+
+class ArrayMethods:
+    """Operators, methods and properties of `Array` and of traced arrays. Subclasses have ``shape`` and ``dtype``."""
+
+    __slots__ = ()
+
+    # NumPy's binary operators leave the work to ours.
+    __array_priority__ = 1000
+    # Elementwise __eq__ means no hash, as in NumPy.
+    __hash__ = None  # type: ignore[assignment]
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def T(self) -> Any:  # noqa: N802
+        """The array with its axes in reverse order."""
+        return numpy_face().transpose(self)
+
+    @property
+    def mT(self) -> Any:  # noqa: N802
+        """The array with its last two axes exchanged."""
+        return numpy_face().matrix_transpose(self)
+
+    @property
+    def real(self) -> Any:
+        """Real part."""
+        return numpy_face().real(self)
+
+    @property
+    def imag(self) -> Any:
+        """Imaginary part."""
+        return numpy_face().imag(self)
+
+    @property
+    def flat(self) -> Any:
+        """The elements in row-major order, one-dimensional."""
+        return numpy_face().ravel(self)
+
+    @property
+    def at(self) -> Any:
+        """Functional updates: ``x.at[index].set(value)`` and kin give a changed copy."""
+        from weft.engine.indexing import At
+
+        return At(self)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """The array as another dtype."""
+        return numpy_face().astype(self, dtype)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
+        """The elements in another shape of the same size; one length may be -1."""
+        return numpy_face().reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes: Any) -> Any:
+        """The array with its axes permuted; reversed without arguments."""
+        if not axes or axes == (None,):
+            return numpy_face().transpose(self)
+        return numpy_face().transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+
+    def flatten(self, order: str = "C") -> Any:
+        """The elements in one dimension."""
+        return numpy_face().ravel(self, order)
+
+    def view(self, dtype: Any = None) -> Any:
+        """The bits of the array read as another dtype of the same width."""
+        from weft.engine.indexing import view
+
+        return view(self, dtype)
+
+    def block_until_ready(self) -> Any:
+        """The array itself: results are complete when they are returned."""
+        return self
+
+    def __getitem__(self, index: Any) -> Any:
+        from weft.engine.indexing import get_item
+
+        return get_item(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise ImmutableError(
+            f"{type(self).__name__} of {self.shape} is immutable: x[index] = value does not work. "
+            f"Write x = x.at[index].set(value) (or .add, .multiply, .min, .max ...)."
+        )
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ArgumentError("len() of an array without axes.")
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        if not self.shape:
+            raise ArgumentError("iteration over an array without axes.")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return numpy_face()
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from weft.engine.protocols import array_function
+
+        return array_function(func, args, kwargs)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from weft.engine.protocols import array_ufunc
+
+        return array_ufunc(ufunc, method, inputs, kwargs)
+
+
+def _binary(function: str) -> tuple[Any, Any]:
+    def forward(self: Any, other: Any) -> Any:
+        return getattr(numpy_face(), function)(self, other) if is_operand(other) else NotImplemented
+
+    def reflected(self: Any, other: Any) -> Any:
+        return getattr(numpy_face(), function)(other, self) if is_operand(other) else NotImplemented
+
+    return forward, reflected
+
+
+def _unary(function: str) -> Any:
+    return lambda self: getattr(numpy_face(), function)(self)
+
+
+def _method(name: str) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(numpy_face(), name)(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"`weft.numpy.{name}` of this array."
+    return method
+
+
+for _name, _function in BINARY.items():
+    _forward, _reflected = _binary(_function)
+    setattr(ArrayMethods, f"__{_name}__", _forward)
+    setattr(ArrayMethods, f"__r{_name}__", _reflected)
+for _name, _function in COMPARISONS.items():
+    setattr(ArrayMethods, f"__{_name}__", _binary(_function)[0])
+for _name, _function in UNARY.items():
+    setattr(ArrayMethods, f"__{_name}__", _unary(_function))
+for _name in METHODS:
+    setattr(ArrayMethods, _name, _method(_name))

@@ -1,0 +1,150 @@
+"""Tracing: run a Python function on stand-ins and keep what it does as a graph.
+
+A `Tracer` is a `Value` with the operators and methods of an array. `trace` runs a function on tracers of given types and
+gives its graph, the values it closed over, and the structure of its result.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from weft.engine import tree
+from weft.engine.array import to_value
+from weft.engine.methods import ArrayMethods
+from weft.ir.builder import GraphBuilder, Value, check_alive, concrete, tracing
+from weft.ir.errors import ArgumentError
+from weft.ir.graph import Graph
+from weft.ir.types import ArrayType
+
+
+class Tracer(ArrayMethods, Value):
+    """An array that a transformation traces: its shape and dtype are known, its value perhaps not.
+
+    ``weak`` says that it stands for a Python scalar, which gives way to arrays in promotion.
+    """
+
+    __slots__ = ("weak",)
+
+    def __init__(self, builder: GraphBuilder, var: Any):
+        Value.__init__(self, builder, var)
+        self.weak = False
+
+    __hash__ = object.__hash__  # traced values are told apart by identity, as keys of dictionaries too
+    __array_ufunc__ = ArrayMethods.__array_ufunc__
+    shape = Value.shape
+    dtype = Value.dtype
+    ndim = Value.ndim
+    size = Value.size
+
+    @property
+    def aval(self) -> ArrayType:
+        """Shape and dtype."""
+        return self.var.type
+
+    def __bool__(self) -> bool:
+        return bool(concrete(self, "Python needs the truth value of an array (if, while, and, or, not, assert)"))
+
+    def __int__(self) -> int:
+        return int(concrete(self, "int() needs the value of an array"))
+
+    def __float__(self) -> float:
+        return float(concrete(self, "float() needs the value of an array"))
+
+    def __complex__(self) -> complex:
+        return complex(concrete(self, "complex() needs the value of an array"))
+
+    def __index__(self) -> int:
+        return operator.index(concrete(self, "an index, a length or range() needs the value of an array"))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        data = concrete(self, "NumPy needs the values of an array")
+        return np.array(data, dtype) if copy else np.asarray(data, dtype)
+
+    def item(self, *args: Any) -> Any:
+        """One element as a Python scalar."""
+        return concrete(self, "item() needs the value of an array").item(*args)
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python scalars."""
+        return concrete(self, "tolist() needs the values of an array").tolist()
+
+    def __repr__(self) -> str:
+        return f"Tracer({self.var.type}, {self.builder.name or 'trace'})"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __copy__(self) -> Tracer:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tracer:
+        return self
+
+    def __reduce__(self) -> Any:
+        check_alive(self)
+        raise ArgumentError(f"a traced array {self.var.type} cannot be pickled: return it from the function first.")
+
+
+class Traced(NamedTuple):
+    """A function as a graph. The graph's inputs are the arguments' leaves, then ``captured``."""
+
+    graph: Graph
+    captured: list[Any]
+    out_tree: tree.TreeDef
+    name: str
+
+
+def function_name(fun: Callable[..., Any]) -> str:
+    """What errors and graphs call a function."""
+    return getattr(fun, "__name__", None) or type(fun).__name__
+
+
+def flat_outputs(out: Any, name: str) -> tuple[list[Any], tree.TreeDef]:
+    """Values and structure of what a traced function returned."""
+    leaves, out_tree = tree.flatten(out)
+    return [to_value(x, f"the result of {name}") for x in leaves], out_tree
+
+
+def run_on(builder: GraphBuilder, fun: Callable[..., Any], leaves: Sequence[Any], in_tree: tree.TreeDef) -> Any:
+    """Call ``fun`` on a tree of tracers, with ``builder`` as the innermost trace; ``in_tree`` is of ``(args, kwargs)``."""
+    args, kwargs = tree.unflatten(in_tree, leaves)
+    with tracing(builder):
+        return fun(*args, **kwargs)
+
+
+def trace(
+    fun: Callable[..., Any],
+    types: Sequence[ArrayType],
+    in_tree: tree.TreeDef,
+    *,
+    kind: str,
+    weak: Sequence[bool] | None = None,
+    argument_names: Sequence[str] | None = None,
+) -> Traced:
+    """Trace ``fun(*args, **kwargs)`` on arguments of which only types are known.
+
+    Args:
+        fun: the function.
+        types: a type for each leaf of the arguments.
+        in_tree: the structure of ``(args, kwargs)``.
+        kind: the transformation, for messages: "jit", "vmap".
+        weak: which leaves are Python scalars.
+        argument_names: what messages call each leaf.
+    """
+    name = function_name(fun)
+    builder = GraphBuilder(value_class=Tracer, name=f"{kind}({name})")
+    builder.argument_names = argument_names
+    leaves = [builder.add_input(t) for t in types]
+    for leaf, is_weak in zip(leaves, weak or (), strict=False):
+        leaf.weak = is_weak
+    try:
+        out = run_on(builder, fun, leaves, in_tree)
+        outs, out_tree = flat_outputs(out, name)
+        graph, captured = builder.finish(outs)
+    finally:
+        builder.closed = True
+    return Traced(graph, captured, out_tree, name)

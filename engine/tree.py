@@ -1,0 +1,115 @@
+"""Pytrees: nested containers of arrays, flattened and rebuilt by optree.
+
+Tuples, lists, dicts (keys sorted), named tuples, ordered dicts, deques and None are containers; everything else is a leaf
+until it is registered. None holds no leaves, as in JAX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import optree
+
+NAMESPACE = "weft"
+TreeDef = optree.PyTreeSpec
+
+
+def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeDef]:
+    """Leaves of a tree in order, and its structure."""
+    return optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
+
+
+def unflatten(treedef: TreeDef, leaves: Iterable[Any]) -> Any:
+    """A tree of the given structure; the argument order is JAX's."""
+    return optree.tree_unflatten(treedef, leaves)
+
+
+def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
+    """Leaves of a tree in order."""
+    return optree.tree_leaves(tree, is_leaf, namespace=NAMESPACE)
+
+
+def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> TreeDef:
+    """The structure of a tree."""
+    return optree.tree_structure(tree, is_leaf, namespace=NAMESPACE)
+
+
+def map(fun: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """Apply ``fun`` to each leaf of ``tree`` and the matching parts of ``rest``."""
+    return optree.tree_map(fun, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
+
+
+def reduce(fun: Callable[[Any, Any], Any], tree: Any, *initial: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """Fold the leaves of a tree from the left."""
+    return optree.tree_reduce(fun, tree, *initial, is_leaf=is_leaf, namespace=NAMESPACE)
+
+
+def all(tree: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> bool:
+    """Whether every leaf is true."""
+    return optree.tree_all(tree, is_leaf=is_leaf, namespace=NAMESPACE)
+
+
+def transpose(outer: TreeDef, inner: TreeDef | None, tree: Any) -> Any:
+    """A tree of ``outer`` with trees of ``inner`` at its leaves, turned inside out."""
+    if inner is None:
+        inner = structure(outer.flatten_up_to(tree)[0])
+    columns = [inner.flatten_up_to(part) for part in outer.flatten_up_to(tree)]
+    return unflatten(inner, [unflatten(outer, row) for row in zip(*columns, strict=True)])
+
+
+def broadcast_prefix(prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
+    """The leaves of ``prefix``, each repeated for all leaves of ``tree`` below it. A prefix of None covers everything."""
+    if prefix is None:
+        return [None] * len(leaves(tree))
+    result: list[Any] = []
+
+    def walk(p: Any, t: Any) -> None:
+        if p is None or optree.tree_is_leaf(p, is_leaf, namespace=NAMESPACE):
+            result.extend([p] * len(leaves(t)))
+            return
+        parts, outer = optree.tree_flatten(p, lambda x: x is not p, none_is_leaf=True, namespace=NAMESPACE)
+        below = outer.flatten_up_to(t)
+        for part, sub in zip(parts, below, strict=True):
+            walk(part, sub)
+
+    walk(prefix, tree)
+    return result
+
+
+def leaves_with_path(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[tuple[str, Any]]:
+    """Leaves with the Python expression that leads to each, e.g. ``['w'][0]``."""
+    accessors, found, _ = optree.tree_flatten_with_accessor(tree, is_leaf, namespace=NAMESPACE)
+    return [(accessor.codify(""), leaf) for accessor, leaf in zip(accessors, found, strict=True)]
+
+
+def register_pytree_node(
+    cls: type, flatten_fun: Callable[[Any], tuple[Iterable[Any], Any]], unflatten_fun: Callable[[Any, Any], Any]
+) -> None:
+    """Make a class a container: ``flatten_fun(x) -> (children, aux)``, ``unflatten_fun(aux, children) -> x``."""
+    optree.register_pytree_node(cls, flatten_fun, unflatten_fun, namespace=NAMESPACE)
+
+
+def register_pytree_node_class(cls: type) -> type:
+    """Class decorator for classes with ``tree_flatten`` and the class method ``tree_unflatten``."""
+    register_pytree_node(cls, lambda x: x.tree_flatten(), cls.tree_unflatten)  # type: ignore[attr-defined]
+    return cls
+
+
+def register_dataclass(
+    cls: type, data_fields: Sequence[str] | None = None, meta_fields: Sequence[str] = (), drop_fields: Sequence[str] = ()
+) -> type:
+    """Make a dataclass a container of its ``data_fields``; ``meta_fields`` are static and must be hashable."""
+    if data_fields is None:
+        skip = {*meta_fields, *drop_fields}
+        data_fields = [f.name for f in dataclasses.fields(cls) if f.init and f.name not in skip]  # type: ignore[arg-type]
+
+    def flatten_fun(x: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return tuple(getattr(x, n) for n in data_fields), tuple(getattr(x, n) for n in meta_fields)
+
+    def unflatten_fun(meta: tuple[Any, ...], data: Iterable[Any]) -> Any:
+        return cls(**dict(zip(data_fields, data, strict=True)), **dict(zip(meta_fields, meta, strict=True)))
+
+    register_pytree_node(cls, flatten_fun, unflatten_fun)
+    return cls
