@@ -1,0 +1,186 @@
+"""The two ways of every public array function: NumPy at once, or a graph.
+
+`numpy_function` wraps the staged definition of a function. Called without traced arrays it runs the NumPy function of the
+same meaning on the data (eager Weft is NumPy, so values, dtypes and shapes are NumPy's own); with a traced array among the
+arguments it runs the definition, which composes primitives of `weft.ir.ops` on values.
+
+Inside definitions: arguments arrive as values (NumPy arrays, traced arrays, Python scalars), and other public functions are
+called by their ``.staged`` attribute, which gives values too.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from weft.engine.array import Array, to_value, wrap
+from weft.engine.trace import Tracer
+from weft.ir.builder import Value, state
+from weft.ir.ops.elementwise import cast
+from weft.ir.ops.shape import broadcast, reshape
+from weft.ir.errors import ShapeError
+from weft.ir.quiet import quietly
+from weft.ir.types import bfloat16, is_complex, is_floating, promote
+
+F = TypeVar("F", bound=Callable[..., Any])
+_PYTHON_SCALARS = frozenset((bool, int, float, complex))
+
+
+def is_traced(x: Any) -> bool:
+    """Whether ``x``, or an item of a list or tuple, is a traced array."""
+    if isinstance(x, list | tuple):
+        return any(map(is_traced, x))
+    return isinstance(x, Value)
+
+
+def to_data(x: Any) -> Any:
+    """``x`` with NumPy arrays for Arrays, in lists, tuples and dicts too."""
+    kind = x.__class__
+    if kind is Array:
+        return x._data
+    if kind is list or kind is tuple:
+        return kind(map(to_data, x))
+    if kind is dict:
+        return {k: to_data(v) for k, v in x.items()}
+    return x
+
+
+def from_data(x: Any) -> Any:
+    """``x`` with Arrays for NumPy arrays and scalars, in lists, tuples and named tuples too."""
+    if isinstance(x, np.ndarray | np.generic):
+        return wrap(x)
+    if isinstance(x, list):
+        return [from_data(v) for v in x]
+    if isinstance(x, tuple):
+        items = [from_data(v) for v in x]
+        return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
+    return x
+
+
+def numpy_function(reference: Callable[..., Any] | None, *, maker: bool = False) -> Callable[[F], F]:
+    """Decorate the staged definition of a public function.
+
+    Args:
+        reference: what runs on NumPy arrays; ``None`` runs the definition itself there.
+        maker: the function makes an array from shapes alone, so inside a traced function it is staged.
+    """
+
+    def decorate(definition: F) -> F:
+        eager = definition if reference is None else reference
+
+        @functools.wraps(definition)
+        def function(*args: Any, **kwargs: Any) -> Any:
+            staged = maker and state.ambient
+            if not staged:
+                for x in args:
+                    if isinstance(x, Value) or (x.__class__ in (list, tuple) and is_traced(x)):
+                        staged = True
+                        break
+                else:
+                    staged = bool(kwargs) and any(map(is_traced, kwargs.values()))
+            args = tuple([to_data(x) for x in args])
+            if kwargs:
+                kwargs = {k: to_data(v) for k, v in kwargs.items()}
+            return from_data(definition(*args, **kwargs) if staged else quietly(eager, *args, **kwargs))
+
+        function.staged = definition  # type: ignore[attr-defined]
+        function.eager = eager  # type: ignore[attr-defined]
+        return function  # type: ignore[return-value]
+
+    return decorate
+
+
+# Promotion
+
+
+def is_weak(x: Any) -> bool:
+    """Whether ``x`` gives way to arrays in promotion: a Python scalar, or a traced one."""
+    return x.__class__ in _PYTHON_SCALARS or (x.__class__ is Tracer and x.weak)
+
+
+_WEAK_VALUES = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}
+
+
+@functools.lru_cache(maxsize=4096)
+def _common_dtype(strong: tuple[np.dtype, ...], weak_kinds: str) -> np.dtype:
+    scalars = [_WEAK_VALUES[k] for k in sorted(set(weak_kinds))]
+    if not strong:
+        return np.result_type(*[np.asarray(s).dtype for s in scalars])
+    dtype = promote(*strong)
+    if dtype == bfloat16:
+        return np.dtype(np.complex64) if "c" in weak_kinds else dtype
+    return np.result_type(dtype, *scalars)
+
+
+def common_dtype(*args: Any) -> np.dtype:
+    """NumPy 2's dtype for an operation on ``args``: arrays decide, Python scalars only their kind."""
+    strong, weak = [], ""
+    for x in args:
+        if is_weak(x):
+            weak += x.dtype.kind if isinstance(x, Value) else np.asarray(x).dtype.kind
+        else:
+            strong.append(x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype)
+    return _common_dtype(tuple(strong), weak)
+
+
+def float_dtype(dtype: np.dtype) -> np.dtype:
+    """The floating or complex dtype that NumPy's floating functions compute ``dtype`` in."""
+    if is_floating(dtype) or is_complex(dtype):
+        return dtype
+    if dtype.kind == "b" or dtype.itemsize == 1:
+        return np.dtype(np.float16)
+    return np.dtype(np.float32 if dtype.itemsize == 2 else np.float64)
+
+
+def as_dtype(x: Any, dtype: np.dtype) -> Any:
+    """``x`` as a value of ``dtype``: casts arrays, converts Python scalars."""
+    if isinstance(x, Value):
+        return cast(x, dtype)
+    return np.asarray(x).astype(dtype, copy=False)
+
+
+def broadcast_shapes(name: str, *shapes: Sequence[int]) -> tuple[int, ...]:
+    """NumPy's common shape; raises `ShapeError` naming the function and the shapes."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = ", ".join(str(tuple(s)) for s in shapes)
+        raise ShapeError(
+            f"{name} got incompatible shapes for broadcasting: {listed}. Lengths of an axis, counted from the last, must be "
+            f"equal or 1."
+        ) from None
+
+
+def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
+    """A value repeated along axes of length 1 and new leading axes, NumPy's rule."""
+    shape = tuple(shape)
+    if x.shape == shape:
+        return x
+    offset = len(shape) - len(x.shape)
+    keep = [i for i, n in enumerate(x.shape) if n != 1 or shape[offset + i] == 1]
+    squeezed = reshape(x, [x.shape[i] for i in keep])
+    return broadcast(squeezed, shape, [offset + i for i in keep])
+
+
+def promote_values(name: str, *args: Any, floating: bool = False) -> list[Any]:
+    """Arguments of an elementwise operation as values of one dtype and shape (scalar constants stay of rank 0).
+
+    Args:
+        name: what errors call the operation.
+        args: values and Python scalars.
+        floating: integers and bools become floating as in NumPy's floating functions.
+    """
+    dtype = common_dtype(*args)
+    if floating:
+        dtype = float_dtype(dtype)
+    values = [as_dtype(to_value(x, f"an argument of {name}"), dtype) for x in args]
+    return broadcast_values(name, *values)
+
+
+def broadcast_values(name: str, *values: Any) -> list[Any]:
+    """Values brought to a common shape; scalar constants stay of rank 0, which elementwise primitives take."""
+    shape = broadcast_shapes(name, *[v.shape for v in values])
+    return [v if v.shape == () and not isinstance(v, Value) else broadcast_to(v, shape) for v in values]
