@@ -1,0 +1,79 @@
+"""What a loop does with the accumulators of the loops around it.
+
+The one idea: one walk over the nest answers both questions the emitter has at a loop: which accumulators
+need a phi (they are folded into somewhere inside), and which are looked at inside, so that their running
+value must be right all the time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from weft.ir.loops.nest import Accumulate, Index, IndexOp, IndexValue, Load, Loop, Nest, Op, Store
+from weft.kernels.scalar import is_complex, is_float
+
+
+def may_block(fold: str, dtype: np.dtype[Any], extent: Index, block: int) -> bool:
+    """Whether an accumulator gains by partial sums: a float sum over a loop that may be longer than a block."""
+    short = isinstance(extent, int) and extent <= block
+    return fold == "add" and (is_float(dtype) or is_complex(dtype)) and not short
+
+
+class Updates:
+    """For each loop of a nest: the accumulators, its own or of loops around, that it folds into or reads."""
+
+    def __init__(self, nest: Nest) -> None:
+        self._updated: dict[int, list[str]] = {}
+        self._read: dict[int, set[str]] = {}
+        self._open: set[str] = set()
+        self.indexing = False  # whether an index is made of an accumulator, and so of a value that changes
+        for statement in nest.body:
+            if isinstance(statement, Loop):
+                self._loop(statement)
+
+    def updated_in(self, loop: Loop) -> list[str]:
+        """The accumulators folded into, inside of ``loop``, in the order of the text."""
+        return self._updated[id(loop)]
+
+    def read_in(self, loop: Loop) -> set[str]:
+        """The accumulators whose running value something inside of ``loop`` takes."""
+        return self._read[id(loop)]
+
+    def _loop(self, loop: Loop) -> None:
+        own = {acc.name for acc in loop.carries}
+        self._open |= own
+        updated: dict[str, None] = {}
+        read: set[str] = set()
+        for statement in loop.body:
+            match statement:
+                case Op(_, _, _, args):
+                    read.update(self._open.intersection(args))
+                case Store(_, index, value):
+                    read.update(self._open.intersection((value,)), self._index(index))
+                case Load(_, _, _, index) | IndexValue(_, _, index):
+                    read |= self._index(index)
+                case Accumulate(acc, value):
+                    updated[acc] = None
+                    read.update(self._open.intersection((value,)))
+                case Loop(_, extent, _, _, carries):
+                    read.update(self._open.intersection(acc.init for acc in carries), self._index(extent))
+                    self._loop(statement)
+                    updated.update(dict.fromkeys(self._updated[id(statement)]))
+                    read |= self._read[id(statement)]
+        self._updated[id(loop)] = [name for name in updated if name in self._open]
+        self._read[id(loop)] = read
+        self._open -= own
+
+    def _index(self, index: Index) -> set[str]:
+        """The open accumulators in an index."""
+        found = self._open.intersection(_names(index))
+        self.indexing = self.indexing or bool(found)
+        return found
+
+
+def _names(index: Index) -> list[str]:
+    if isinstance(index, str):
+        return [index]
+    return [*_names(index.a), *_names(index.b)] if isinstance(index, IndexOp) else []

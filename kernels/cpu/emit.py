@@ -1,0 +1,271 @@
+"""Loop nests to LLVM IR text: a nest is ``void kernel(ptr dims, ptr buffers, i64 begin, i64 end)``.
+
+The one idea: say what is true and leave the rest to LLVM. Buffers do not overlap (alias scopes), inputs do
+not change (invariant loads), offsets do not overflow (nsw), sums may be re-associated (fast-math flags on
+accumulators alone): by that LLVM vectorises plain scalar loops without checks at run time.
+
+Long float sums are summed in blocks: each block has a partial sum of its own, so that rounding errors grow
+with the number of blocks plus the length of a block (divided by the vector's lanes), not with the length of
+the sum. Block borders depend on the extent only, so results are the same at each call and for each number
+of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from weft.ir.loops.nest import (
+    Accumulate,
+    Const,
+    Index,
+    IndexOp,
+    IndexValue,
+    Load,
+    Loop,
+    Nest,
+    Op,
+    Param,
+    ParamValue,
+    Store,
+)
+from weft.kernels.cpu.accumulators import Updates, may_block
+from weft.kernels.cpu.index import Offset, combine, constant_offset, natural_params
+from weft.kernels.cpu.metadata import Metadata
+from weft.kernels.register import Module, Register, Writer
+from weft.kernels.scalar import (
+    Scalar,
+    add_incoming,
+    constant,
+    is_complex,
+    is_float,
+    load,
+    memory_kind,
+    phi,
+    store,
+)
+from weft.kernels.scalar_ops import apply
+
+INT64 = np.dtype(np.int64)
+# Elements of a partial sum. A block ends with adding up the lanes of its vector, which is small beside 4096.
+BLOCK = 4096
+
+
+def emit_nest(nest: Nest, name: str) -> str:
+    """The module of one kernel; see `emit_module`."""
+    return emit_module([(nest, name)])
+
+
+def emit_module(nests: Iterable[tuple[Nest, str]]) -> str:
+    """Write kernels as one LLVM module.
+
+    Args:
+        nests: nests that verify, each with the name of its function.
+
+    Returns:
+        The module as text, for `weft.kernels.cpu.compile.compile_module`.
+    """
+    module = Module()
+    metadata = Metadata()
+    for nest, name in nests:
+        _Emitter(nest, module, metadata).define(name)
+    return f"{module.text()}{metadata.text()}"
+
+
+class _Emitter:
+    """Writes one nest: what each name stands for at the point where it writes."""
+
+    def __init__(self, nest: Nest, module: Module, metadata: Metadata) -> None:
+        self.nest = nest
+        self.writer = Writer(module)
+        self.metadata = metadata
+        self.updates = Updates(nest)
+        self.values: dict[str, Scalar] = {}
+        self.variables: dict[str, Offset] = {}
+        self.offsets: dict[
+            IndexOp, Offset
+        ] = {}  # computed in this loop body or around it, kept if they cannot change
+        self.folds: dict[str, str] = {}
+        self.params: list[Offset] = []
+        self.pointers: dict[
+            str, tuple[str, str, str]
+        ] = {}  # buffer: its address, element type, metadata of accesses
+        self.visit: dict[type, Callable[[Any], None]] = {
+            Const: self.const,
+            ParamValue: self.param_value,
+            IndexValue: self.index_value,
+            Load: self.load,
+            Store: self.store,
+            Op: self.op,
+            Accumulate: self.accumulate,
+            Loop: self.loop,
+        }
+
+    def define(self, name: str) -> None:
+        self.entry()
+        self.body(self.nest.body)
+        self.writer.do("ret void")
+        self.writer.define(
+            name,
+            f"define void @{name}(ptr noalias readonly %dims, "
+            f"ptr noalias readonly %buffers, i64 %begin, i64 %end) "
+            f'nounwind "prefer-vector-width"="512"',
+        )
+
+    def entry(self) -> None:
+        """Load the parameters and the addresses of the buffers."""
+        natural = natural_params(self.nest)
+        for k in range(self.nest.n_params):
+            self.params.append(Offset(self.constant_load("i64", "%dims", k), k in natural))
+        scopes = self.metadata.buffer_scopes([b.kind == "in" for b in self.nest.buffers])
+        for k, (buffer, scope) in enumerate(zip(self.nest.buffers, scopes, strict=True)):
+            kind = memory_kind(buffer.dtype)
+            element = f"{{ {kind}, {kind} }}" if is_complex(buffer.dtype) else kind
+            self.pointers[buffer.name] = (self.constant_load("ptr", "%buffers", k), element, scope)
+
+    def constant_load(self, kind: str, table: str, k: int) -> str:
+        """Load entry ``k`` of a table that does not change while the kernel runs."""
+        at = self.writer.emit("ptr", f"getelementptr inbounds i64, ptr {table}, i64 {k}").ref
+        return self.writer.emit(kind, f"load {kind}, ptr {at}, align 8{self.metadata.invariant}").ref
+
+    def body(self, body: tuple[Any, ...]) -> None:
+        visit = self.visit
+        for statement in body:
+            visit[type(statement)](statement)
+
+    def const(self, statement: Const) -> None:
+        self.values[statement.name] = constant(self.writer, statement.dtype, statement.value)
+
+    def param_value(self, statement: ParamValue) -> None:
+        at = self.writer.emit("ptr", f"getelementptr inbounds i64, ptr %dims, i64 {statement.k}").ref
+        self.values[statement.name] = load(self.writer, statement.dtype, at, self.metadata.invariant)
+
+    def index_value(self, statement: IndexValue) -> None:
+        value = Scalar(INT64, (Register(self.writer, "i64", self.offset(statement.index).ref),))
+        self.values[statement.name] = apply(self.writer, "cast", [value], statement.dtype)
+
+    def load(self, statement: Load) -> None:
+        at, scope = self.address(statement.buffer, statement.index)
+        self.values[statement.name] = load(self.writer, statement.dtype, at, scope)
+
+    def store(self, statement: Store) -> None:
+        at, scope = self.address(statement.buffer, statement.index)
+        value = self.values[statement.value]
+        store(self.writer, value, value.dtype, at, scope)
+
+    def op(self, statement: Op) -> None:
+        args = [self.values[arg] for arg in statement.args]
+        self.values[statement.name] = apply(
+            self.writer, statement.op, args, statement.dtype, **dict(statement.params)
+        )
+
+    def accumulate(self, statement: Accumulate) -> None:
+        acc, value = self.values[statement.acc], self.values[statement.value]
+        self.values[statement.acc] = _fold(self.writer, self.folds[statement.acc], acc, value)
+
+    def address(self, buffer: str, index: Index) -> tuple[str, str]:
+        """A pointer to an element, and the metadata of accesses to its buffer."""
+        base, element, scope = self.pointers[buffer]
+        at = self.offset(index).ref
+        return self.writer.emit("ptr", f"getelementptr inbounds {element}, ptr {base}, i64 {at}").ref, scope
+
+    def offset(self, index: Index) -> Offset:
+        if type(index) is IndexOp:
+            known = self.offsets.get(index)
+            if known is None:
+                known = combine(self.writer, index.op, self.offset(index.a), self.offset(index.b))
+                if not self.updates.indexing:
+                    self.offsets[index] = known
+            return known
+        if type(index) is str:
+            return self.variables.get(index) or self.value_offset(index)
+        return self.params[index.k] if type(index) is Param else constant_offset(index)
+
+    def value_offset(self, name: str) -> Offset:
+        """An integer value as an index: narrow ones are bounded by their dtype, 64-bit ones may be anything."""
+        value = self.values[name]
+        unsigned, narrow = value.dtype.kind == "u", value.dtype.itemsize < 8
+        ref = value.reg.resize("i64", signed=not unsigned).ref
+        return Offset(ref, unsigned and narrow, low=narrow, high=narrow)
+
+    def loop(self, loop: Loop) -> None:
+        for acc in loop.carries:
+            self.folds[acc.name] = acc.op
+            self.values[acc.name] = self.values[acc.init]
+        if loop is self.nest.chunked:
+            start, stop = "%begin", "%end"
+        else:
+            start, stop = "0", self.offset(loop.extent).ref
+        names = self.updates.updated_in(loop)
+        blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
+        blocked -= self.updates.read_in(loop)
+        if blocked:
+            self.blocks(loop, start, stop, names, blocked)
+        else:
+            self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var))
+
+    def blocks(self, loop: Loop, start: str, stop: str, names: list[str], blocked: set[str]) -> None:
+        """Run ``loop`` in blocks, each with sums of its own for what is ``blocked``; -0.0 changes no sum.
+        writer = self.writer
+
+        def block(first: str) -> None:
+            bound = combine(writer, "+", Offset(first, True), constant_offset(BLOCK))
+            last = combine(writer, "min", bound, Offset(stop, True)).ref
+            sums = {name: self.values[name] for name in names if name in blocked}
+            for name, total in sums.items():
+                zero = tuple(part.const(-0.0) for part in total.parts)
+                self.values[name] = Scalar(total.dtype, zero)
+            self.counted(first, last, 1, names, lambda var: self.iteration(loop, var))
+            for name, total in sums.items():
+                self.values[name] = _fold(writer, "add", total, self.values[name])
+
+        self.counted(start, stop, BLOCK, names, block)
+
+    def iteration(self, loop: Loop, var: str) -> None:
+        self.variables[loop.var] = Offset(var, True)
+        outside = self.offsets
+        self.offsets = dict(outside)
+        self.body(loop.body)
+        self.offsets = outside
+
+    def counted(
+        self, start: str, stop: str, step: int, carried: list[str], body: Callable[[str], None]
+    ) -> None:
+        """A loop from ``start`` to below ``stop``, with a phi for each of the ``carried`` names.
+
+        ``body`` writes an iteration, given the loop variable, and leaves the new values in ``self.values``.
+        """
+        writer = self.writer
+        before = writer.block
+        head, inside, done = writer.label("head"), writer.label("body"), writer.label("done")
+        writer.br(head)
+        writer.place(head)
+        variable = writer.phi("i64", [(Register(writer, "i64", start), before)])
+        phis = [phi(writer, self.values[n].dtype, [(self.values[n], before)]) for n in carried]
+        writer.cond_br(variable < Register(writer, "i64", stop), inside, done)
+        writer.place(inside)
+        self.values.update(zip(carried, phis, strict=True))
+        body(variable.ref)
+        following = writer.emit("i64", f"add nuw nsw i64 {variable.ref}, {step}")
+        latch = writer.block
+        writer.add_incoming(variable, following, latch)
+        for name, node in zip(carried, phis, strict=True):
+            add_incoming(node, self.values[name], latch)
+            self.values[name] = node
+        writer.do(f"br label %{head}{self.metadata.loop()}")
+        writer.place(done)
+
+
+def _fold(writer: Writer, fold: str, acc: Scalar, value: Scalar) -> Scalar:
+    """One step of an accumulator: float sums and products in any order, all else as the scalar operation."""
+    dtype = acc.dtype
+    if fold == "set":
+        return value
+    if fold == "add" and (is_float(dtype) or is_complex(dtype)):
+        pairs = zip(acc.parts, value.parts, strict=True)
+        return Scalar(dtype, tuple(a.binary("fadd reassoc contract", b) for a, b in pairs))
+    if fold == "mul" and is_float(dtype):
+        return Scalar(dtype, (acc.reg.binary("fmul reassoc contract", value.reg),))
+    return apply(writer, fold, [acc, value], dtype)

@@ -1,0 +1,58 @@
+"""Metadata of the emitted functions: what LLVM may believe about memory and loops.
+
+The one idea: two accesses do not alias when the scopes of one are all in the other's noalias list. Each
+written buffer has a scope of its own; inputs, which nothing writes, share one, so lists are as short as the
+outputs are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Metadata:
+    """Collects the numbered metadata nodes of one module."""
+
+    def __init__(self) -> None:
+        self._lines = ["!0 = !{}", '!1 = distinct !{!1, !"weft"}', '!2 = !{!"llvm.loop.mustprogress"}']
+        self._scopes: dict[str, int] = {}
+        self._lists: dict[tuple[int, ...], int] = {}
+        self.invariant = ", !invariant.load !0"
+
+    def buffer_scopes(self, inputs: Sequence[bool]) -> list[str]:
+        """The text after an access to each buffer, given which of them are inputs."""
+        reading = self._scope("in")
+        writing = [self._scope(f"out{k}") for k in range(len(inputs) - sum(inputs))]
+        written = iter(writing)
+        result = []
+        for is_input in inputs:
+            own = reading if is_input else next(written)
+            others = tuple(s for s in (reading, *writing) if s != own)
+            text = f", !alias.scope !{self._list((own,))}, !noalias !{self._list(others)}"
+            result.append(f"{text}{self.invariant}" if is_input else text)
+        return result
+
+    def loop(self) -> str:
+        """The text after the back edge of a loop: it ends at some time."""
+        number = len(self._lines)
+        self._lines.append(f"!{number} = distinct !{{!{number}, !2}}")
+        return f", !llvm.loop !{number}"
+
+    def text(self) -> str:
+        """The nodes, one a line."""
+        return "\n".join(self._lines) + "\n"
+
+    def _node(self, content: str) -> int:
+        self._lines.append(f"!{len(self._lines)} = {content}")
+        return len(self._lines) - 1
+
+    def _scope(self, name: str) -> int:
+        if name not in self._scopes:
+            number = len(self._lines)
+            self._scopes[name] = self._node(f'distinct !{{!{number}, !1, !"{name}"}}')
+        return self._scopes[name]
+
+    def _list(self, scopes: tuple[int, ...]) -> int:
+        if scopes not in self._lists:
+            self._lists[scopes] = self._node(f"!{{{', '.join(f'!{s}' for s in scopes)}}}")
+        return self._lists[scopes]
