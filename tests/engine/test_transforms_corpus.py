@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import weft
+import weft.numpy
 from tests.corpus import PROGRAMS, Namespace, Program
 
 TOLERANCE = 1e-10
@@ -186,7 +187,8 @@ def assert_same(actual: Any, wanted: Any) -> None:
 )
 def test_nesting_agrees_with_jax(program: Program, nesting: str) -> None:
     quantity, ask = NESTINGS[nesting]
-    case = Case(weft, program.function(Namespace.of("weft")), program.args, stacked(program.args))
+    args, many = jax.tree.map(weft.numpy.asarray, (program.args, stacked(program.args)))
+    case = Case(weft, program.function(Namespace.of("weft")), args, many)
     assert_same(ask(case), expected(program.name)[quantity])
 
 

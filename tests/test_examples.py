@@ -1,0 +1,75 @@
+"""The examples run, in small form, and what they claim about their results is true."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(name: str, *argv: str) -> dict[str, Any]:
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", EXAMPLES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main(["--small", *argv])
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+def test_digits_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run("digits", "--out", str(tmp_path))
+    assert result["accuracy"] >= 0.965
+    assert result["losses"][-1] < 0.2 * result["losses"][0]
+    assert "test accuracy" in capsys.readouterr().out
+    assert (tmp_path / "digits.png").stat().st_size > 5000
+
+
+def test_newton_converges_quadratically() -> None:
+    result = run("newton")
+    norms, weights, x, y = (result[key] for key in ("norms", "weights", "x", "y"))
+    assert norms[-1] < 1e-14
+    near = [norm for norm in norms if 1e-6 < norm < 1e-2]
+    assert len(near) >= 2 and near[-1] < 0.1 * near[-2]
+    gradient = -x.T @ (y / (1 + np.exp(y * (x @ weights)))) / len(y) + 0.01 * weights
+    np.testing.assert_allclose(gradient, 0, atol=1e-13)
+    assert result["accuracy"] > 0.92
+
+
+def test_waves_keep_their_energy_and_pass_the_slits(tmp_path: Path) -> None:
+    result = run("wave", "--out", str(tmp_path))
+    u, is_open = result["u"], result["is_open"]
+    assert result["drift"] < 1e-12
+    assert not u[is_open == 0].any()
+    behind = u[:, u.shape[1] // 2 + 1 :]
+    assert 0.01 < np.abs(behind).max() < np.abs(u).max()
+    assert (tmp_path / "wave.png").stat().st_size > 5000
+
+
+def test_large_gradients_betray_wrong_labels(tmp_path: Path) -> None:
+    result = run("per_example_gradients", "--out", str(tmp_path))
+    assert result["found"] >= 0.8
+    w, b = (np.asarray(result["params"][name]) for name in "wb")
+    images, labels = result["images"], result["labels"]
+    # The gradient is the outer product of (image, 1) and (probabilities - one-hot label).
+    residual = softmax(images @ w + b) - np.eye(10)[labels]
+    lengths = np.sqrt((images**2).sum(axis=1) + 1) * np.linalg.norm(residual, axis=1)
+    np.testing.assert_allclose(result["norms"], lengths, rtol=1e-10)
+    assert (tmp_path / "per_example_gradients.png").stat().st_size > 5000
+
+
+def test_gaussian_process_finds_its_hyper_parameters(tmp_path: Path) -> None:
+    result = run("gaussian_process", "--out", str(tmp_path))
+    assert result["after"] < result["before"] - 2
+    assert np.abs(result["gradient"]).max() < 0.1
+    assert result["r2"] > 0.2
+    assert 0.8 < result["coverage"] <= 1
+    assert (tmp_path / "gaussian_process.png").stat().st_size > 5000
