@@ -1,0 +1,168 @@
+"""Axes: which axis of an operand goes, unchanged, to which axis of the result, and which axes of a program are thereby the same.
+
+The one idea: two axes are the same because an equation says so, never because their sizes happen to be equal. So a
+program fuses the same way, and its kernels are the same code, at all its shapes. Axes of size 1 are the exception that
+broadcasting makes: they are no axes at all, and are left out of every space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from weft.ir.graph import Eqn, Literal, Var
+
+UNIT = -1  # an axis of size 1: its index is 0
+MOVED = None  # the index changes on the way, or the result has no such axis
+
+# Index maps that fusion and schedules know; others run as they are.
+INDEX_MAPS = frozenset(
+    "copy broadcast reshape transpose slice reverse pad concatenate iota full gather dynamic_slice".split()
+)
+
+
+def is_map(eqn: Eqn) -> bool:
+    """Whether every element of the results is an expression of elements of the operands."""
+    lower = eqn.prim.lower
+    return lower.kind == "scalar" or (lower.kind == "index" and lower.rule in INDEX_MAPS)
+
+
+def is_reduction(eqn: Eqn) -> bool:
+    """Whether the equation folds axes."""
+    return eqn.prim.lower.kind in ("reduce", "argreduce")
+
+
+def reduced_axes(eqn: Eqn) -> tuple[int, ...]:
+    """The axes that a reduction folds."""
+    return (eqn.params["axis"],) if eqn.prim.lower.kind == "argreduce" else tuple(sorted(eqn.params["axes"]))
+
+
+def kept_axes(eqn: Eqn) -> tuple[int, ...]:
+    """The axes of a reduction's operand that its result has."""
+    reduced = reduced_axes(eqn)
+    return tuple(axis for axis in range(eqn.ins[0].type.ndim) if axis not in reduced)
+
+
+def wide_axes(shape: Sequence[int]) -> tuple[int, ...]:
+    """The axes whose size is not 1."""
+    return tuple([axis for axis, n in enumerate(shape) if n != 1])
+
+
+def carried(eqn: Eqn, k: int) -> tuple[int | None, ...]:
+    """For each axis of operand ``k``: the axis of the result whose index it takes unchanged, or `UNIT` or `MOVED`."""
+    shape = eqn.ins[k].type.shape
+    if not shape:
+        return ()
+    axes = _carried(eqn, k, shape)
+    return tuple([UNIT if n == 1 else axis for n, axis in zip(shape, axes, strict=True)])
+
+
+def _carried(eqn: Eqn, k: int, shape: tuple[int, ...]) -> Sequence[int | None]:
+    lower, params = eqn.prim.lower, eqn.params
+    every = range(len(shape))
+    if lower.kind == "scalar":
+        return every
+    if is_reduction(eqn):
+        kept = kept_axes(eqn)
+        return [kept.index(axis) if axis in kept else MOVED for axis in every]
+    match lower.rule:
+        case "copy":
+            return every
+        case "broadcast":
+            return params["dims"]
+        case "transpose":
+            return [params["perm"].index(axis) for axis in every]
+        case "reshape":
+            axes: list[int | None] = [MOVED] * len(shape)
+            for ins, outs in reshape_groups(shape, params["shape"]):
+                if len(ins) == len(outs) == 1:
+                    axes[ins[0]] = outs[0]
+            return axes
+        case "slice":
+            bounds = zip(params["start"], params["limit"], params["strides"], shape, strict=True)
+            return [axis if bound[:3] == (0, bound[3], 1) else MOVED for axis, bound in enumerate(bounds)]
+        case "reverse":
+            return [MOVED if axis in params["axes"] else axis for axis in every]
+        case "pad":
+            grown = zip(params["low"], params["high"], params["interior"], strict=True)
+            return [MOVED if any(g) else axis for axis, g in enumerate(grown)]
+        case "concatenate":
+            return [MOVED if axis == params["axis"] else axis for axis in every]
+        case "dynamic_slice":
+            return [axis if size == n else MOVED for axis, (size, n) in enumerate(zip(params["sizes"], shape, strict=True))]
+        case "gather":
+            if k > 0:
+                return every
+            rest = [axis for axis in every if axis not in params["axes"]]
+            first = eqn.out_types[0].ndim - len(rest)
+            return [first + rest.index(axis) if axis in rest else MOVED for axis in every]
+    return [MOVED] * len(shape)
+
+
+def reshape_groups(a: Sequence[int], b: Sequence[int]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The finest split of a reshape from ``a`` to ``b``: axes of ``a`` and axes of ``b`` that hold the same elements."""
+    left, right = wide_axes(a), wide_axes(b)
+    if [a[i] for i in left] == [b[i] for i in right]:
+        return [((i,), (j,)) for i, j in zip(left, right, strict=True)]
+    if 0 in a:
+        return [(left, right)]
+    groups = []
+    i = j = 0
+    while i < len(left):
+        m, n, first = a[left[i]], b[right[j]], (i, j)
+        while m != n:
+            if m < n:
+                i += 1
+                m *= a[left[i]]
+            else:
+                j += 1
+                n *= b[right[j]]
+        i, j = i + 1, j + 1
+        groups.append((left[first[0] : i], right[first[1] : j]))
+    return groups
+
+
+class AxisClasses:
+    """Classes of axes which equations make the same: a union-find over the axes of all variables."""
+
+    def __init__(self, variables: Iterable[Var], eqns: Iterable[Eqn]):
+        """Number all axes of ``variables`` and the results of ``eqns``, and unite those that ``eqns`` carry."""
+        self.first: dict[Var, int] = {}
+        self.parent: list[int] = []
+        for var in variables:
+            self._add(var)
+        for eqn in eqns:
+            for var in eqn.outs:
+                self._add(var)
+            if not (is_map(eqn) or is_reduction(eqn)):
+                continue
+            for k, atom in enumerate(eqn.ins):
+                if isinstance(atom, Literal):
+                    continue
+                for axis, to in enumerate(carried(eqn, k)):
+                    if to is not MOVED and to != UNIT:
+                        for out in eqn.outs:
+                            self.unite(self.first[atom] + axis, self.first[out] + to)
+
+    def _add(self, var: Var) -> None:
+        self.first[var] = len(self.parent)
+        self.parent.extend(range(len(self.parent), len(self.parent) + var.type.ndim))
+
+    def _find(self, i: int) -> int:
+        parent = self.parent
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    def unite(self, i: int, j: int) -> None:
+        """Make two numbered axes the same; the one numbered first names the class."""
+        i, j = self._find(i), self._find(j)
+        self.parent[max(i, j)] = min(i, j)
+
+    def of(self, var: Var, axis: int) -> int:
+        """The class of an axis."""
+        return self._find(self.first[var] + axis)
+
+    def space(self, var: Var) -> tuple[int, ...]:
+        """The classes of all axes of ``var`` but those of size 1."""
+        return tuple([self.of(var, axis) for axis in wide_axes(var.type.shape)])
