@@ -16,7 +16,7 @@ from weft.kernels.scalar import is_complex, is_float
 
 
 def may_block(fold: str, dtype: np.dtype[Any], extent: Index, block: int) -> bool:
-    """Whether an accumulator gains by partial sums: a float sum over a loop that may be longer than a block."""
+    """Whether an accumulator gains by partial sums: a float sum over a loop that may be long."""
     short = isinstance(extent, int) and extent <= block
     return fold == "add" and (is_float(dtype) or is_complex(dtype)) and not short
 

@@ -184,7 +184,7 @@ class _Emitter:
         return self.params[index.k] if type(index) is Param else constant_offset(index)
 
     def value_offset(self, name: str) -> Offset:
-        """An integer value as an index: narrow ones are bounded by their dtype, 64-bit ones may be anything."""
+        """An integer value as an index; narrow ones are bounded by their dtype, others may be anything."""
         value = self.values[name]
         unsigned, narrow = value.dtype.kind == "u", value.dtype.itemsize < 8
         ref = value.reg.resize("i64", signed=not unsigned).ref
@@ -207,7 +207,7 @@ class _Emitter:
             self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var))
 
     def blocks(self, loop: Loop, start: str, stop: str, names: list[str], blocked: set[str]) -> None:
-        """Run ``loop`` in blocks, each with sums of its own for what is ``blocked``; -0.0 changes no sum.
+        """Run ``loop`` in blocks with partial sums of what is ``blocked``; -0.0 changes no sum."""
         writer = self.writer
 
         def block(first: str) -> None:
