@@ -9,7 +9,7 @@ bit.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from weft.ir.types import ArrayType
 _PLAIN = (str, np.dtype, ArrayType, Graph)
 
 
-def param_key(value: Any) -> Hashable:
+def param_key(value: Any) -> Any:
     """A hashable key of one param: equal keys are the same param, to the bit and in kind.
 
     Raises:
@@ -52,7 +52,7 @@ def param_key(value: Any) -> Hashable:
     )
 
 
-def params_key(params: Mapping[str, Any]) -> Hashable:
+def params_key(params: Mapping[str, Any]) -> Any:
     """A hashable key of all params of an equation."""
     return tuple([(name, param_key(params[name])) for name in sorted(params)])
 

@@ -69,7 +69,7 @@ def print_scalar(value: np.generic) -> str:
 
 def read_scalar(text: str, dtype: np.dtype) -> np.generic:
     """The scalar that `print_scalar` wrote; ValueError, OverflowError or KeyError where it is none."""
-    scalar: np.generic
+    scalar: Any
     if is_bool(dtype):
         scalar = np.bool_({"True": True, "False": False}[text])
     elif is_integer(dtype):
@@ -77,13 +77,13 @@ def read_scalar(text: str, dtype: np.dtype) -> np.generic:
     elif is_complex(dtype):
         part = real_dtype(dtype)
         re, im = text.removeprefix("(").removesuffix(")").split(",")
-        parts = np.array([read_scalar(re, part), read_scalar(im, part)], part)
-        scalar = parts.view(dtype)[0]
+        scalar = np.array([read_scalar(re, part), read_scalar(im, part)], part).view(dtype)[0]
     elif text.startswith("0x"):
         scalar = np.array(int(text, 16), _UNSIGNED[dtype.itemsize]).view(dtype)[()]
     else:
         scalar = dtype.type(text)
-    return scalar
+    result: np.generic = scalar
+    return result
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.cut: dict[tuple[int, tuple[bool, ...]], Graph] = {}
-        self.effects: dict[int, bool] = {}
+        self.effects = Effects()
 
     def graph(self, graph: Graph, wanted: tuple[bool, ...]) -> Graph:
         """``graph`` with the ``wanted`` outputs alone and what they need; inputs stay."""
@@ -41,7 +41,7 @@ class _Walk:
         needed = {atom for atom in outs if isinstance(atom, Var)}
         kept: list[Eqn] = []
         for eqn in reversed(graph.eqns):
-            if needed.isdisjoint(eqn.outs) and not self.has_effect(eqn):
+            if needed.isdisjoint(eqn.outs) and not self.effects.of(eqn):
                 continue
             eqn = self.eqn(eqn, needed)
             needed.update(a for a in eqn.ins if isinstance(a, Var))
@@ -73,14 +73,22 @@ class _Walk:
             self.cut[key] = self.graph(graph, wanted)
         return self.cut[key]
 
-    def has_effect(self, eqn: Eqn) -> bool:
-        """Whether the equation does something beside giving results, itself or in a graph it carries."""
-        return not eqn.outs or any(self.graph_has_effect(graph) for _, graph in sub_graphs(eqn))
 
-    def graph_has_effect(self, graph: Graph) -> bool:
-        if id(graph) not in self.effects:
-            self.effects[id(graph)] = any(map(self.has_effect, graph.eqns))
-        return self.effects[id(graph)]
+class Effects:
+    """Tells which equations do something beside giving results. Remembers the graphs it has looked into."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, bool] = {}
+
+    def of(self, eqn: Eqn) -> bool:
+        """Whether ``eqn`` has an effect: it gives no results, or carries an equation that has."""
+        return not eqn.outs or (bool(eqn.params) and any(self.inside(graph) for _, graph in sub_graphs(eqn)))
+
+    def inside(self, graph: Graph) -> bool:
+        """Whether an equation of ``graph`` has an effect."""
+        if id(graph) not in self.known:
+            self.known[id(graph)] = any(map(self.of, graph.eqns))
+        return self.known[id(graph)]
 
 
 def _pick(items: Sequence[_T], keep: Sequence[bool]) -> tuple[_T, ...]:

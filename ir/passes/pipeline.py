@@ -1,0 +1,64 @@
+"""The passes that prepare a graph for fusion, in their order.
+
+The one idea: a pipeline is a tuple of (name, pass), read from the top. In debug mode each pass's result is
+verified, so that the pass that broke a graph is named, not the one that fell over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from weft.ir.errors import VerificationError
+from weft.ir.graph import Graph
+from weft.ir.passes.cse import cse
+from weft.ir.passes.dce import dce
+from weft.ir.passes.fold import fold
+from weft.ir.passes.inline import inline
+from weft.ir.passes.simplify import simplify
+from weft.ir.verify import verify as verify_graph
+
+Pass = Callable[[Graph], Graph]
+
+BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
+    ("inline", inline),
+    ("fold", fold),
+    ("cse", cse),
+    ("simplify", simplify),
+    ("dce", dce),
+)
+
+
+def run_pipeline(
+    graph: Graph,
+    passes: Sequence[tuple[str, Pass]] = BEFORE_FUSION,
+    *,
+    verify: bool = False,
+    log: Callable[[str, Graph], None] | None = None,
+) -> Graph:
+    """Run passes one after the other.
+
+    Args:
+        graph: what to start from.
+        passes: names and passes, in order.
+        verify: verify the graph before the first pass and after each.
+        log: called with each pass's name and result.
+
+    Raises:
+        VerificationError: with ``verify``, naming the pass whose result breaks a rule.
+    """
+    if verify:
+        _verify_after("the graph that was given", graph)
+    for name, run in passes:
+        graph = run(graph)
+        if verify:
+            _verify_after(f"the result of the pass {name}", graph)
+        if log is not None:
+            log(name, graph)
+    return graph
+
+
+def _verify_after(what: str, graph: Graph) -> None:
+    try:
+        verify_graph(graph)
+    except VerificationError as error:
+        raise VerificationError(f"{what} does not verify: {error}") from error

@@ -1,0 +1,170 @@
+"""Algebra: replace equations by cheaper ones that give the same bits.
+
+The one idea: only what is exact in IEEE arithmetic is done. ``x + 0.0`` is not ``x`` (where x is -0.0) and
+``x * 0.0`` is not 0.0 (where x is negative, infinite or NaN), so both stay; on integers both go. Every rule
+carries its equation.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from weft.ir.graph import Graph
+from weft.ir.match import Apply, Rules, constant, op, rewrite, scalar, variables
+from weft.ir.ops import elementwise, shape
+from weft.ir.types import ArrayType, bfloat16, is_bool, is_floating, is_integer
+
+x, y, c, d, p, q = variables("x y c d p q")
+ZERO = constant(0, "logical")  # of an integer or bool, where no zero has a sign
+
+
+def simplify(graph: Graph) -> Graph:
+    """Apply `RULES` to every equation, here and in carried graphs, until none fits.
+
+    Keeps inputs, outputs, types and sources. Leaves equations that lost their readers to `dce`. Needs
+    nothing; idempotent.
+    """
+    return rewrite(graph, lambda: RULES.step)
+
+
+def _zero(out: ArrayType) -> Any:
+    return elementwise.full_like(out, 0)
+
+
+def _reciprocal(scalar: np.generic) -> np.generic | None:
+    """``1 / scalar`` where multiplying by it is exact: the scalar is a power of two, the result normal."""
+    if not math.isfinite(scalar) or abs(math.frexp(scalar)[0]) != 0.5:
+        return None
+    result = scalar.dtype.type(1) / scalar
+    smallest = float(np.finfo(scalar.dtype).smallest_normal) if scalar.dtype != bfloat16 else 2.0**-126
+    return result.astype(scalar.dtype) if smallest <= abs(float(result)) < math.inf else None
+
+
+def _divide(x: Any, c: np.generic) -> Any:
+    factor = _reciprocal(c)
+    return None if factor is None else elementwise.mul(x, factor)
+
+
+ARITHMETIC = Rules(
+    [
+        (op.mul(x, constant(1, "ordered")), lambda x: x),  # x*1 -> x
+        (op.mul(x, constant(-1, "real")), lambda x: elementwise.neg(x)),  # x*(-1) -> -x
+        (op.mul(x, ZERO), lambda out: _zero(out)),  # x*0 -> 0
+        (op.div(x, constant(1, "floating")), lambda x: x),  # x/1 -> x
+        (op.div(x, scalar("c", "floating")), _divide),  # x/2^k -> x*2^-k
+        (op.sub(x, constant(0, "number")), lambda x: x),  # x-0 -> x
+        (op.add(x, constant(-0.0, "floating")), lambda x: x),  # x+(-0.0) -> x
+        (op.add(x, constant(complex(-0.0, -0.0), "complex")), lambda x: x),
+        (op.add(x, ZERO), lambda x: x),  # x+0 -> x
+        (op.add(x, op.neg(y)), lambda x, y: elementwise.sub(x, y)),  # x+(-y) -> x-y
+        (op.sub(x, op.neg(y)), lambda x, y: elementwise.add(x, y)),  # x-(-y) -> x+y
+        (op.neg(op.neg(x)), lambda x: x),  # -(-x) -> x
+        (op.integer_pow(x, y=1), lambda x: x),  # x**1 -> x
+        (op.max(x, x), lambda x: x),  # max(x,x) -> x
+        (op.min(x, x), lambda x: x),  # min(x,x) -> x
+    ]
+)
+
+LOGIC = Rules(
+    [
+        (op.not_(op.not_(x)), lambda x: x),  # ~~x -> x
+        (op.and_(x, x), lambda x: x),  # x&x -> x
+        (op.or_(x, x), lambda x: x),  # x|x -> x
+        (op.and_(x, ZERO), lambda out: _zero(out)),  # x&0 -> 0
+        (op.or_(x, ZERO), lambda x: x),  # x|0 -> x
+        (op.xor(x, ZERO), lambda x: x),  # x^0 -> x
+        (op.and_(x, constant(True, "bool")), lambda x: x),  # x&True -> x
+        (op.or_(x, constant(True, "bool")), lambda: np.True_),  # x|True -> True
+        (op.select(constant(True), x, y), lambda x: x),  # select(True,x,y) -> x
+        (op.select(constant(False), x, y), lambda y: y),  # select(False,x,y) -> y
+        (op.select(c, x, x), lambda x: x),  # select(c,x,x) -> x
+        (
+            op.select(op.not_(c), x, y),
+            lambda c, x, y: elementwise.select(c, y, x),
+        ),  # select(~c,x,y) -> select(c,y,x)
+    ]
+)
+
+
+def _keeps_values(narrow: np.dtype, wide: np.dtype) -> bool:
+    """Whether every value of ``narrow`` is one of ``wide``, and comes back from there."""
+    if is_bool(narrow):
+        return True
+    if is_integer(narrow) and is_integer(wide):
+        return bool(np.can_cast(narrow, wide, "safe"))
+    if is_floating(narrow) and is_floating(wide):
+        return narrow.itemsize < wide.itemsize
+    return False
+
+
+def _cast_twice(x: Any, p: np.dtype, q: np.dtype) -> Any:
+    return elementwise.cast(x, q) if _keeps_values(x.dtype, p) and q == x.dtype else None
+
+
+CONVERSION = Rules(
+    [
+        (op.cast(x, dtype=p), lambda x, p: x if x.dtype == p else None),  # cast to its own dtype
+        (op.cast(op.cast(x, dtype=p), dtype=q), _cast_twice),  # to a wider dtype and back
+    ]
+)
+
+
+def _slice_all(x: Any, out: ArrayType, d: tuple[int, ...]) -> Any:
+    return x if x.shape == out.shape and all(step == 1 for step in d) else None
+
+
+def _pad_nothing(x: Any, out: ArrayType) -> Any:
+    return x if x.shape == out.shape else None
+
+
+def _slice_twice(x: Any, p: Any, q: Any, c: Any, d: Any, out: ArrayType) -> Any:
+    """Element i is element ``q + d*i`` of the slice, which is element ``p + c*(q + d*i)`` of x."""
+    start = [a + s * b for a, s, b in zip(p, c, q, strict=True)]
+    strides = [s * t for s, t in zip(c, d, strict=True)]
+    limit = [b + (n - 1) * s + 1 if n else b for b, n, s in zip(start, out.shape, strides, strict=True)]
+    return None if 0 in out.shape else shape.slice_(x, start, limit, strides)
+
+
+MOVEMENT = Rules(
+    [
+        (op.transpose(x, perm=p), lambda x, p: x if p == tuple(range(len(p))) else None),  # in place
+        (
+            op.transpose(op.transpose(x, perm=p), perm=q),  # transpose(transpose(x,p),q) -> transpose(x,p∘q)
+            lambda x, p, q: shape.transpose(x, [p[i] for i in q]),
+        ),
+        (op.reshape(x), lambda x, out: x if x.shape == out.shape else None),  # to its own shape
+        (op.reshape(op.reshape(x)), lambda x, out: shape.reshape(x, out.shape)),  # the last shape counts
+        (op.broadcast(x), lambda x, out: x if x.shape == out.shape else None),  # to its own shape
+        (
+            op.broadcast(op.broadcast(x, dims=p), dims=q),  # at once
+            lambda x, p, q, out: shape.broadcast(x, out.shape, [q[i] for i in p]),
+        ),
+        (op.slice(x, strides=d), _slice_all),  # x[:] -> x
+        (op.slice(op.slice(x, start=p, strides=c), start=q, strides=d), _slice_twice),  # at once
+        (op.pad(x, y), _pad_nothing),  # pad by nothing
+        (op.reverse(x, axes=()), lambda x: x),  # along no axes
+        (
+            op.reverse(op.reverse(x, axes=p), axes=q),  # an axis that is turned twice is not turned
+            lambda x, p, q: shape.reverse(x, sorted(set(p) ^ set(q))),
+        ),
+        (op.concatenate(x), lambda x: x),  # of one array
+    ]
+)
+
+
+def _over_no_axes(reduction: str) -> Apply:
+    pattern: Apply = getattr(op, reduction)(x, axes=())
+    return pattern
+
+
+REDUCTION = Rules(
+    [
+        (_over_no_axes(f"reduce_{name}"), lambda x: x)  # reduce(x, axes=()) -> x
+        for name in ("sum", "prod", "max", "min", "and", "or")
+    ]
+)
+
+RULES = ARITHMETIC + LOGIC + CONVERSION + MOVEMENT + REDUCTION
