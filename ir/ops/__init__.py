@@ -1,5 +1,5 @@
 """The primitives, one file a family. Importing this package declares them all."""
 
-from weft.ir.ops import collective, control, elementwise, reduce, shape
+from weft.ir.ops import collective, control, cumulative, elementwise, index, kernel, random, reduce, shape, sort, special, transcendental
 
-__all__ = ["collective", "control", "elementwise", "reduce", "shape"]
+__all__ = ["collective", "control", "cumulative", "elementwise", "index", "kernel", "random", "reduce", "shape", "sort", "special", "transcendental"]
