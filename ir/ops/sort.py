@@ -1,0 +1,161 @@
+"""Sorting, and searching in what is sorted.
+
+The one idea: `sort` carries several operands along by one permutation, so argsort is a sort that carries the
+positions, and the derivative is the same permutation of the tangents. The order is total: NaN comes last,
+-0.0 equals 0.0, complex numbers go by real, then imaginary part; equal elements stay in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from weft.ir.errors import ArgumentError, AxisError, DTypeError, ShapeError
+from weft.ir.ops.half import widened
+from weft.ir.ops.shape import iota, reverse, slice_axis
+from weft.ir.primitive import HOST, NOT_MAPPED, Primitive
+from weft.ir.rules import no_tangent, to_front
+from weft.ir.types import INT64, ArrayType, is_integer
+
+
+def _sort_type(*operands: ArrayType, axis: int, num_keys: int) -> tuple[ArrayType, ...]:
+    if len({x.shape for x in operands}) != 1:
+        raise ShapeError(f"sort needs operands of one shape, got {', '.join(map(str, operands))}.")
+    if not 0 <= axis < operands[0].ndim:
+        raise AxisError(f"sort of {operands[0]} got axis {axis}.")
+    if not 1 <= num_keys <= len(operands):
+        raise ArgumentError(f"sort of {len(operands)} operands got num_keys={num_keys}.")
+    return operands
+
+
+def _sort_reference(*operands: np.ndarray, axis: int, num_keys: int) -> tuple[np.ndarray, ...]:
+    if len(operands) == 1:
+        x = operands[0]
+        return (np.sort(widened(x), axis, kind="stable").astype(x.dtype, copy=False),)
+    keys = [widened(x) for x in operands[:num_keys]]
+    if num_keys == 1:
+        order = np.argsort(keys[0], axis, kind="stable")
+    else:
+        order = np.lexsort(keys[::-1], axis)
+    return tuple(np.take_along_axis(x, order, axis) for x in operands)
+
+
+def _sort_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:
+    """Sort once, carrying the positions, and take the tangents from there."""
+    from weft.ir.ops.index import take_along_axis
+
+    axis = params["axis"]
+    *outs, order = prim.bind(*primals, iota(INT64, primals[0].shape, axis), **params)
+    return tuple(outs), tuple(
+        None if t is None else take_along_axis(t, order, axis, "promise") for t in tangents
+    )
+
+
+def _sort_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
+    fronted = [to_front(x, b, size) for x, b in zip(args, axes, strict=True)]
+    outs = prim.bind(*fronted, axis=params["axis"] + 1, num_keys=params["num_keys"])
+    return outs, (0,) * len(outs)
+
+
+sort_p = Primitive(
+    "sort",
+    type_rule=_sort_type,
+    reference=_sort_reference,
+    jvp=_sort_jvp,
+    transpose=None,
+    batch=_sort_batch,
+    lower=HOST,
+    multiple=True,
+)
+
+
+def sort_many(operands: Sequence[Any], axis: int, num_keys: int = 1) -> tuple[Any, ...]:
+    """Operands of one shape, sorted together along ``axis`` by the first ``num_keys`` of them."""
+    outs: tuple[Any, ...] = sort_p.bind(*operands, axis=axis, num_keys=num_keys)
+    return outs
+
+
+def sort(x: Any, axis: int) -> Any:
+    """``x`` sorted along ``axis``."""
+    return sort_many([x], axis)[0]
+
+
+def _sort_with_positions(x: Any, axis: int, dtype: Any, descending: bool) -> tuple[Any, Any]:
+    """``x`` sorted, and where each element was; equal elements keep their order in both directions."""
+    positions = iota(dtype, x.shape, axis)
+    if not descending:
+        values, order = sort_many([x, positions], axis)
+        return values, order
+    # Turned round before as well as after, so that equal elements keep their order.
+    values, order = sort_many([reverse(x, (axis,)), reverse(positions, (axis,))], axis)
+    return reverse(values, (axis,)), reverse(order, (axis,))
+
+
+def argsort(x: Any, axis: int, *, descending: bool = False, dtype: Any = INT64) -> Any:
+    """The positions along ``axis`` that sort ``x``; stable. NaN comes last, first in descending order."""
+    return _sort_with_positions(x, axis, dtype, descending)[1]
+
+
+def top_k(x: Any, k: int, axis: int = -1, *, dtype: Any = INT64) -> tuple[Any, Any]:
+    """The ``k`` largest elements along ``axis``, largest first, and where they were; NaN comes first."""
+    axis %= len(x.shape)
+    if not 0 <= k <= x.shape[axis]:
+        raise ArgumentError(f"top_k got k={k} for an axis of {x.shape[axis]} elements.")
+    values, order = _sort_with_positions(x, axis, dtype, True)
+    return slice_axis(values, axis, 0, k), slice_axis(order, axis, 0, k)
+
+
+# Searching
+
+
+def _search_type(table: ArrayType, values: ArrayType, *, side: str, dtype: np.dtype) -> ArrayType:
+    if side not in ("left", "right"):
+        raise ArgumentError(f'searchsorted needs side "left" or "right", got {side!r}.')
+    if table.dtype != values.dtype or not is_integer(dtype):
+        raise DTypeError(
+            f"searchsorted got {table} and {values} of different dtypes, or a result dtype {dtype}."
+        )
+    leading = table.shape[:-1]
+    if not table.shape or values.shape[: len(leading)] != leading:
+        raise ShapeError(
+            f"searchsorted needs values of shape {leading} and further axes for {table}, got {values}."
+        )
+    return values.with_dtype(dtype)
+
+
+def _search_reference(table: np.ndarray, values: np.ndarray, *, side: Any, dtype: np.dtype) -> np.ndarray:
+    wide, wanted = widened(table), widened(values)
+    out = np.empty(values.shape, dtype)
+    for i in np.ndindex(table.shape[:-1]):
+        out[i] = np.searchsorted(wide[i], wanted[i], side)
+    return out
+
+
+def _search_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
+    (table, values), (table_axis, values_axis) = args, axes
+    if table_axis is NOT_MAPPED and len(table.shape) == 1:
+        return (prim.bind(table, values, **params),), (values_axis,)
+    out = prim.bind(to_front(table, table_axis, size), to_front(values, values_axis, size), **params)
+    return (out,), (0,)
+
+
+searchsorted_p = Primitive(
+    "searchsorted",
+    type_rule=_search_type,
+    reference=_search_reference,
+    jvp=no_tangent,
+    transpose=None,
+    batch=_search_batch,
+    lower=HOST,
+)
+
+
+def searchsorted(table: Any, values: Any, side: str = "left", *, dtype: Any = INT64) -> Any:
+    """Where to insert ``values`` into the last axis of ``table``, which is sorted, to keep it so.
+
+    Leading axes of ``table`` are leading axes of ``values`` too: each row has its own. "left" gives the
+    first place that will do, "right" the last. NaN is after all numbers.
+    """
+    return searchsorted_p.bind(table, values, side=side, dtype=np.dtype(dtype))
