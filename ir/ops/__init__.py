@@ -1,5 +1,31 @@
 """The primitives, one file a family. Importing this package declares them all."""
 
-from weft.ir.ops import collective, control, cumulative, elementwise, index, kernel, random, reduce, shape, sort, special, transcendental
+from weft.ir.ops import (
+    collective,
+    control,
+    cumulative,
+    elementwise,
+    index,
+    kernel,
+    random,
+    reduce,
+    shape,
+    sort,
+    special,
+    transcendental,
+)
 
-__all__ = ["collective", "control", "cumulative", "elementwise", "index", "kernel", "random", "reduce", "shape", "sort", "special", "transcendental"]
+__all__ = [
+    "collective",
+    "control",
+    "cumulative",
+    "elementwise",
+    "index",
+    "kernel",
+    "random",
+    "reduce",
+    "shape",
+    "sort",
+    "special",
+    "transcendental",
+]
