@@ -1,0 +1,31 @@
+"""What a call costs when there is almost nothing to compute: jitted, eager, and with a tree of arguments."""
+
+from __future__ import annotations
+
+from . import Programs, layers, network_loss, normal
+
+
+def six_operations(backend, x, y):
+    return (x * y + 3.0 * x - y) * (x - 0.5)
+
+
+def small_network(backend, params, x, y):
+    """Eight leaves of arguments, and a dozen operations on a few numbers each."""
+    return network_loss(backend, params, x, y)
+
+
+class Jitted(Programs):
+    programs = (six_operations, small_network)
+    sizes = (10,)
+
+    def data(self, program, n):
+        if program == "small_network":
+            return layers(4, 4, 4, 4, 2), normal(n, 4), normal(n, 2)
+        return normal(n), normal(n) + 1.0
+
+
+class Eager(Jitted):
+    """The same, one operation after the other."""
+
+    sizes = (32,)
+    jit = False

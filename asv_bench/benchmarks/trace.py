@@ -1,0 +1,34 @@
+"""What a call with a new shape costs: JAX traces and compiles, Weft traces and finds its kernels generic."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+
+from . import BACKENDS, Backend, layers, network_loss, normal
+
+
+class NewShape:
+    """A jitted function called with one more row each time, up to asv's few repeats."""
+
+    param_names = ("backend", "program")
+    params = (BACKENDS, ("elementwise", "network"))
+    number, repeat, rounds, warmup_time = 1, 15, 1, 0
+    timeout = 120
+
+    def setup(self, backend, program):
+        if backend == "numpy":
+            raise NotImplementedError("NumPy does not trace")
+        self.backend = Backend.of(backend)
+        self.rows = itertools.count(100)
+        if program == "network":
+            self.fun = self.backend.jit(functools.partial(network_loss, self.backend))
+            self.params_ = self.backend.arrays(layers(8, 16, 16, 4))
+        else:
+            self.fun = self.backend.jit(lambda x: self.backend.np.tanh(x) * x + self.backend.np.exp(-x * x))
+        self.time_new_shape(backend, program)
+
+    def time_new_shape(self, backend, program):
+        n = next(self.rows)
+        args = (normal(n),) if program == "elementwise" else (self.params_, normal(n, 8), normal(n, 4))
+        self.backend.wait(self.fun(*args))
