@@ -82,9 +82,9 @@ LOGIC = Rules(
         (op.select(constant(False), x, y), lambda y: y),  # select(False,x,y) -> y
         (op.select(c, x, x), lambda x: x),  # select(c,x,x) -> x
         (
-            op.select(op.not_(c), x, y),
+            op.select(op.not_(c), x, y),  # select(~c,x,y) -> select(c,y,x)
             lambda c, x, y: elementwise.select(c, y, x),
-        ),  # select(~c,x,y) -> select(c,y,x)
+        ),
     ]
 )
 
