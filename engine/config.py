@@ -1,0 +1,94 @@
+"""Settings, and the log of compilation stages.
+
+``WEFT_LOG=graph,fuse,loops`` (or ``weft.config.update(log="graph,fused")``) prints the stages as programs are compiled;
+``WEFT_DEBUG=1`` verifies the IR after every pass.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from weft.ir.errors import ArgumentError
+from weft.ir.graph import Graph
+
+STAGES = ("graph", "passes", "fused", "loops", "llvm", "asm")
+_ALIASES = {"fuse": "fused", "loop": "loops", "all": "graph,passes,fused,loops,llvm,asm"}
+
+
+def _stages(text: str) -> frozenset[str]:
+    names: set[str] = set()
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        names.update(_ALIASES.get(part, part).split(","))
+    unknown = names - set(STAGES)
+    if unknown:
+        raise ArgumentError(f"unknown stages to log: {', '.join(sorted(unknown))}. Known: {', '.join(STAGES)}.")
+    return frozenset(names)
+
+
+def _from_environment() -> frozenset[str]:
+    try:
+        return _stages(os.environ.get("WEFT_LOG", ""))
+    except ArgumentError as error:
+        print(f"weft: WEFT_LOG: {error}", file=sys.stderr)
+        return frozenset()
+
+
+@dataclass
+class Settings:
+    """What a user may set for the process."""
+
+    log: frozenset[str] = field(default_factory=_from_environment)
+    debug: bool = field(default_factory=lambda: os.environ.get("WEFT_DEBUG", "") not in ("", "0"))
+
+
+settings = Settings()
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.jit_disabled = False
+
+
+local = _Local()
+
+
+def update(**changes: Any) -> None:
+    """Change settings: ``log`` (stages, separated by commas) and ``debug`` (verify after each pass)."""
+    for name, value in changes.items():
+        if name == "log":
+            settings.log = _stages(value)
+        elif name == "debug":
+            settings.debug = bool(value)
+        elif name == "jax_enable_x64":
+            continue  # 64-bit types are always there
+        else:
+            raise ArgumentError(f"there is no setting {name}. Settings: log, debug.")
+
+
+@contextmanager
+def disable_jit(disable: bool = True) -> Iterator[None]:
+    """Run jitted functions as plain Python, operation by operation, inside the context."""
+    previous, local.jit_disabled = local.jit_disabled, disable
+    try:
+        yield
+    finally:
+        local.jit_disabled = previous
+
+
+def log(stage: str, what: Any) -> None:
+    """Print a stage to stderr where it is asked for; a callable is called only then."""
+    if stage in settings.log:
+        text = what() if callable(what) else what
+        print(f"--- weft: {stage}\n{text}", file=sys.stderr)
+
+
+def log_pass(name: str, graph: Graph) -> None:
+    """Print the graph after a pass."""
+    if "passes" in settings.log:
+        print(f"--- weft: after {name}\n{graph}", file=sys.stderr)

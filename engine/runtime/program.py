@@ -1,0 +1,194 @@
+"""From a graph to a program that runs: passes, schedules, machine code, memory, tape.
+
+`compile_graph` is the whole way in one place; a `Program` keeps what each stage gave, so that it can be printed.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from weft.engine import config
+from weft.engine.runtime.bufferize import Buffers, bufferize, is_alias
+from weft.engine.runtime.memory import arenas
+from weft.engine.runtime.tape import RETURNED, Tape, TapeBuilder, load_interpreter, read_array
+from weft.ir.errors import InternalError
+from weft.ir.graph import Eqn, Graph, Literal, Var
+from weft.ir.loops.nest import Nest
+from weft.ir.ops.gemm import gemm_p, matrix_shapes
+from weft.ir.ops.kernel import kernel_p
+from weft.ir.passes.fuse import fuse
+from weft.ir.passes.pipeline import BEFORE_FUSION, run_pipeline
+from weft.ir.quiet import quietly
+from weft.ir.types import ArrayType
+from weft.kernels.backend import Kernel, compile_nests
+from weft.kernels.schedule import Scheduled, schedule
+
+
+@dataclass(slots=True, eq=False)
+class Program:
+    """A compiled graph for given shapes. ``run`` takes NumPy arrays of exactly its input types."""
+
+    graph: Graph
+    fused: Graph
+    scheduled: dict[int, Scheduled]
+    kernels: dict[int, Kernel]
+    buffers: Buffers
+    tape: Tape
+    host_calls: list[Callable[[Any], None]]
+    out_types: tuple[ArrayType, ...]
+    constants: dict[int, np.ndarray]
+    _new: tuple[tuple[tuple[int, ...], np.dtype], ...]
+    _pack: Any
+    _idle: list[tuple[np.ndarray, memoryview, int]]
+
+    @property
+    def nests(self) -> tuple[Nest, ...]:
+        """The loop nests, in the order they run: equal for equal machine code."""
+        return tuple(self.scheduled[i].nest for i in sorted(self.scheduled))
+
+    def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run on C-contiguous arrays of the input types: the outputs, in order."""
+        new = [np.empty(shape, dtype) for shape, dtype in self._new]
+        arena = arenas.take(self.buffers.arena_bytes)
+        try:
+            table = self._idle.pop()
+        except IndexError:
+            slots = self.tape.new_slots()
+            table = (slots, memoryview(slots).cast("B"), slots.ctypes.data)
+        self._pack(table[1], 0, *map(id, values), *map(id, new), id(arena))
+        if self.host_calls:
+            self.tape.run(table[0], self.host_calls)
+        elif _interpreter()(self.tape.code_address, 0, table[2]) != RETURNED:
+            raise InternalError("a tape without host calls yielded.")
+        self._idle.append(table)
+        arenas.give_back(arena)
+        return new if len(new) == len(self.out_types) else self._outputs(new)
+
+    def _outputs(self, new: list[np.ndarray]) -> list[np.ndarray]:
+        """Outputs where some are constants or other names of one another."""
+        fresh = iter(new)
+        outs: list[np.ndarray] = []
+        for i, place in enumerate(self.buffers.outputs):
+            if i in self.constants:
+                outs.append(self.constants[i])
+            elif place.same_as is not None:
+                outs.append(outs[place.same_as].reshape(self.out_types[i].shape))
+            else:
+                outs.append(next(fresh))
+        return outs
+
+
+@functools.cache
+def _interpreter() -> Any:
+    return load_interpreter()
+
+
+def contiguous(x: np.ndarray) -> np.ndarray:
+    """``x`` as kernels read it: C-contiguous and aligned."""
+    if x.flags.c_contiguous and x.flags.aligned:
+        return x
+    return np.array(x, order="C", copy=True)
+
+
+_compile_lock = threading.RLock()
+
+
+@functools.lru_cache(maxsize=4096)
+def compile_graph(graph: Graph) -> Program:
+    """Compile a graph: optimise, fuse, schedule, emit, plan memory, write the tape."""
+    with _compile_lock:
+        optimized = run_pipeline(graph, BEFORE_FUSION, verify=config.settings.debug, log=config.log_pass)
+        fused = fuse(optimized)
+        if config.settings.debug:
+            from weft.ir.verify import verify
+
+            verify(fused)
+        config.log("fused", fused)
+        scheduled = {i: schedule(eqn) for i, eqn in enumerate(fused.eqns) if eqn.prim is kernel_p}
+        for one in scheduled.values():
+            config.log("loops", one.nest)
+        compiled = compile_nests([one.nest for one in scheduled.values()]) if scheduled else []
+        kernels = dict(zip(scheduled, compiled, strict=True))
+        for kernel in compiled:
+            config.log("llvm", kernel.llvm)
+            config.log("asm", kernel.asm)
+        buffers = bufferize(fused, [scheduled[i].scratch if i in scheduled else () for i in range(len(fused.eqns))])
+        return _assemble(graph, fused, scheduled, kernels, buffers)
+
+
+def _assemble(
+    graph: Graph, fused: Graph, scheduled: dict[int, Scheduled], kernels: dict[int, Kernel], buffers: Buffers
+) -> Program:
+    """Write the tape."""
+    builder = TapeBuilder()
+    n_bound = buffers.n_bound
+    builder.bind(range(n_bound + 1))
+    if buffers.places:
+        builder.arena(buffers.arena_slot, buffers.places)
+    host_calls: list[Callable[[Any], None]] = []
+    slots = buffers.slots
+    for i, eqn in enumerate(fused.eqns):
+        if is_alias(eqn):
+            continue
+        if i in scheduled:
+            one = scheduled[i]
+            operands = [slots[a] for a in eqn.ins] + [slots[v] for v in eqn.outs] + buffers.scratch[i]
+            builder.kernel(kernels[i].address, one.params, operands, 0, one.extent)
+            builder.note(kernels[i].name)
+        elif eqn.prim is gemm_p and not any(isinstance(a, Literal) for a in eqn.ins):
+            _gemm(builder, eqn, slots)
+        else:
+            builder.call_python(len(host_calls))
+            builder.note(eqn.prim.name)
+            host_calls.append(_host_call(eqn, slots))
+    for slot, var in buffers.copies:
+        builder.copy(slot, slots[var], var.type.nbytes)
+    tape = builder.finish(buffers.n_slots)
+    constants = {i: np.asarray(a.value) for i, a in enumerate(fused.outs) if isinstance(a, Literal)}
+    new = tuple(
+        (t.shape, t.dtype) for t, place in zip(fused.out_types, buffers.outputs, strict=True) if place.slot is not None
+    )
+    return Program(
+        graph=graph,
+        fused=fused,
+        scheduled=scheduled,
+        kernels=kernels,
+        buffers=buffers,
+        tape=tape,
+        host_calls=host_calls,
+        out_types=fused.out_types,
+        constants=constants,
+        _new=new,
+        _pack=struct.Struct(f"={n_bound + 1}q").pack_into,
+        _idle=[],
+    )
+
+
+def _gemm(builder: TapeBuilder, eqn: Eqn, slots: dict[Var, int]) -> None:
+    (a, b), (c,) = eqn.ins, eqn.outs
+    trans_a, trans_b = eqn.params["trans_a"], eqn.params["trans_b"]
+    batch, m, n, k = matrix_shapes(a.type.shape, b.type.shape, trans_a, trans_b)
+    strides = (m * k if a.type.ndim == 3 else 0, k * n if b.type.ndim == 3 else 0, m * n)
+    builder.gemm(c.type.dtype, slots[a], slots[b], slots[c], m, n, k, int(trans_a), int(trans_b), batch, strides)
+
+
+def _host_call(eqn: Eqn, slots: dict[Var, int]) -> Callable[[Any], None]:
+    """What Python does at a YIELD: the NumPy reference, from slots to slots."""
+    ins = [(None, a.value) if isinstance(a, Literal) else (slots[a], a.type) for a in eqn.ins]
+    outs = [(slots[v], v.type) for v in eqn.outs]
+    prim, params = eqn.prim, dict(eqn.params)
+
+    def call(table: np.ndarray) -> None:
+        args = [x if slot is None else read_array(int(table[slot]), x.shape, x.dtype) for slot, x in ins]
+        result = quietly(prim.reference, *args, **params)
+        for (slot, t), value in zip(outs, result if prim.multiple else (result,), strict=True):
+            np.copyto(read_array(int(table[slot]), t.shape, t.dtype), value)
+
+    return call
