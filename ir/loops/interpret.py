@@ -1,7 +1,7 @@
 """Runs a loop nest in plain Python: the oracle that machine code is compared with.
 
-The one idea: nothing clever. Values are NumPy scalars in register form, every statement is looked at when its turn
-comes, and every load and store checks its bounds, which machine code does not.
+The one idea: nothing clever. Values are NumPy scalars in register form, every statement is looked at when its
+turn comes, and every load and store checks its bounds, which machine code does not.
 """
 
 from __future__ import annotations

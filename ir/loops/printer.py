@@ -62,6 +62,8 @@ def print_dtype(dtype: np.dtype) -> str:
 
 def print_constant(const: Const) -> str:
     """The value of a constant, so that it reads back the same: ``0.1``, ``nan``, ``(1-0j)``, ``true``."""
+    if len(const.bits) != const.dtype.itemsize:
+        return f"?{const.bits.hex()}"
     value = const.value
     if is_complex(const.dtype):
         return repr(complex(value))

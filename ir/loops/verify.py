@@ -223,7 +223,7 @@ class _Verifier:
                 if op not in _INDEX_OPS:
                     self.fail(f"{op} does not make an index", op)
                 if op in ("//", "%") and type(b) is int and b <= 0:
-                    self.fail(f"the divisor {b} is not positive", f"{op}{b}")
+                    self.fail(f"the divisor {b} is not positive", str(b))
                 self.index(a)
                 self.index(b)
             case _:
