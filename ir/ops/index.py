@@ -23,7 +23,7 @@ from weft.ir.errors import AxisError, DTypeError, IndexingError, ShapeError
 from weft.ir.ops.elementwise import add, cast, div, eq, full_like, maximum, minimum, mul, select
 from weft.ir.ops.shape import broadcast, expand_dims, full, iota, move_axis, reshape, squeeze, transpose
 from weft.ir.primitive import HOST, NOT_MAPPED, Primitive, index
-from weft.ir.rules import add_all, instantiate, is_linear, linear, linear_in_first, to_front, zeros_like
+from weft.ir.rules import add_all, instantiate, is_linear, linear_in_first, to_front, zeros_like
 from weft.ir.types import BOOL, INT64, ArrayType, is_inexact, is_integer
 
 MODES = ("clip", "fill", "promise")
@@ -197,6 +197,12 @@ def take_rows(x: Any, rows: Any) -> Any:
 
 # scatter
 
+
+def _linear_in_two(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:
+    """JVP rule of what is linear in an array and its updates together; the other operands are positions."""
+    return answer(), (prim.bind(*instantiate(tangents[:2], primals[:2]), *primals[2:], **params),)
+
+
 _UFUNCS: dict[str, np.ufunc] = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
 OPS = ("set", *_UFUNCS)
 
@@ -250,7 +256,7 @@ def _scatter_reference(
 def _scatter_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:
     op = params["op"]
     if op in ("set", "add"):  # linear in x and updates together: the last update wins, so does its tangent
-        return linear(prim, primals, tangents, params, answer)
+        return _linear_in_two(prim, primals, tangents, params, answer)
     x, updates, *indices = primals
     where = {"indices": indices, "axes": params["axes"], "mode": params["mode"]}
     out = answer()[0]
@@ -514,7 +520,7 @@ dynamic_update_slice_p = Primitive(
     "dynamic_update_slice",
     type_rule=_dynamic_update_slice_type,
     reference=_dynamic_update_slice_reference,
-    jvp=linear,
+    jvp=_linear_in_two,
     transpose=_dynamic_update_slice_transpose,
     batch=_dynamic_update_slice_batch,
     lower=HOST,
