@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from weft.ir.graph import Graph
-from weft.ir.match import Apply, Rules, constant, op, rewrite, scalar, variables
+from weft.ir.match import Rules, constant, op, rewrite, scalar, variables
 from weft.ir.ops import elementwise, shape
-from weft.ir.types import ArrayType, bfloat16, is_bool, is_floating, is_integer
+from weft.ir.types import ArrayType, bfloat16, is_bool, is_floating, is_inexact, is_integer
 
 x, y, c, d, p, q = variables("x y c d p q")
 ZERO = constant(0, "logical")  # of an integer or bool, where no zero has a sign
@@ -155,15 +155,15 @@ MOVEMENT = Rules(
 )
 
 
-def _over_no_axes(reduction: str) -> Apply:
-    pattern: Apply = getattr(op, reduction)(x, axes=())
-    return pattern
-
-
 REDUCTION = Rules(
     [
-        (_over_no_axes(f"reduce_{name}"), lambda x: x)  # reduce(x, axes=()) -> x
-        for name in ("sum", "prod", "max", "min", "and", "or")
+        # reduce(x, axes=()) -> x; but a sum begins at 0.0, and 0.0+x is not x where x is -0.0
+        (op.reduce_sum(x, axes=()), lambda x: None if is_inexact(x.dtype) else x),
+        (op.reduce_prod(x, axes=()), lambda x: x),
+        (op.reduce_max(x, axes=()), lambda x: x),
+        (op.reduce_min(x, axes=()), lambda x: x),
+        (op.reduce_and(x, axes=()), lambda x: x),
+        (op.reduce_or(x, axes=()), lambda x: x),
     ]
 )
 
