@@ -74,7 +74,7 @@ def call_kernel(
 
 @dataclass(frozen=True)
 class Case:
-    """A nest, its parameters and the sizes of its buffers for sizes (n, m), and what its first output should be."""
+    """A nest, its parameters and buffer sizes for sizes (n, m), and what its first output should be."""
 
     name: str
     nest: Nest

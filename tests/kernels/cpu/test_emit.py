@@ -244,7 +244,7 @@ FLOAT_OPS = ("add", "sub", "mul", "max", "min", "neg", "abs", "floor", "sign")
 
 @st.composite
 def nests(draw: st.DrawFn) -> Nest:
-    """Rows of random operations on values of one dtype, with a fold, its result used after, and random places."""
+    """Rows of random operations on values of one dtype, a fold, its result used after, and random places."""
     dtype = draw(st.sampled_from([I32, I64, np.dtype("u2"), F64]))
     ops = INTEGER_OPS if dtype.kind in "iu" else FLOAT_OPS
     folds = [
