@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from weft.kernels.maths import exp, log, trig
 from weft.kernels.register import Register
 
 FUNCTIONS: dict[str, Callable[..., Register]] = {
     "sqrt": lambda x: x.sqrt(),
+    "exp": exp.exp,
+    "exp2": exp.exp2,
+    "expm1": exp.expm1,
+    "logistic": exp.logistic,
+    "log": log.log,
+    "log2": log.log2,
+    "log10": log.log10,
+    "log1p": log.log1p,
+    "sin": trig.sin,
+    "cos": trig.cos,
+    "tan": trig.tan,
 }

@@ -1,0 +1,102 @@
+"""The pieces that all maths functions share: polynomials, error-free sums and products, exponents of floats.
+
+The one idea: a result that must be better than one rounding is kept as an unevaluated sum ``(high, low)``. The exact
+identities are Dekker's and Knuth's; products get their error from one fma.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from weft.kernels.maths.coefficients import COEFFICIENTS
+from weft.kernels.register import Register
+
+Sum = tuple[Register, Register]
+
+MANTISSA_BITS = {"float": 23, "double": 52}
+BIAS = {"float": 127, "double": 1023}
+SMALLEST_NORMAL = {"float": 2.0**-126, "double": 2.0**-1022}
+ROUND_SHIFT = {"float": 1.5 * 2.0**23, "double": 1.5 * 2.0**52}
+
+
+def horner(x: Register, coefficients: Sequence[float]) -> Register:
+    """The polynomial with these coefficients, lowest power first."""
+    total = x.const(coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        total = total.fma(x, c)
+    return total
+
+
+def polynomial(name: str, x: Register) -> Register:
+    """The fitted polynomial of that name for the kind of ``x``."""
+    return horner(x, COEFFICIENTS[name][x.kind])
+
+
+def two_sum(a: Register, b: Register) -> Sum:
+    """``a + b`` exactly, as rounded sum and error."""
+    total = a + b
+    rest = total - a
+    return total, (a - (total - rest)) + (b - rest)
+
+
+def fast_two_sum(a: Register, b: Register) -> Sum:
+    """As :func:`two_sum`, where ``|a| >= |b|`` or ``a`` is 0."""
+    total = a + b
+    return total, b - (total - a)
+
+
+def two_product(a: Register, b: Register | float) -> Sum:
+    """``a * b`` exactly, as rounded product and error."""
+    product = a * b
+    return product, a.fma(b, -product)
+
+
+def keep_zero(x: Register, result: Register) -> Register:
+    """``x`` where it is 0, so that odd functions keep its sign."""
+    return x.eq(0.0).select(x, result)
+
+
+def round_to_bits(x: Register) -> Sum:
+    """The nearest integer as a float, and an integer register whose low bits hold it; NaN is harmless."""
+    shifted = x + ROUND_SHIFT[x.kind]
+    return shifted - ROUND_SHIFT[x.kind], shifted.as_bits()
+
+
+def power_of_two(exponent: Register) -> Register:
+    """``2.0 ** exponent`` for an integer in floating form, in the range of normal numbers."""
+    _, bits = round_to_bits(exponent)
+    return (bits + BIAS[exponent.kind]).shl(MANTISSA_BITS[exponent.kind]).as_float()
+
+
+def scale(x: Register, exponent: Register) -> Register:
+    """``x * 2.0 ** exponent`` in two steps, so that the exponent may be out of the range of normal numbers."""
+    half, _ = round_to_bits(exponent * 0.5)
+    return x * power_of_two(half) * power_of_two(exponent - half)
+
+
+def split_exponent(x: Register, low: float = 0.7071067811865475) -> Sum:
+    """A positive ``x`` as ``(mantissa, exponent)``, mantissa in ``[low, 2 * low)``; subnormals too. Both are floats."""
+    kind, width = x.kind, MANTISSA_BITS[x.kind]
+    tiny = x < SMALLEST_NORMAL[kind]
+    normal = tiny.select(x * 2.0**54, x)
+    bits = normal.as_bits()
+    # Counting from `low` instead of 1 makes the exponent field change where the mantissa should wrap.
+    offset = _bits_of(1.0, kind) - _bits_of(low, kind)
+    field = (bits + offset).lshr(width)
+    mantissa = (bits - (field - BIAS[kind]).shl(width)).as_float()
+    # A small integer to float, by putting it into the low bits of 2**width.
+    magic = 2.0**width
+    biased = (field | _bits_of(magic, kind)).as_float() - (magic + BIAS[kind])
+    return mantissa, tiny.select(biased - 54.0, biased)
+
+
+def _bits_of(value: float, kind: str) -> int:
+    import struct
+
+    return int(struct.unpack("<i" if kind == "float" else "<q", struct.pack("<f" if kind == "float" else "<d", value))[0])
+
+
+def through_double(function, *args: Register) -> Register:  # type: ignore[no-untyped-def]
+    """A function computed in double whatever the operands' kind, rounded back."""
+    kind = args[0].kind
+    return function(*(a.to_float("double") for a in args)).to_float(kind)

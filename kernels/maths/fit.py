@@ -1,0 +1,179 @@
+"""Fits the polynomials of the vector maths and prints ``coefficients.py``; run as ``python -m weft.kernels.maths.fit``.
+
+The one idea: each function is written as a known shape times a smooth factor, and the factor is interpolated at Chebyshev nodes,
+with the lowest degree whose error is below the bound for the type. That is within a small factor of the minimax error.
+Needs mpmath. Each entry of :func:`fits` says which factor it is; ``z`` stands for a square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import mpmath as mp
+
+Real = Any
+Function = Callable[[Real], Real]
+
+
+def fit(f: Function, low: Real, high: Real, bound: float, center: Real = 0) -> list[Real]:
+    """Coefficients, lowest power first, of a polynomial in ``x - center`` within ``bound`` of ``f`` on ``[low, high]``."""
+    low, high = mp.mpf(low), mp.mpf(high)
+    middle, half = (low + high) / 2, (high - low) / 2
+    for degree in range(2, 45):
+        n = degree + 1
+        angles = [mp.pi * (2 * k + 1) / (2 * n) for k in range(n)]
+        values = [f(middle + half * mp.cos(a)) for a in angles]
+        weights = [
+            (1 if j == 0 else 2) * mp.fsum(v * mp.cos(j * a) for v, a in zip(values, angles, strict=True)) / n
+            for j in range(n)
+        ]
+        coefficients = _to_monomials(weights, middle - center, half)
+        points = [middle + half * mp.cos(mp.pi * k / (2 * n)) for k in range(2 * n + 1)]
+        error = max(abs(mp.polyval(coefficients[::-1], p - center) - f(p)) for p in points)
+        if error < bound:
+            return coefficients
+    raise ValueError(f"no polynomial up to degree 44 reaches {bound} on [{low}, {high}]")
+
+
+def _to_monomials(weights: list[Real], middle: Real, half: Real) -> list[Real]:
+    """Chebyshev weights on ``middle +- half`` as coefficients of powers."""
+
+    def times_t(p: list[Real]) -> list[Real]:  # times t = (x - middle) / half
+        shifted = [mp.mpf(0), *p]
+        return [(a - middle * b) / half for a, b in zip(shifted, [*p, mp.mpf(0)], strict=True)]
+
+    before, current = [mp.mpf(1)], times_t([mp.mpf(1)])
+    total = [weights[0]]
+    for weight in weights[1:]:
+        total = [
+            (total[k] if k < len(total) else 0) + weight * (current[k] if k < len(current) else 0)
+            for k in range(max(len(total), len(current)))
+        ]
+        doubled = [2 * c for c in times_t(current)]
+        following = [c - (before[k] if k < len(before) else 0) for k, c in enumerate(doubled)]
+        before, current = current, following
+    return total
+
+
+def taylor_safe(f: Function, limit: Function) -> Function:
+    """``f`` away from 0, where it is a quotient of vanishing terms; near 0 the ``limit``, its leading terms."""
+    return lambda z: f(z) if abs(z) > mp.mpf(10) ** -30 else limit(z)
+
+
+def _of_square(odd: Function, slope: Real) -> Function:
+    """``(odd(x) / x - 1) / x**2`` as a function of ``z = x**2``, negative z meaning imaginary x; ``slope`` at 0."""
+
+    def factor(z: Real) -> Real:
+        x = mp.sqrt(mp.mpc(z))
+        return mp.re((odd(x) / x - 1) / z)
+
+    return taylor_safe(factor, lambda z: slope)
+
+
+def erfcx(x: Real) -> Real:
+    """``exp(x**2) * erfc(x)``."""
+    return mp.exp(x * x) * mp.erfc(x)
+
+
+def _inverse_erf(w: Real) -> Real:
+    """``erfinv(x) / x`` where ``w = -log(1 - x**2)``."""
+    if w < mp.mpf(10) ** -30:
+        return mp.sqrt(mp.pi) / 2
+    x = mp.sqrt(-mp.expm1(-w))
+    q = 1 - x if w < 5 else mp.exp(-w) / (1 + x)
+    y = mp.erfinv(x) if w < 2 else mp.sqrt(w)
+    for _ in range(60):
+        step = (mp.erfc(y) - q) * mp.exp(y * y) * mp.sqrt(mp.pi) / 2
+        y += step / (1 - y * step)
+        if abs(step) < mp.mpf(10) ** -45:
+            break
+    return y / x
+
+
+def _stirling(w: Real) -> Real:
+    x = 1 / mp.sqrt(w)
+    return (mp.loggamma(x) - ((x - 0.5) * mp.log(x) - x + mp.log(2 * mp.pi) / 2)) * x
+
+
+def _digamma_tail(w: Real) -> Real:
+    x = 1 / mp.sqrt(w)
+    return (mp.log(x) - 1 / (2 * x) - mp.digamma(x)) / w
+
+
+def _gamma_core(x: Real) -> Real:
+    if abs(x - 1) < mp.mpf(10) ** -30:
+        return mp.euler
+    if abs(x - 2) < mp.mpf(10) ** -30:
+        return 1 - mp.euler
+    return mp.loggamma(x) / ((x - 1) * (x - 2))
+
+
+def fits() -> Iterator[tuple[str, str, list[Real]]]:
+    """Yield ``(name, kind, coefficients)`` of every polynomial."""
+    third, quarter_pi = mp.mpf(1) / 3, (mp.pi / 4) ** 2 * mp.mpf("1.001")
+    log_z = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * mp.mpf("1.001")
+    sin_z = _of_square(mp.sin, -mp.mpf(1) / 6)
+    atanh_z = _of_square(mp.atanh, third)
+    erf_z = taylor_safe(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, lambda z: 2 / mp.sqrt(mp.pi) - 1)
+    half = mp.log(2) / 2 * mp.mpf("1.001")
+    both: list[tuple[str, Function, Real, Real, int, Real]] = [  # name, f, low, high, bits below the type's, center
+        ("exp", taylor_safe(lambda r: (mp.expm1(r) - r) / r**2, lambda r: mp.mpf(1) / 2), -half, half, 2, 0),
+        ("log", taylor_safe(lambda z: 2 * atanh_z(z), lambda z: 2 * third), 0, log_z, 1, 0),
+        ("log_tail", taylor_safe(lambda z: 2 * (atanh_z(z) - third) / z, lambda z: mp.mpf(2) / 5), 0, log_z, 2, 0),
+        ("sin", sin_z, 0, quarter_pi, 2, 0),
+        (
+            "cos",
+            taylor_safe(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, lambda z: mp.mpf(1) / 24),
+            0,
+            quarter_pi,
+            2,
+            0,
+        ),
+        ("asin", _of_square(mp.asin, mp.mpf(1) / 6), mp.mpf("-0.2501"), mp.mpf("0.2501"), 2, 0),
+        ("atan", _of_square(mp.atan, -third), 0, mp.mpf("0.1718"), 2, 0),
+        ("sinh", _of_square(mp.sinh, mp.mpf(1) / 6), 0, 1, 2, 0),
+        ("tanh", _of_square(mp.tanh, -third), 0, mp.mpf("0.392"), 2, 0),
+        ("erf", erf_z, 0, 1, 3, 0),
+    ]
+    for name, f, low, high, bits, center in both:
+        for kind, precision in (("float", 24), ("double", 53)):
+            yield name, kind, fit(f, low, high, 2.0 ** -(precision + bits), center)
+    for kind, top, bound in (("float", 10.2, 2.0**-26), ("double", 27.5, 2.0**-55)):
+        t_of = [(mp.mpf(x) - 4) / (mp.mpf(x) + 4) for x in (0.45, top)]
+        factor = lambda t: (1 + 2 * (4 * (1 + t) / (1 - t))) * erfcx(4 * (1 + t) / (1 - t))  # noqa: E731
+        yield "erfc", kind, fit(factor, t_of[0], t_of[1], bound)
+    root = lambda s: _inverse_erf(s * s)  # noqa: E731
+    yield "erf_inv_center", "float", fit(_inverse_erf, 0, 5, 2.0**-26, mp.mpf("2.5"))
+    yield "erf_inv_tail", "float", fit(root, mp.sqrt(5), mp.mpf("4.1"), 2.0**-24, 3)
+    yield "erf_inv_center", "double", fit(_inverse_erf, 0, mp.mpf("6.25"), 2.0**-55, mp.mpf("3.125"))
+    yield "erf_inv_tail", "double", fit(root, mp.mpf("2.5"), 4, 2.0**-54, mp.mpf("3.25"))
+    yield "erf_inv_far", "double", fit(root, 4, mp.mpf("6.1"), 2.0**-54, 5)
+    yield "cbrt", "double", fit(mp.cbrt, 1, 8, 2.0**-8, 0)
+    small = mp.mpf(2) ** -60
+    yield "lgamma_core", "double", fit(_gamma_core, 1, 2, 2.0**-55, mp.mpf("1.5"))
+    yield "lgamma_tail", "double", fit(_stirling, small, mp.mpf(1) / 63, 2.0**-56)
+    yield "digamma_tail", "double", fit(_digamma_tail, small, mp.mpf(1) / 63, 2.0**-55)
+
+
+def main() -> None:
+    """Print ``coefficients.py``."""
+    mp.mp.dps = 60
+    tables: dict[str, dict[str, list[Real]]] = {}
+    for name, kind, coefficients in fits():
+        tables.setdefault(name, {})[kind] = coefficients
+    print('"""Polynomials of the vector maths, lowest power first, by name and kind: printed by ``fit.py``."""\n')
+    print("COEFFICIENTS: dict[str, dict[str, tuple[float, ...]]] = {")
+    for name, kinds in tables.items():
+        print(f'    "{name}": {{')
+        for kind, coefficients in kinds.items():
+            print(f'        "{kind}": (')
+            for c in coefficients:
+                print(f"            {float(c)!r},")
+            print("        ),")
+        print("    },")
+    print("}")
+
+
+if __name__ == "__main__":
+    main()

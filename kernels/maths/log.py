@@ -1,0 +1,129 @@
+"""log, log2, log10, log1p and the logarithm as a sum of two floats.
+
+The one idea: ``x = m * 2**k`` with m around 1, and with ``f = m - 1``, ``s = f / (2 + f)``:
+``log(m) = 2 * atanh(s) = f - f**2 / 2 + s * (f**2 / 2 + R(s**2))``, where f is exact and all other terms are small.
+"""
+
+from __future__ import annotations
+
+from weft.kernels.maths.bits import (
+    Sum,
+    fast_two_sum,
+    keep_zero,
+    polynomial,
+    split_exponent,
+    two_product,
+    two_sum,
+)
+from weft.kernels.maths.exp import LOG_2
+from weft.kernels.register import Register
+
+# Constants as sums of two floats of the kind. Where an exponent multiplies the high part, that has trailing zeros
+# enough for the product to be exact.
+SHORT_LOG_2 = {
+    "float": (0.693145751953125, 1.4286068203094173e-06),
+    "double": (0.6931471805598903, 5.497923018708371e-14),
+}
+LOG2_OF_E = {"float": (1.4426950216293335, 1.925963033500011e-08), "double": (1.4426950408889634, 2.0355273740931033e-17)}
+LOG10_OF_E = {"float": (0.4342944920063019, -1.0103049952192578e-08), "double": (0.4342944819032518, 1.098319650216765e-17)}
+LOG10_OF_2 = {"float": (0.301025390625, 4.605038981195214e-06), "double": (0.30102999566395283, 2.8363394551044964e-14)}
+
+
+def _special(x: Register, result: Register) -> Register:
+    """Logarithms at 0, infinity and NaN, and below 0."""
+    result = x.eq(0.0).select(float("-inf"), result)
+    result = x.eq(float("inf")).select(x, result)
+    return (x.is_nan() | (x < 0.0)).select(float("nan"), result)
+
+
+def _log_parts(f: Register) -> tuple[Register, Register]:
+    """``(f**2 / 2, s * (f**2 / 2 + R))``; ``log(1 + f)`` is f minus the first plus the second."""
+    s = f / (f + 2.0)
+    z = s * s
+    half_square = f * f * 0.5
+    return half_square, s * z.fma(polynomial("log", z), half_square)
+
+
+def _combine(k: Register, f: Register, low: Register) -> Register:
+    """``k * log(2) + log(1 + f) + low``."""
+    high, rest = SHORT_LOG_2[f.kind]
+    half_square, tail = _log_parts(f)
+    small = k.fma(rest, tail) + low
+    top, error = fast_two_sum(k * high, f)
+    return top - (half_square - (small + error))
+
+
+def log(x: Register) -> Register:
+    """Natural logarithm."""
+    m, k = split_exponent(x)
+    return _special(x, _combine(k, m - 1.0, x.const(0.0)))
+
+
+def log1p_of_sum(high: Register, low: Register, extra_exponent: Register | None = None) -> Register:
+    """``log(1 + high + low) + extra_exponent * log(2)`` without cancellation near 0, for a finite argument above -1."""
+    u, error = two_sum(high.const(1.0), high)
+    m, k = split_exponent(u)
+    near = k.eq(0.0)
+    f = near.select(high, m - 1.0)
+    rest = near.select(low, error + low) / u
+    if extra_exponent is not None:
+        k = k + extra_exponent
+    return _combine(k, f, rest)
+
+
+def log1p(x: Register) -> Register:
+    """``log(1 + x)``."""
+    result = log1p_of_sum(x, x.const(0.0))
+    result = x.eq(-1.0).select(float("-inf"), result)
+    result = x.eq(float("inf")).select(x, result)
+    return keep_zero(x, (x.is_nan() | (x < -1.0)).select(float("nan"), result))
+
+
+def _log_scaled(x: Register, factor: Sum | tuple[float, float], exponent_factor: tuple[float, float]) -> Register:
+    """``log(x)`` to another base: ``k * exponent_factor + log(m) * factor``."""
+    m, k = split_exponent(x)
+    f = m - 1.0
+    half_square, tail = _log_parts(f)
+    top, error = fast_two_sum(f, -half_square)
+    low = error + tail
+    top, low = fast_two_sum(top, low)
+    product, rest = two_product(top, factor[0])
+    rest = low.fma(factor[0], top.fma(factor[1], rest))
+    total, sum_error = fast_two_sum(k * exponent_factor[0], product)
+    result = total + (sum_error + k.fma(exponent_factor[1], rest))
+    return _special(x, result)
+
+
+def log2(x: Register) -> Register:
+    """Logarithm to base 2, exact for powers of two."""
+    return _log_scaled(x, LOG2_OF_E[x.kind], (1.0, 0.0))
+
+
+def log10(x: Register) -> Register:
+    """Logarithm to base 10."""
+    return _log_scaled(x, LOG10_OF_E[x.kind], LOG10_OF_2[x.kind])
+
+
+def log_as_sum(x: Register) -> Sum:
+    """The logarithm of a positive finite double as a sum with about 68 bits."""
+    m, k = split_exponent(x)
+    f = m - 1.0
+    denominator, den_low = two_sum(f.const(2.0), f)
+    s = f / denominator
+    s_low = ((-s).fma(denominator, f) - s * den_low) / denominator
+    z, z_low = two_product(s, s)
+    z_low = (s + s).fma(s_low, z_low)
+    # 2/3 as a sum, then s**3 * (2/3 + z * P)
+    tail = z * polynomial("log_tail", z)
+    c_high, c_rest = two_sum(f.const(2.0 / 3.0), tail)
+    c_rest = c_rest + 3.700743415417188e-17
+    cube, cube_low = two_product(s, z)
+    cube_low = cube_low + s.fma(z_low, s_low * z)
+    term, term_low = two_product(cube, c_high)
+    term_low = cube.fma(c_rest, cube_low.fma(c_high, term_low))
+    high, rest = LOG_2[x.kind]
+    top, top_low = two_product(k, high)
+    total, error = two_sum(top, s + s)
+    low = error + (top_low + k * rest) + (s_low + s_low)
+    total, error = two_sum(total, term)
+    return fast_two_sum(total, (error + low) + term_low)
