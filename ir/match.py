@@ -141,7 +141,7 @@ class Rules:
             if found is None:
                 continue
             found["out"] = eqn.outs[0].type
-            result = rule.function(*[found[name] for name in rule.names])
+            result = rule.function(*[_argument(found[name], rewriter) for name in rule.names])
             if result is not None:
                 result = rewriter.fit(result, eqn.outs[0].type)
             if result is not None:
@@ -149,7 +149,13 @@ class Rules:
         return None
 
 
+# What variables stand for: atoms for operands, NumPy scalars for `scalar`, params as they are.
 Found = dict[str, Any]
+
+
+def _argument(found: Any, rewriter: Rewriter) -> Any:
+    """What a rule's function gets for what a variable stands for."""
+    return rewriter.value(found) if isinstance(found, Atom) else found
 
 
 def _match_eqn(pattern: Apply, eqn: Eqn, found: Found, rewriter: Rewriter) -> Found | None:
@@ -187,8 +193,8 @@ def _match_all(
 def _match_atom(pattern: Pattern, atom: Atom, found: Found, rewriter: Rewriter) -> Found | None:
     if isinstance(pattern, Variable):
         if pattern.name not in found:
-            return {**found, pattern.name: rewriter.value(atom)}
-        return found if rewriter.atom(found[pattern.name]) == atom else None
+            return {**found, pattern.name: atom}
+        return found if found[pattern.name] == atom else None
     if isinstance(pattern, Scalar):
         uniform = rewriter.uniform(atom)
         if uniform is None or not pattern.accepts(uniform):
@@ -229,13 +235,13 @@ class Rewriter(GraphBuilder):
     def run(self, graph: Graph, visit: Callable[[Graph], Graph]) -> Graph:
         """The graph that the step makes of ``graph``; ``visit`` does the carried ones."""
         replaced: dict[Var, Atom] = {}
-        with tracing(self):
+        with tracing(self), at_source(None):
             for old in graph.eqns:
                 eqn = _with_ins(old, _substitute(old.ins, replaced))
                 if eqn.params:
                     eqn = map_graphs(eqn, visit)
-                with at_source(eqn.source):
-                    outs = self.step(eqn, self)
+                state.source = eqn.source
+                outs = self.step(eqn, self)
                 if outs is None:
                     self._append(eqn)
                 else:
@@ -294,7 +300,8 @@ class Rewriter(GraphBuilder):
 
     def _append(self, eqn: Eqn) -> None:
         self.eqns.append(eqn)
-        self.made_by.update((v, eqn) for v in eqn.outs)
+        for var in eqn.outs:
+            self.made_by[var] = eqn
 
 
 def _is(a: object, b: object) -> bool:
@@ -303,8 +310,10 @@ def _is(a: object, b: object) -> bool:
 
 def _substitute(atoms: tuple[Atom, ...], replaced: dict[Var, Atom]) -> tuple[Atom, ...]:
     """``atoms`` with replaced variables exchanged; the same tuple where there are none."""
-    if replaced and any(isinstance(a, Var) and a in replaced for a in atoms):
-        return tuple([replaced.get(a, a) if isinstance(a, Var) else a for a in atoms])
+    if replaced:
+        for atom in atoms:
+            if type(atom) is Var and atom in replaced:
+                return tuple([replaced.get(a, a) if type(a) is Var else a for a in atoms])
     return atoms
 
 

@@ -61,8 +61,7 @@ def map_graphs(eqn: Eqn, change: Callable[[Graph], Graph]) -> Eqn:
     """``eqn`` with ``change(graph)`` for each graph among its params; itself where nothing changes."""
     changed: dict[str, Any] = {}
     for name, value in eqn.params.items():
-        new = _map_graph(value, change)
-        if new is not value:
+        if isinstance(value, Graph | tuple) and (new := _map_graph(value, change)) is not value:
             changed[name] = new
     return Eqn(eqn.prim, eqn.ins, eqn.outs, {**eqn.params, **changed}, eqn.source) if changed else eqn
 
