@@ -9,6 +9,7 @@ median of the repeats is shown. asv, which runs the same classes, is for followi
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import inspect
 import itertools
@@ -47,10 +48,10 @@ def timed_call(cls: type, method: str, params: tuple[Any, ...]) -> Callable[[], 
             suite.setup(*params)
     except NotImplementedError:
         return None
+    timed = functools.partial(getattr(suite, method), *params)
     if not method.startswith("timeraw_"):
-        return lambda: getattr(suite, method)(*params)
-    command = [sys.executable, "-c", getattr(suite, method)(*params)]
-    return lambda: subprocess.run(command, check=True)
+        return timed
+    return functools.partial(subprocess.run, [sys.executable, "-c", timed()], check=True)
 
 
 def seconds(call: Callable[[], Any], number: int) -> float:
@@ -60,18 +61,16 @@ def seconds(call: Callable[[], Any], number: int) -> float:
     return (time.perf_counter() - start) / number
 
 
-def medians(cls: type, method: str, rest: tuple[Any, ...], backends: list[str]) -> dict[str, float]:
-    """Median seconds a call for each backend that does not skip."""
-    calls = {name: timed_call(cls, method, (name, *rest)) for name in backends}
-    ready = {name: call for name, call in calls.items() if call is not None}
-    number, repeat = getattr(cls, "number", 0), getattr(cls, "repeat", 7)
-    # Enough calls in a repeat to fill 5 ms, so that the clock's resolution does not matter.
-    numbers = {
-        name: number or max(1, min(10_000, int(0.005 / seconds(call, 3)))) for name, call in ready.items()
-    }
-    times: dict[str, list[float]] = {name: [] for name in ready}
+def medians(calls: dict[str, Callable[[], Any]], number: int, repeat: int) -> dict[str, float]:
+    """Median seconds of each call; without a `number`, as many calls in a repeat as fill 5 ms."""
+
+    def enough(call: Callable[[], Any]) -> int:
+        return number or max(1, min(10_000, int(0.005 / seconds(call, 3))))
+
+    numbers = {name: enough(call) for name, call in calls.items()}
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeat):
-        for name, call in ready.items():
+        for name, call in calls.items():
             times[name].append(seconds(call, numbers[name]))
     return {name: statistics.median(values) for name, values in times.items()}
 
@@ -109,9 +108,10 @@ def main(argv: list[str] | None = None) -> None:
                 if not re.search(args.pattern, name):
                     continue
                 status.update(name)
-                if args.repeat:
-                    cls.repeat = args.repeat
-                found = medians(cls, method, rest, args.backends)
+                calls = {b: timed_call(cls, method, (b, *rest)) for b in args.backends}
+                ready = {b: call for b, call in calls.items() if call is not None}
+                repeat = args.repeat or getattr(cls, "repeat", 7)
+                found = medians(ready, getattr(cls, "number", 0), repeat)
                 table.add_row(
                     name,
                     *(spelled(found[b]) if b in found else "" for b in args.backends),
