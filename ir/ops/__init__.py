@@ -2,6 +2,7 @@
 
 from weft.ir.ops import (
     collective,
+    contract,
     control,
     cumulative,
     elementwise,
@@ -17,6 +18,7 @@ from weft.ir.ops import (
 
 __all__ = [
     "collective",
+    "contract",
     "control",
     "cumulative",
     "elementwise",
