@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from weft.kernels.maths import exp, log, trig
+from weft.kernels.maths import exp, hyperbolic, inverse_trig, log, power, trig
 from weft.kernels.register import Register
 
 FUNCTIONS: dict[str, Callable[..., Register]] = {
@@ -20,4 +20,18 @@ FUNCTIONS: dict[str, Callable[..., Register]] = {
     "sin": trig.sin,
     "cos": trig.cos,
     "tan": trig.tan,
+    "asin": inverse_trig.asin,
+    "acos": inverse_trig.acos,
+    "atan": inverse_trig.atan,
+    "atan2": inverse_trig.atan2,
+    "hypot": inverse_trig.hypot,
+    "sinh": hyperbolic.sinh,
+    "cosh": hyperbolic.cosh,
+    "tanh": hyperbolic.tanh,
+    "asinh": hyperbolic.asinh,
+    "acosh": hyperbolic.acosh,
+    "atanh": hyperbolic.atanh,
+    "rsqrt": power.rsqrt,
+    "cbrt": power.cbrt,
+    "pow": power.pow,
 }

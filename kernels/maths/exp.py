@@ -15,6 +15,7 @@ from weft.kernels.maths.bits import (
     round_to_bits,
     scale,
     two_product,
+    two_sum,
 )
 from weft.kernels.register import Register
 
@@ -57,7 +58,8 @@ def exp_of_sum(high: Register, low: Register) -> Register:
     inside = _clamp(high, *RANGE[high.kind])
     k, r, rest = _reduce(inside)
     low = inside.eq(high).select(low, 0.0)
-    return scale(expm1_reduced(r, rest + low) + 1.0, k)
+    r, rest = two_sum(r, rest + low)
+    return scale(expm1_reduced(r, rest) + 1.0, k)
 
 
 def half_exp(x: Register) -> Register:
