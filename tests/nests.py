@@ -494,6 +494,44 @@ def pad() -> Case:
     )
 
 
+def concatenate() -> Case:
+    """Two inputs, either of which may be empty: each is read where its mask allows."""
+    nest = Nest(
+        3,
+        buffers(("x", F32, "in"), ("y", F32, "in"), ("out", F32, "out")),
+        (
+            IndexValue("zero", I64, 0),
+            IndexValue("middle", I64, M),
+            IndexValue("end", I64, add(M, Param(2))),
+            Loop(
+                "i",
+                N,
+                "parallel",
+                (
+                    IndexValue("here", I64, "i"),
+                    Op("a0", BOOL, "ge", ("here", "zero")),
+                    Op("a1", BOOL, "lt", ("here", "middle")),
+                    Op("in_x", BOOL, "and", ("a0", "a1")),
+                    Op("b0", BOOL, "ge", ("here", "middle")),
+                    Op("b1", BOOL, "lt", ("here", "end")),
+                    Op("in_y", BOOL, "and", ("b0", "b1")),
+                    Load("a", F32, "x", "i", "in_x"),
+                    Load("b", F32, "y", sub("i", M), "in_y"),
+                    Op("c", F32, "select", ("in_x", "a", "b")),
+                    Store("out", "i", "c"),
+                ),
+            ),
+        ),
+    )
+    return Case(
+        "concatenate",
+        nest,
+        lambda n, m: (n + m, n, m),
+        lambda n, m: (n, m, n + m),
+        lambda n, m, x, y: np.concatenate([x, y]),
+    )
+
+
 def tiles() -> Case:
     """Flooring division and remainder of indices that are negative, by parameters and by literals."""
     shifted = sub("i", 5)
@@ -580,6 +618,7 @@ CASES = [
     gather(U8),
     gather(I8),
     pad(),
+    concatenate(),
     tiles(),
     scratch(),
 ]

@@ -89,8 +89,9 @@ class _Run:
                 self.bind(name, dtype, np.frombuffer(words.tobytes()[: dtype.itemsize], dtype)[0])
             case IndexValue(name, dtype, index):
                 self.bind(name, dtype, cast(np.int64(self.index(index)), INT64, dtype))
-            case Load(name, dtype, buffer, index):
-                self.bind(name, dtype, self.arrays[buffer][self.offset(buffer, index)])
+            case Load(name, dtype, buffer, index, mask):
+                read = mask is None or self.values[mask]
+                self.bind(name, dtype, self.arrays[buffer][self.offset(buffer, index)] if read else 0)
             case Store(buffer, index, value):
                 array = self.arrays[buffer]
                 with np.errstate(all="ignore"):

@@ -10,7 +10,7 @@ The grammar of the text form (printer.py)::
     buffer::= name ":" dtype kind                       kind: in, out, scratch
     stmt  ::= name ":" dtype "=" const literal          a constant
             | name ":" dtype "=" param k                a scalar given at the call (the bits of p_k)
-            | name ":" dtype "=" load buffer "[" index "]"
+            | name ":" dtype "=" load buffer "[" index "]" ["if" name]   (0 where the bool is false)
             | name ":" dtype "=" index "(" index ")"    an index as a value
             | name ":" dtype "=" op ["[" params "]"] name ...   a scalar operation
             | "store" buffer "[" index "]" name
@@ -103,12 +103,17 @@ class IndexValue:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """``name = buffer[index]``."""
+    """``name = buffer[index]``; where the bool value ``mask`` is false nothing is read, and ``name`` is 0.
+
+    Contiguous reads stay contiguous under a mask, where a clamped index would make gathers, and operands may be
+    empty. LLVM merges reads under opposite masks into a gather: give each mask both bounds, start <= i < stop.
+    """
 
     name: str
     dtype: np.dtype
     buffer: str
     index: Index
+    mask: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

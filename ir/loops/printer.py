@@ -101,8 +101,9 @@ def _statement(statement: Any, folds: dict[str, str]) -> str:
             return f"{name}: {print_dtype(dtype)} = param {k}"
         case IndexValue(name, dtype, index):
             return f"{name}: {print_dtype(dtype)} = index({print_index(index)})"
-        case Load(name, dtype, buffer, index):
-            return f"{name}: {print_dtype(dtype)} = load {buffer}[{print_index(index)}]"
+        case Load(name, dtype, buffer, index, mask):
+            condition = f" if {mask}" if mask else ""
+            return f"{name}: {print_dtype(dtype)} = load {buffer}[{print_index(index)}]{condition}"
         case Store(buffer, index, value):
             return f"store {buffer}[{print_index(index)}] {value}"
         case Op(name, dtype, op, args, params):

@@ -31,7 +31,7 @@ from weft.ir.loops.nest import (
 )
 from weft.ir.loops.printer import print_dtype, statement_lines
 from weft.ir.loops.vocabulary import FOLDS, RULES, SCALAR_OPS
-from weft.ir.types import INT64, SHORT_NAMES, is_integer
+from weft.ir.types import INT64, SHORT_NAMES, is_bool, is_integer
 
 _INDEX_OPS = ("+", "-", "*", "//", "%", "min", "max")
 
@@ -110,9 +110,11 @@ class _Verifier:
             case IndexValue(name, dtype, index):
                 self.index(index)
                 return self.bind(name, dtype)
-            case Load(name, dtype, buffer, index):
+            case Load(name, dtype, buffer, index, mask):
                 self.access(buffer, dtype, name)
                 self.index(index)
+                if mask is not None and not is_bool(self.use(mask)):
+                    self.fail(f"the mask {mask} is {print_dtype(self.use(mask))}, not bool", mask)
                 return self.bind(name, dtype)
             case Store(buffer, index, value):
                 self.access(buffer, self.use(value), value)

@@ -52,7 +52,9 @@ class Updates:
                     read.update(self._open.intersection(args))
                 case Store(_, index, value):
                     read.update(self._open.intersection((value,)), self._index(index))
-                case Load(_, _, _, index) | IndexValue(_, _, index):
+                case Load(_, _, _, index, mask):
+                    read.update(self._open.intersection((mask,)), self._index(index))
+                case IndexValue(_, _, index):
                     read |= self._index(index)
                 case Accumulate(acc, value):
                     updated[acc] = None

@@ -110,8 +110,7 @@ class _Emitter:
         self.writer.define(
             name,
             f"define void @{name}(ptr noalias readonly %dims, "
-            f"ptr noalias readonly %buffers, i64 %begin, i64 %end) "
-            f'nounwind "prefer-vector-width"="512"',
+            f"ptr noalias readonly %buffers, i64 %begin, i64 %end) nounwind",
         )
 
     def entry(self) -> None:
@@ -148,7 +147,23 @@ class _Emitter:
 
     def load(self, statement: Load) -> None:
         at, scope = self.address(statement.buffer, statement.index)
-        self.values[statement.name] = load(self.writer, statement.dtype, at, scope)
+        if statement.mask is None:
+            value = load(self.writer, statement.dtype, at, scope)
+        else:
+            value = self.masked_load(statement.dtype, at, scope, self.values[statement.mask].reg)
+        self.values[statement.name] = value
+
+    def masked_load(self, dtype: np.dtype, at: str, scope: str, mask: Register) -> Scalar:
+        """A branch around the load, of which LLVM's vectoriser makes a load with a mask."""
+        writer = self.writer
+        before, inside, after = writer.block, writer.label("read"), writer.label("after")
+        writer.cond_br(mask, inside, after)
+        writer.place(inside)
+        value = load(writer, dtype, at, scope)
+        end = writer.block
+        writer.br(after)
+        writer.place(after)
+        return phi(writer, dtype, [(value, end), (constant(writer, dtype, 0), before)])
 
     def store(self, statement: Store) -> None:
         at, scope = self.address(statement.buffer, statement.index)

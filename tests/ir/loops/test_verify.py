@@ -55,6 +55,7 @@ BROKEN = {
         "i",
     ),
     "no buffer": ((Load("a", F64, "y", 0),), "the nest has no buffer y", "y"),
+    "mask": ((ZERO, Load("a", F64, "x", 0, "z")), "the mask z is f64, not bool", "z"),
     "load of another dtype": ((Load("a", F32, "x", 0),), "a is f32, the buffer x holds f64", "a"),
     "store of another dtype": (
         (const("c", F32, 0), Store("out", 0, "c")),

@@ -24,6 +24,7 @@ from tests.nests import (
     buffers,
     call_kernel,
     column_sum,
+    concatenate,
     const,
     elementwise,
     fold,
@@ -112,6 +113,7 @@ def vectors(kernel: Kernel) -> set[str]:
         (softmax(), "double"),
         (column_sum(), "double"),
         (pad(), "double"),
+        (concatenate(), "float"),
         (total(), "float"),
         (fold("add", F64, 0, None), "double"),
         (fold("mul", F32, 1, None), "float"),
@@ -126,6 +128,11 @@ def test_loops_are_vectorised_without_checks(case: Case, kind: str) -> None:
     assert kind in vectors(kernel)
     assert "memcheck" not in kernel.llvm()
     assert "scev.check" not in kernel.llvm()
+
+
+def test_masked_reads_are_no_gathers() -> None:
+    (kernel,) = compile_nests([concatenate().nest])
+    assert "gather" not in kernel.llvm()
 
 
 def test_softmax_has_three_vector_loops() -> None:
