@@ -159,6 +159,10 @@ class AxisClasses:
         i, j = self._find(i), self._find(j)
         self.parent[max(i, j)] = min(i, j)
 
+    def unite_axes(self, a: Var, i: int, b: Var, j: int) -> None:
+        """Make axis ``i`` of ``a`` and axis ``j`` of ``b`` the same."""
+        self.unite(self.first[a] + i, self.first[b] + j)
+
     def of(self, var: Var, axis: int) -> int:
         """The class of an axis."""
         return self._find(self.first[var] + axis)

@@ -43,7 +43,7 @@ def choose_stored(graph: Graph) -> Stored:
     needed, aliases = _find_needed(graph)
     readers = _find_readers(graph, aliases)
     repeated = _find_repeated(graph, readers)
-    costs = _Costs(graph.eqns)
+    costs = Costs(graph.eqns)
     stored: set[Var] = set(graph.ins)
     closure: dict[Var, int] = {}
     plain: set[Var] = set()  # values that are the same expression at every flat index
@@ -157,10 +157,11 @@ def _is_plain(eqn: Eqn, stored: set[Var], plain: set[Var]) -> bool:
     return all(isinstance(a, Literal) or not a.type.shape or a in stored or a in plain for a in eqn.ins)
 
 
-class _Costs:
+class Costs:
     """The cost of a closure: equations of one weight are one mask over the bit set."""
 
     def __init__(self, eqns: Sequence[Eqn]):
+        """Weigh ``eqns``; closures are bit sets over their positions."""
         digits: dict[int, bytearray] = {w: bytearray(len(eqns) // 8 + 1) for w in _WEIGHTS}
         for position, eqn in enumerate(eqns):
             weight = _weight(eqn)
@@ -169,6 +170,7 @@ class _Costs:
         self.masks = [(weight, int.from_bytes(mask, "little")) for weight, mask in digits.items()]
 
     def of(self, bits: int) -> int:
+        """The cost of computing the equations of a closure once."""
         return sum([weight * (bits & mask).bit_count() for weight, mask in self.masks])
 
 
@@ -182,10 +184,3 @@ def _weight(eqn: Eqn) -> int:
     if rule in _SIMPLE or rule == "integer_pow":
         return 1
     return 5 if rule in _SLOW else 20
-
-
-def is_costly(eqns: Sequence[Eqn]) -> bool:
-    """Whether computing ``eqns`` once more costs more than storing and loading."""
-    return sum(_weight(eqn) for eqn in eqns) > COSTLY
-
-

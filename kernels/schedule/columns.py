@@ -1,0 +1,137 @@
+"""Kernels whose accumulators are vectors: reductions over leading or middle axes, and chains of them.
+
+The one idea: the innermost axis is kept, so it stays the innermost loop, in blocks that fit into the cache: for each block, for
+each level of the plan, first a loop along the block for what has one value a column (finish the reductions of the level
+before, start those of this one), then the pass over the reduced axes with a vector loop along the block inside.
+Accumulators live in the result where it has their dtype, else in scratch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from weft.ir.graph import Eqn, Var
+from weft.ir.loops.nest import Index
+from weft.kernels.schedule import index as ix
+from weft.kernels.schedule.fold import Fold
+from weft.kernels.schedule.loops import Loops
+
+WIDTH = 512  # columns in a block
+
+
+def write_columns(loops: Loops) -> None:
+    """Write the loops of a kernel that reduces axes, of which the last one is not the innermost."""
+    _Columns(loops).write()
+
+
+class _Columns:
+    def __init__(self, loops: Loops) -> None:
+        self.loops = loops
+        self.builder, self.plan, self.ex = loops.builder, loops.plan, loops.ex
+        self.folds = {id(eqn): Fold(loops.builder, eqn) for eqn in self.plan.folds}
+        self.accumulators = {id(eqn): self.add_accumulators(eqn) for eqn in self.plan.folds}
+        for var in self.plan.kept_reloads:
+            if var in loops.outs:
+                buffer = loops.outs[var]
+            else:
+                buffer = loops.add_scratch(var.type.dtype, var.type.size)
+            loops.places[var] = self.kept_place(buffer)
+
+    def add_accumulators(self, eqn: Eqn) -> list[str]:
+        """Buffers with one accumulator a column."""
+        fold, out = self.folds[id(eqn)], eqn.outs[0]
+        columns = self.loops.count(self.loops.kept)
+        buffers = [self.loops.add_scratch(dtype, columns) for dtype in fold.dtypes[:-1]]
+        if out in self.loops.outs and fold.dtypes[-1] == out.type.dtype:
+            return [*buffers, self.loops.outs[out]]
+        return [*buffers, self.loops.add_scratch(fold.dtypes[-1], columns)]
+
+    def kept_place(self, buffer: str) -> Callable[[], tuple[str, Index]]:
+        return lambda: (buffer, self.loops.offset(self.loops.kept))
+
+    def write(self) -> None:
+        loops = self.loops
+        last = loops.kept[-1]
+        with ExitStack() as stack:
+            loops.open(stack, loops.kept[:-1], innermost=False)
+            blocks = -(-loops.count([last]) // WIDTH)
+            kind = "sequential" if loops.where else "parallel"
+            if not loops.where:
+                loops.extent = blocks
+            block, _ = stack.enter_context(self.builder.loop(self.builder.param("blocks", blocks), kind))
+            self.first = ix.mul(block, WIDTH)
+            self.width = ix.minimum(WIDTH, ix.sub(loops.size(last), self.first))
+            for level in range(self.plan.last + 1):
+                self.write_columns(level)
+                self.write_pass(level)
+
+    def along_block(self, stack: ExitStack) -> None:
+        column, _ = stack.enter_context(self.builder.loop(self.width, "vector"))
+        self.loops.where[self.loops.kept[-1]] = ix.add(self.first, column)
+
+    def write_columns(self, level: int) -> None:
+        """What has one value a column, between two passes."""
+        plan, loops, ex = self.plan, self.loops, self.ex
+        ended = [eqn for eqn in plan.folds if plan.fold_level(eqn) == level - 1]
+        begun = [eqn for eqn in plan.folds if plan.fold_level(eqn) == level]
+        outs = [var for var in plan.kept_outs if plan.level[var] == level]
+        keeps = [var for var in plan.kept_reloads if plan.level[var] == level and var not in outs]
+        for eqn in ended:
+            ex.finish[eqn.outs[0]] = self.finished(eqn)
+        stored = [var for var in outs if not self.is_accumulator(var)]
+        if not (begun or stored or keeps):
+            return
+        with ExitStack() as stack:
+            self.along_block(stack)
+            index = loops.kept_index()
+            stores = [(loops.outs[var], loops.layout.offset(var, index), ex.at(var, index)) for var in stored]
+            stores += [(*loops.places[var](), ex.at(var, index)) for var in keeps]
+            for eqn in begun:
+                starts = self.folds[id(eqn)].start()
+                stores += [
+                    (buffer, loops.offset(loops.kept), start)
+                    for buffer, start in zip(self.accumulators[id(eqn)], starts, strict=True)
+                ]
+            loops.store(stores)
+        ex.homes.update({var: loops.places[var] for var in plan.kept_reloads if var in (*outs, *keeps)})
+
+    def is_accumulator(self, var: Var) -> bool:
+        """Whether a reduction is accumulated right in its result."""
+        return any(eqn.outs[0] is var and self.accumulators[id(eqn)][-1] == self.loops.outs[var] for eqn in self.plan.folds)
+
+    def finished(self, eqn: Eqn) -> Callable[[], str]:
+        fold, buffer = self.folds[id(eqn)], self.accumulators[id(eqn)][-1]
+
+        def load() -> str:
+            acc = self.builder.load(fold.dtypes[-1], buffer, self.loops.offset(self.loops.kept), written=True)
+            return fold.result([acc])
+
+        return load
+
+    def write_pass(self, level: int) -> None:
+        """A pass over the reduced axes."""
+        plan, loops, ex = self.plan, self.loops, self.ex
+        eqns = [eqn for eqn in plan.folds if plan.fold_level(eqn) == level]
+        outs = [var for var in plan.full_outs if plan.level[var] == level]
+        keeps = [var for var in plan.reloads if plan.first_use(var) == level and var not in outs]
+        if not (eqns or outs or keeps):
+            return
+        with ExitStack() as stack:
+            for n in loops.reduced:
+                variable, _ = stack.enter_context(self.builder.loop(loops.size(n), "sequential"))
+                loops.where[n] = variable
+            self.along_block(stack)
+            index, column = loops.full_index(), loops.offset(loops.kept)
+            stores: list[tuple[str, Index, str]] = []
+            for eqn in eqns:
+                fold, buffers = self.folds[id(eqn)], self.accumulators[id(eqn)]
+                accs = [
+                    self.builder.load(dtype, buffer, column, written=True)
+                    for dtype, buffer in zip(fold.dtypes, buffers, strict=True)
+                ]
+                new = fold.step(accs, ex.operand(eqn, 0, index), loops.where[loops.reduced[-1]])
+                stores += zip(buffers, [column] * len(buffers), new, strict=True)
+            stores += [(*loops.places[var](), ex.at(var, index)) for var in (*keeps, *outs)]
+            loops.store(stores)
+        ex.homes.update({var: loops.places[var] for var in (*keeps, *outs) if var in plan.reloads})

@@ -1,0 +1,200 @@
+"""Index maps: where the operand of a moving operation is read, for each index of its result.
+
+The one idea: nothing moves in memory. A *move* reads its operand at another index; the others read at a clamped index, so that
+no load is ever out of bounds, and select.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from weft.ir.graph import Eqn, Var
+from weft.ir.loops.nest import Index
+from weft.ir.ops.index import default_fill
+from weft.ir.types import BOOL, INT64
+from weft.kernels.schedule import index as ix
+
+if TYPE_CHECKING:
+    from weft.kernels.schedule.expressions import Expressions
+
+Indices = tuple[Index, ...]
+
+
+def _key(ex: Expressions, eqn: Eqn, *what: Any) -> tuple[Any, ...]:
+    return (ex.positions[id(eqn)], *what)
+
+
+def _fill_in(ex: Expressions, eqn: Eqn, k: int, index: Sequence[Index], moved: Callable[[int], Index]) -> Indices:
+    """The index of operand ``k``: carried where it does not change, ``moved(axis)`` elsewhere."""
+    operand = eqn.ins[k]
+    if not isinstance(operand, Var):
+        return ()
+    groups, known = ex.layout.groups(operand), ex.layout.carry(eqn, k, index)
+    return tuple(moved(group[0]) if i is None else i for i, group in zip(known, groups, strict=True))
+
+
+# Moves
+
+
+def _carried(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
+    return tuple(ex.layout.carry(eqn, 0, index))
+
+
+def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
+    def moved(axis: int) -> Index:
+        start, stride = eqn.params["start"][axis], eqn.params["strides"][axis]
+        step: Index = 1 if stride == 1 else ex.builder.param(_key(ex, eqn, "stride", axis), stride)
+        i = ex.layout.at_axis(eqn.outs[0], index, axis)
+        return ix.add(ix.mul(i, step), ex.builder.param(_key(ex, eqn, "start", axis), start))
+
+    return _fill_in(ex, eqn, 0, index, moved)
+
+
+def _reverse(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
+    def moved(axis: int) -> Index:
+        return ix.sub(_last(ex, eqn, 0, axis), ex.layout.at_axis(eqn.outs[0], index, axis))
+
+    return _fill_in(ex, eqn, 0, index, moved)
+
+
+MOVES: dict[str, Callable[[Expressions, Eqn, Indices], Indices]] = {
+    "copy": _carried,
+    "broadcast": _carried,
+    "transpose": _carried,
+    "reshape": lambda ex, eqn, index: ex.layout.reshaped(eqn, index),
+    "slice": _slice,
+    "reverse": _reverse,
+}
+
+
+def _last(ex: Expressions, eqn: Eqn, k: int, axis: int) -> Index:
+    """The last index along an axis of an operand."""
+    return ix.sub(_size(ex, eqn, k, axis), 1)
+
+
+def _size(ex: Expressions, eqn: Eqn, k: int, axis: int) -> Index:
+    operand: Any = eqn.ins[k]
+    return 1 if operand.type.shape[axis] == 1 else ex.layout.size(operand, (axis,))
+
+
+# The rest
+
+
+def read(ex: Expressions, eqn: Eqn, index: Indices) -> str:
+    """The name of the element of an index map's result at ``index``."""
+    rule = eqn.prim.lower.rule
+    if rule in MOVES:
+        return ex.operand(eqn, 0, MOVES[rule](ex, eqn, index) if isinstance(eqn.ins[0], Var) else ())
+    return {
+        "full": _full,
+        "iota": _iota,
+        "pad": _pad,
+        "concatenate": _concatenate,
+        "gather": _gather,
+        "dynamic_slice": _dynamic_slice,
+    }[rule](ex, eqn, index)
+
+
+def _full(ex: Expressions, eqn: Eqn, index: Indices) -> str:
+    dtype = eqn.outs[0].type.dtype
+    return ex.literal(eqn, "value", np.asarray(eqn.params["value"]).astype(dtype)[()])
+
+
+def _iota(ex: Expressions, eqn: Eqn, index: Indices) -> str:
+    place = ex.builder.index_value(ex.layout.at_axis(eqn.outs[0], index, eqn.params["axis"]))
+    return ex.builder.cast(place, eqn.outs[0].type.dtype)
+
+
+def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
+    operand, out, build = eqn.ins[0], eqn.outs[0], ex.builder
+    value = ex.operand(eqn, 1, ())
+    if operand.type.size == 0:
+        return value
+    inside: list[str] = []
+    places: dict[int, Index] = {}
+    grown = zip(eqn.params["low"], eqn.params["high"], eqn.params["interior"], strict=True)
+    for axis, (low, high, interior) in enumerate(grown):
+        if not (low or high or interior):
+            continue
+        i = ex.layout.at_axis(out, index, axis)
+        j = ix.sub(i, build.param(_key(ex, eqn, "low", axis), low))
+        inside.append(build.compare("ge", j, 0))
+        if interior:
+            step = build.param(_key(ex, eqn, "interior", axis), interior + 1)
+            inside.append(build.compare("eq", ix.mod(j, step), 0))
+            j = ix.div(j, step)
+        last = _last(ex, eqn, 0, axis)
+        inside.append(build.compare("le", j, last))
+        places[axis] = ix.clamp(j, last)
+    x = ex.operand(eqn, 0, _fill_in(ex, eqn, 0, index, places.__getitem__))
+    return build.op(out.type.dtype, "select", _all(ex, inside), x, value) if inside else x
+
+
+def _all(ex: Expressions, conditions: Sequence[str]) -> str:
+    result = conditions[0]
+    for condition in conditions[1:]:
+        result = ex.builder.op(BOOL, "and", result, condition)
+    return result
+
+
+def _concatenate(ex: Expressions, eqn: Eqn, index: Indices) -> str:
+    axis, out, build = eqn.params["axis"], eqn.outs[0], ex.builder
+    i = ex.layout.at_axis(out, index, axis)
+    filled = [k for k, atom in enumerate(eqn.ins) if atom.type.size]
+    if not filled:  # nothing is ever read
+        return build.const(out.type.dtype, 0)
+    result, begin = None, 0
+    for n, k in enumerate(filled):
+        operand = eqn.ins[k]
+        start: Index = build.param(_key(ex, eqn, "begin", k), begin) if n else 0
+        place = ix.sub(i, start)
+        if n:
+            place = ix.maximum(place, 0)
+        if n < len(filled) - 1:
+            place = ix.minimum(place, _last(ex, eqn, k, axis))
+        x = ex.operand(eqn, k, _fill_in(ex, eqn, k, index, lambda _, place=place: place))
+        result = x if result is None else build.op(out.type.dtype, "select", build.compare("ge", i, start), x, result)
+        begin += operand.type.shape[axis]
+    assert result is not None
+    return result
+
+
+def _as_position(ex: Expressions, name: str) -> str:
+    """An integer value as int64; what uint64 has above is as good as the largest."""
+    if ex.builder.dtype(name) == np.uint64:
+        name = ex.builder.op(np.dtype(np.uint64), "min", name, ex.builder.const(np.dtype(np.uint64), np.iinfo(np.int64).max))
+    return ex.builder.cast(name, INT64)
+
+
+def _gather(ex: Expressions, eqn: Eqn, index: Indices) -> str:
+    x, out, build = eqn.ins[0], eqn.outs[0], ex.builder
+    mode, fill = eqn.params["mode"], eqn.params["fill"]
+    dtype = out.type.dtype
+    filling = mode == "fill"
+    value = build.const(dtype, default_fill(dtype) if fill is None else fill) if filling else None
+    if x.type.size == 0:
+        return value or build.const(dtype, 0)
+    inside: list[str] = []
+    places: dict[int, Index] = {}
+    for k, axis in enumerate(eqn.params["axes"], start=1):
+        position = _as_position(ex, ex.operand(eqn, k, tuple(ex.layout.carry(eqn, k, index))))
+        last = _last(ex, eqn, 0, axis)
+        if filling:
+            inside += [build.compare("ge", position, 0), build.compare("le", position, last)]
+        places[axis] = ix.clamp(position, last)
+    name = ex.operand(eqn, 0, _fill_in(ex, eqn, 0, index, places.__getitem__))
+    return build.op(dtype, "select", _all(ex, inside), name, value) if value else name
+
+
+def _dynamic_slice(ex: Expressions, eqn: Eqn, index: Indices) -> str:
+    def moved(axis: int) -> Index:
+        size = eqn.params["sizes"][axis]
+        start = _as_position(ex, ex.operand(eqn, 1 + axis, ()))
+        width: Index = 1 if size == 1 else ex.layout.size(eqn.outs[0], (axis,))
+        first = ix.clamp(start, ix.sub(_size(ex, eqn, 0, axis), width))
+        return ix.add(first, ex.layout.at_axis(eqn.outs[0], index, axis))
+
+    return ex.operand(eqn, 0, _fill_in(ex, eqn, 0, index, moved))

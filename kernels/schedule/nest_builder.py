@@ -1,0 +1,183 @@
+"""Writes a loop nest statement by statement, each in the outermost loop where its operands are known.
+
+The one idea: a statement has a depth, that of its deepest operand, and goes to the body open at that depth; an equal statement
+is not written twice. So what does not change in a loop stands before it without any pass to move it there.
+
+Run-time parameters have keys that say what they *are* (the size of an axis, the start of a slice). Equal keys are one
+parameter; equal numbers are not. That makes nests generic in their sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from weft.ir.loops.nest import (
+    Accumulate,
+    Accumulator,
+    Buffer,
+    Const,
+    Index,
+    IndexValue,
+    Load,
+    Loop,
+    Nest,
+    Op,
+    Param,
+    ParamValue,
+    Store,
+)
+from weft.ir.types import BOOL, INT64
+from weft.kernels.schedule.index import names_in
+
+_COMMON = {0.0, *(sign * 2.0**k for k in range(-4, 5) for sign in (1, -1)), float("inf"), float("-inf")}
+
+
+class _Body:
+    """A body that is being written, and the values it binds by what they are."""
+
+    def __init__(self) -> None:
+        self.statements: list[Any] = []
+        self.known: dict[Hashable, str] = {}
+
+
+class NestBuilder:
+    """Collects the parameters, buffers and statements of a nest."""
+
+    def __init__(self) -> None:
+        self.buffers: list[Buffer] = []
+        self.params: list[int] = []
+        self._keys: dict[Hashable, Param] = {}
+        self._bodies = [_Body()]
+        self._depths: dict[str, int] = {}
+        self._dtypes: dict[str, np.dtype] = {}
+        self._counts: dict[str, int] = {}
+
+    def finish(self) -> Nest:
+        """The nest that was written."""
+        return Nest(len(self.params), tuple(self.buffers), tuple(self._bodies[0].statements))
+
+    def dtype(self, name: str) -> np.dtype:
+        """The dtype of a value."""
+        return self._dtypes[name]
+
+    # Parameters and buffers
+
+    def param(self, key: Hashable, value: int) -> Param:
+        """The run-time parameter that is ``key``; ``value`` is what it is in this call."""
+        found = self._keys.get(key)
+        if found is None:
+            found = self._keys[key] = Param(len(self.params))
+            self.params.append(value)
+        return found
+
+    def buffer(self, dtype: np.dtype, kind: str) -> str:
+        """A further buffer."""
+        name = f"b{len(self.buffers)}"
+        self.buffers.append(Buffer(name, dtype, kind))
+        return name
+
+    # What is known
+
+    def lookup(self, key: Hashable) -> str | None:
+        """The value that `remember` noted under ``key`` in a body that is open."""
+        for body in reversed(self._bodies):
+            name = body.known.get(key)
+            if name is not None:
+                return name
+        return None
+
+    def remember(self, key: Hashable, name: str) -> None:
+        """Note that ``key`` has the value ``name`` for as long as ``name`` is visible."""
+        self._bodies[self._depths[name]].known[key] = name
+
+    # Statements
+
+    def const(self, dtype: np.dtype, value: Any) -> str:
+        """A constant."""
+        bits = np.asarray(value).astype(dtype).tobytes()
+        return self._bind("c", Const, (dtype, bits), 0)
+
+    def literal(self, key: Hashable, value: np.generic) -> str:
+        """A scalar of the program: a constant where it is a small power of two or the like, else a parameter."""
+        dtype = value.dtype
+        number = complex(value)
+        if dtype == BOOL or number != number or (number.real in _COMMON and number.imag in _COMMON):
+            return self.const(dtype, value)
+        words = np.zeros(max(dtype.itemsize, 8) // 8, np.int64)
+        words.view(np.uint8)[: dtype.itemsize] = np.frombuffer(value.tobytes(), np.uint8)
+        first, *rest = [self.param((key, word), int(bits)) for word, bits in enumerate(words)]
+        return self._bind("c", ParamValue, (dtype, first.k), 0)
+
+    def index_value(self, index: Index) -> str:
+        """An index as an int64 value."""
+        return self._bind("v", IndexValue, (INT64, index), self._depth(names_in(index)))
+
+    def load(self, dtype: np.dtype, buffer: str, index: Index, *, written: bool = False) -> str:
+        """An element of a buffer; one ``written`` in this nest is loaded here and now."""
+        depth = len(self._bodies) - 1 if written else self._depth(names_in(index))
+        return self._bind("v", Load, (dtype, buffer, index), depth, share=not written)
+
+    def op(self, dtype: np.dtype, op: str, *args: str) -> str:
+        """A scalar operation."""
+        return self._bind("v", Op, (dtype, op, args), self._depth(args))
+
+    def compare(self, op: str, a: Index, b: Index) -> str:
+        """A comparison of indices, as a bool."""
+        return self.op(BOOL, op, self.index_value(a), self.index_value(b))
+
+    def cast(self, name: str, dtype: np.dtype) -> str:
+        """A value in another dtype."""
+        return name if self.dtype(name) == dtype else self.op(dtype, "cast", name)
+
+    def store(self, buffer: str, index: Index, value: str) -> None:
+        """Store to the innermost body."""
+        self._bodies[-1].statements.append(Store(buffer, index, value))
+
+    def accumulate(self, acc: str, value: str) -> None:
+        """Fold into an accumulator, in the innermost body."""
+        self._bodies[-1].statements.append(Accumulate(acc, value))
+
+    @contextmanager
+    def loop(
+        self, extent: Index, kind: str, carries: Sequence[tuple[np.dtype, str, str]] = ()
+    ) -> Iterator[tuple[str, list[str]]]:
+        """A loop around what is written inside the ``with``; ``carries`` are (dtype, fold, initial value).
+
+        Gives the loop variable and the names of the accumulators.
+        """
+        depth = len(self._bodies)
+        accumulators = tuple(Accumulator(self._name("a", dtype, depth), dtype, op, init) for dtype, op, init in carries)
+        var = self._name("i", INT64, depth)
+        body = _Body()
+        self._bodies.append(body)
+        yield var, [acc.name for acc in accumulators]
+        self._bodies.pop()
+        for acc in accumulators:
+            self._depths[acc.name] = depth - 1
+        self._bodies[-1].statements.append(Loop(var, extent, kind, tuple(body.statements), accumulators))
+
+    def _name(self, letter: str, dtype: np.dtype, depth: int) -> str:
+        number = self._counts.get(letter, 0)
+        self._counts[letter] = number + 1
+        name = f"{letter}{number}"
+        self._depths[name], self._dtypes[name] = depth, dtype
+        return name
+
+    def _depth(self, names: Sequence[str]) -> int:
+        return max([self._depths[name] for name in names], default=0)
+
+    def _bind(self, letter: str, kind: Any, fields: tuple[Any, ...], depth: int, *, share: bool = True) -> str:
+        """Write a statement that binds a name, unless the same one is visible."""
+        body = self._bodies[depth]
+        key = (kind, *fields)
+        if share and key in body.known:
+            return body.known[key]
+        name = self._name(letter, fields[0], depth)
+        body.statements.append(kind(name, *fields))
+        if share:
+            body.known[key] = name
+        return name

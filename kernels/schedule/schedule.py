@@ -1,0 +1,66 @@
+"""Scheduling: a kernel of a fused graph becomes a loop nest.
+
+The one idea: three questions, each with a file. What is one loop (layout.py)? What is computed in which pass over the reduced
+axes (plan.py)? Are accumulators scalars (rows.py) or vectors (columns.py)? The values themselves are written by
+expressions.py. None of the answers depends on sizes, but for those that are 0 or 1: a nest serves all shapes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weft.ir.graph import Eqn, Graph, Literal, Var
+from weft.ir.loops.nest import Nest
+from weft.kernels.schedule.columns import write_columns
+from weft.kernels.schedule.expressions import Expressions
+from weft.kernels.schedule.layout import Layout
+from weft.kernels.schedule.loops import Loops
+from weft.kernels.schedule.nest_builder import NestBuilder
+from weft.kernels.schedule.plan import make_plan
+from weft.kernels.schedule.rows import write_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A loop nest and what to call it with.
+
+    Attributes:
+        nest: the loops. Its buffers are the kernel's inputs, its outputs, then scratch.
+        params: the values of the nest's parameters for the shapes at hand.
+        extent: iterations of the outermost parallel loop, to be split into chunks; 1 when there is none.
+        scratch: the number of elements of each scratch buffer.
+    """
+
+    nest: Nest
+    params: tuple[int, ...]
+    extent: int
+    scratch: tuple[int, ...]
+
+
+def schedule(kernel: Eqn | Graph) -> Scheduled:
+    """Write the loops of a `kernel` equation, or of the graph in one."""
+    graph: Graph = kernel.params["graph"] if isinstance(kernel, Eqn) else kernel
+    graph = _with_own_results(graph)
+    builder = NestBuilder()
+    plan = make_plan(graph)
+    layout = Layout(graph, builder, plan.frame, plan.placed())
+    expressions = Expressions(graph, builder, layout)
+    outs = {var: builder.buffer(var.type.dtype, "out") for var in graph.outs if isinstance(var, Var)}
+    loops = Loops(plan, builder, layout, expressions, outs)
+    (write_columns if plan.in_columns else write_rows)(loops)
+    return Scheduled(builder.finish(), tuple(builder.params), loops.extent, tuple(loops.scratch))
+
+
+def _with_own_results(graph: Graph) -> Graph:
+    """The graph with each result computed by an equation and given once, as a buffer holds one value."""
+    from weft.ir.ops.control import optimization_barrier_p
+
+    computed = {var for eqn in graph.eqns for var in eqn.outs}
+    eqns, outs = list(graph.eqns), []
+    for atom in graph.outs:
+        if isinstance(atom, Literal) or atom not in computed or atom in outs:
+            var = Var(atom.type)
+            eqns.append(Eqn(optimization_barrier_p, (atom,), (var,), {}))
+            atom = var
+        outs.append(atom)
+    return graph if eqns == list(graph.eqns) else graph.replace(eqns=eqns, outs=outs)
