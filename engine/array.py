@@ -54,9 +54,15 @@ class Array(ArrayMethods):
 
     @property
     def type(self) -> ArrayType:
-        """Shape and dtype as one object, made once."""
+        """Shape and dtype as one object, the same for all arrays of the type.
+
+        An array whose type was asked for is C-contiguous and aligned, as compiled code reads it.
+        """
         if self._type is None:
-            self._type = ArrayType(self._data.shape, self._data.dtype)
+            data = self._data
+            if not (data.flags.c_contiguous and data.flags.aligned):
+                self._data = data = np.array(data, order="C", copy=True)
+            self._type = interned_type(ArrayType(data.shape, data.dtype))
         return self._type
 
     @property
@@ -160,6 +166,20 @@ def wrap(data: Any) -> Array:
 
 
 _new = object.__new__
+_types: dict[ArrayType, ArrayType] = {}
+
+
+def interned_type(t: ArrayType) -> ArrayType:
+    """The one object for an array type, so that types are compared by identity."""
+    return _types.setdefault(t, t)
+
+
+def wrap_typed(data: np.ndarray, t: ArrayType) -> Array:
+    """An Array of contiguous ``data``, whose interned type is known."""
+    array = _new(Array)
+    array._data = data
+    array._type = t
+    return array
 
 
 def wrap_value(x: Any) -> Any:

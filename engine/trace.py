@@ -43,7 +43,7 @@ class Tracer(ArrayMethods, Value):
     @property
     def aval(self) -> ArrayType:
         """Shape and dtype."""
-        return self.var.type
+        return self.variable.type
 
     def __bool__(self) -> bool:
         return bool(concrete(self, "Python needs the truth value of an array (if, while, and, or, not, assert)"))
@@ -73,7 +73,7 @@ class Tracer(ArrayMethods, Value):
         return concrete(self, "tolist() needs the values of an array").tolist()
 
     def __repr__(self) -> str:
-        return f"Tracer({self.var.type}, {self.builder.name or 'trace'})"
+        return f"Tracer({self.variable.type}, {self.builder.name or 'trace'})"
 
     def __format__(self, spec: str) -> str:
         return repr(self)
@@ -86,7 +86,7 @@ class Tracer(ArrayMethods, Value):
 
     def __reduce__(self) -> Any:
         check_alive(self)
-        raise ArgumentError(f"a traced array {self.var.type} cannot be pickled: return it from the function first.")
+        raise ArgumentError(f"a traced array {self.variable.type} cannot be pickled: return it from the function first.")
 
 
 class Traced(NamedTuple):

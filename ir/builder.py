@@ -83,39 +83,39 @@ def at_source(source: Source | None) -> Iterator[None]:
 class Value:
     """A result recorded in a builder: what rules and traced functions hold in place of an array."""
 
-    __slots__ = ("builder", "var")
+    __slots__ = ("builder", "variable")
 
     # NumPy leaves operators with a Value to the Value.
     __array_ufunc__: Any = None
 
     def __init__(self, builder: GraphBuilder, var: Var):
         self.builder = builder
-        self.var = var
+        self.variable = var
 
     @property
     def type(self) -> ArrayType:
         """Shape and dtype."""
-        return self.var.type
+        return self.variable.type
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape."""
-        return self.var.type.shape
+        return self.variable.type.shape
 
     @property
     def dtype(self) -> np.dtype:
         """Dtype."""
-        return self.var.type.dtype
+        return self.variable.type.dtype
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return len(self.var.type.shape)
+        return len(self.variable.type.shape)
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self.var.type.size
+        return self.variable.type.size
 
 
 class GraphBuilder:
@@ -150,12 +150,12 @@ class GraphBuilder:
         """What an equation of this graph writes for ``x``: a variable of its own, a literal or a captured input."""
         if isinstance(x, Value):
             if x.builder is self:
-                return x.var
+                return x.variable
             check_alive(x)
-            maker = x.builder.makers.get(x.var)
+            maker = x.builder.makers.get(x.variable)
             if maker is not None:  # iota, full: making it again is cheaper than carrying it in
-                return self.emit(maker.prim, (), dict(maker.params))[0].var
-            key: Any = x.var
+                return self.emit(maker.prim, (), dict(maker.params))[0].variable
+            key: Any = x.variable
         else:
             if not isinstance(x, np.ndarray):
                 x = np.asarray(x)
@@ -221,7 +221,7 @@ class Recorder(GraphBuilder):
     def add_known(self, x: Any) -> Value:
         """A new input that stands for ``x``."""
         value = self.add_input(type_of_value(x))
-        self.env[value.var] = x
+        self.env[value.variable] = x
         return value
 
     def on_capture(self, var: Var, x: Any) -> None:
@@ -246,14 +246,14 @@ def read(env: dict[Var, Any], atom: Atom) -> Any:
 
 def type_of_value(x: Any) -> ArrayType:
     """The type of an array, scalar or `Value`."""
-    return x.var.type if isinstance(x, Value) else type_of(x)
+    return x.variable.type if isinstance(x, Value) else type_of(x)
 
 
 def check_alive(x: Value) -> None:
     """Raise `LeakedTracerError` when the function that made ``x`` has been traced to its end."""
     if x.builder.closed:
         where = f" of {x.builder.name}" if x.builder.name else ""
-        made = next((e.source for e in x.builder.eqns if x.var in e.outs), None)
+        made = next((e.source for e in x.builder.eqns if x.variable in e.outs), None)
         line = f", made at {made}," if made else ""
         raise LeakedTracerError(
             f"A traced value {x.type}{line} outlived the transformation{where} that made it. It was stored in a global, an "
@@ -268,17 +268,17 @@ def concrete(x: Any, what: str = "its value is needed") -> Any:
         builder = x.builder
         if not isinstance(builder, Recorder):
             raise ConcretizationError(_concretization_message(x, what))
-        x = builder.force(x.var)
+        x = builder.force(x.variable)
     return x
 
 
 def _concretization_message(x: Value, what: str) -> str:
     builder = x.builder
-    origin = next((e for e in builder.eqns if x.var in e.outs), None)
+    origin = next((e for e in builder.eqns if x.variable in e.outs), None)
     if origin is not None:
         made = f"It is the result of {origin.prim.name} at {origin.source}."
     else:
-        position = builder.ins.index(x.var) if x.var in builder.ins else None
+        position = builder.ins.index(x.variable) if x.variable in builder.ins else None
         names = builder.argument_names
         name = names[position] if names and position is not None and position < len(names) else None
         made = f"It is the argument {name}." if name else "It is an argument of the traced function."

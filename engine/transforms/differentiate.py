@@ -52,7 +52,7 @@ def record(fun: Callable[..., Any], values: Sequence[Any], in_tree: tree.TreeDef
         graph, _ = recorder.finish(outs)
     finally:
         recorder.closed = True
-    return Recorded(dce(graph), recorder.env, tuple(t.var for t in tracers), out_tree)
+    return Recorded(dce(graph), recorder.env, tuple(t.variable for t in tracers), out_tree)
 
 
 def differentiable_inputs(recorded: Recorded) -> list[Var]:

@@ -14,7 +14,9 @@ from weft.ir.passes.cse import cse
 from weft.ir.passes.dce import dce
 from weft.ir.passes.fold import fold
 from weft.ir.passes.inline import inline
+from weft.ir.passes.products import lower_products
 from weft.ir.passes.simplify import simplify
+from weft.ir.passes.strip_barriers import strip_barriers
 from weft.ir.verify import verify as verify_graph
 
 Pass = Callable[[Graph], Graph]
@@ -24,6 +26,10 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("fold", fold),
     ("cse", cse),
     ("simplify", simplify),
+    ("dce", dce),
+    ("lower_products", lower_products),
+    ("simplify", simplify),
+    ("strip_barriers", strip_barriers),
     ("dce", dce),
 )
 

@@ -1,0 +1,63 @@
+"""Weft: a JIT-compiled array engine for Python, with JAX's names and semantics.
+
+``import weft`` gives the transformations; arrays are made by `weft.numpy`. Start with `jit`, `grad` and `vmap`.
+"""
+
+from weft.engine.array import Array
+from weft.engine.config import disable_jit
+from weft.engine.transforms.custom import checkpoint, custom_jvp, custom_vjp, remat, stop_gradient
+from weft.engine.transforms.differentiate import float0, jvp, linear_transpose, linearize, vjp
+from weft.engine.transforms.grad import grad, value_and_grad
+from weft.engine.transforms.inspect import ShapeDtypeStruct, eval_shape, make_graph
+from weft.engine.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
+from weft.engine.transforms.jit import jit
+from weft.engine.transforms.ready import block_until_ready, device_get, device_put
+from weft.engine.transforms.vmap import vmap
+
+from weft import tree, tree_util  # noqa: E402
+
+__version__ = "0.1.0"
+
+make_jaxpr = make_graph
+"""JAX's name of `make_graph`."""
+
+__all__ = [
+    "Array",
+    "ShapeDtypeStruct",
+    "__version__",
+    "block_until_ready",
+    "checkpoint",
+    "config",
+    "custom_jvp",
+    "custom_vjp",
+    "device_get",
+    "device_put",
+    "disable_jit",
+    "errors",
+    "eval_shape",
+    "flatten_util",
+    "float0",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jit",
+    "jvp",
+    "lax",
+    "linear_transpose",
+    "linearize",
+    "make_graph",
+    "make_jaxpr",
+    "nn",
+    "numpy",
+    "random",
+    "remat",
+    "stop_gradient",
+    "tree",
+    "tree_util",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

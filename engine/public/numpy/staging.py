@@ -1,0 +1,192 @@
+"""How a function of `weft.numpy` is declared, and how its arguments are read.
+
+The one idea: NumPy itself is the eager meaning of a function, and the definition written here is the meaning for traced
+arrays. Where NumPy refuses a call, the definition has the last word: it knows the keywords that JAX added, and its errors
+name the function and the argument, so that a call fails with the same words inside and outside of `jit`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from weft.engine.array import to_value
+from weft.engine.dispatch import as_dtype, common_dtype, numpy_function
+from weft.engine.trace import Tracer
+from weft.ir.builder import Value
+from weft.ir.errors import ArgumentError, AxisError, WeftError
+from weft.ir.ops import elementwise as e
+from weft.ir.ops.shape import concatenate, reshape
+from weft.ir.types import FLOAT64, bfloat16, check_dtype, is_bool, is_inexact
+
+F = TypeVar("F", bound=Callable[..., Any])
+_ndarray = np.ndarray
+
+
+def _has_bfloat16(x: Any) -> bool:
+    kind = x.__class__
+    if kind is _ndarray:
+        return x.dtype is bfloat16
+    return (kind is list or kind is tuple) and any(map(_has_bfloat16, x))
+
+
+def like_numpy(reference: Callable[..., Any] | None, *, maker: bool = False) -> Callable[[F], F]:
+    """Decorate the staged definition of a public function: `numpy_function` with what NumPy does not know.
+
+    bfloat16 arrays go to the definition, which computes in float32; so does what NumPy refuses.
+
+    Args:
+        reference: the NumPy function; ``None`` runs the definition on NumPy arrays.
+        maker: the function makes an array from shapes alone, so inside a traced function it is staged.
+    """
+
+    def decorate(definition: F) -> F:
+        if reference is None:
+            return numpy_function(None, maker=maker)(definition)
+
+        def eager(*args: Any, **kwargs: Any) -> Any:
+            for x in args:
+                if _has_bfloat16(x):
+                    return definition(*args, **kwargs)
+            try:
+                return reference(*args, **kwargs)
+            except (TypeError, ValueError, IndexError) as error:
+                refused = error
+            try:
+                return definition(*args, **kwargs)
+            except WeftError as explained:
+                raise explained from None
+            except Exception:
+                raise refused from None
+
+        return numpy_function(eager, maker=maker)(definition)
+
+    return decorate
+
+
+# Values
+
+
+def value(x: Any, name: str, argument: str = "an argument") -> Any:
+    """A value of the IR for an array-like; lists with traced arrays among them are stacked."""
+    if isinstance(x, Value):
+        return x
+    if isinstance(x, list | tuple):
+        return stacked(x, name)
+    return to_value(x, f"{argument} of {name}")
+
+
+def _items(x: Any) -> Any:
+    """The leaves of nested lists."""
+    if isinstance(x, list | tuple):
+        for item in x:
+            yield from _items(item)
+    else:
+        yield x
+
+
+def stacked(x: Sequence[Any], name: str, dtype: Any = None) -> Any:
+    """Nested lists as one value. As in NumPy, Python scalars in a list count with their full dtype."""
+    if not any(isinstance(item, Value) for item in _items(x)):
+        try:
+            data = np.asarray(x, dtype)
+        except ValueError as error:
+            raise ArgumentError(f"{name} got nested lists that are no array: {error}") from None
+        check_dtype(data.dtype)
+        return data
+    items = [stacked(item, name, dtype) if isinstance(item, list | tuple) else to_value(item, f"an argument of {name}") for item in x]
+    if dtype is None:
+        dtype = common_dtype(*[np.empty(0, item.dtype) for item in items])
+    if any(item.shape != items[0].shape for item in items):
+        shapes = ", ".join(str(item.shape) for item in items)
+        raise ArgumentError(f"{name} got a list of arrays of different shapes: {shapes}.")
+    return concatenate([reshape(as_dtype(item, dtype), (1, *item.shape)) for item in items], 0)
+
+
+def same_dtype(name: str, *args: Any) -> list[Any]:
+    """Arguments as values of their common dtype; shapes stay as they are."""
+    args = tuple([value(x, name) if isinstance(x, list | tuple) else x for x in args])
+    dtype = common_dtype(*args)
+    return [as_dtype(to_value(x, f"an argument of {name}"), dtype) for x in args]
+
+
+def to_bool(x: Any) -> Any:
+    """Whether elements are not zero."""
+    return x if is_bool(x.dtype) else e.ne(x, e.full_like(x, 0))
+
+
+def to_inexact(x: Any) -> Any:
+    """Integers and bool as float64, others as they are: what NumPy's means and interpolations compute in."""
+    return x if is_inexact(x.dtype) else as_dtype(x, FLOAT64)
+
+
+def mark_weak(out: Any, args: Sequence[Any]) -> Any:
+    """Make a traced result of Python scalars alone give way in promotion, as a Python scalar would."""
+    if out.__class__ is Tracer and all(a.__class__ in (bool, int, float, complex) or getattr(a, "weak", False) for a in args):
+        out.weak = True
+    return out
+
+
+# Static arguments
+
+
+def axis_index(axis: Any, ndim: int, name: str) -> int:
+    """One axis counted from the front."""
+    try:
+        index = operator.index(axis)
+    except TypeError as error:
+        if isinstance(error, WeftError):
+            raise
+        raise ArgumentError(f"{name} got axis={axis!r}: an axis is an integer.") from None
+    if not -ndim <= index < ndim:
+        raise AxisError(f"{name} got axis {index}, which an array of {ndim} axes does not have.")
+    return index % ndim
+
+
+def axis_indices(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
+    """Axes counted from the front, in increasing order; ``None`` means all."""
+    if axis is None:
+        return tuple(range(ndim))
+    if not isinstance(axis, tuple | list):
+        return (axis_index(axis, ndim, name),)
+    found = [axis_index(a, ndim, name) for a in axis]
+    if len(set(found)) != len(found):
+        raise AxisError(f"{name} got axis {tuple(axis)}: an axis is given twice.")
+    return tuple(sorted(found))
+
+
+def static_int(x: Any, name: str, argument: str) -> int:
+    """An argument that must be a Python integer (or a concrete integer array of rank 0)."""
+    try:
+        return operator.index(x)
+    except TypeError as error:
+        if isinstance(error, WeftError):
+            raise
+        raise ArgumentError(f"{name} got {argument}={x!r}: it must be an integer.") from None
+
+
+def static_shape(shape: Any, name: str, argument: str = "shape") -> tuple[int, ...]:
+    """A shape from an integer or a sequence of them."""
+    if isinstance(shape, Value) and shape.ndim == 1:
+        shape = shape.__array__()  # type: ignore[attr-defined]
+    if isinstance(shape, tuple | list) or (isinstance(shape, np.ndarray) and shape.ndim == 1):
+        return tuple([static_int(n, name, argument) for n in shape])
+    return (static_int(shape, name, argument),)
+
+
+def static_dtype(dtype: Any, default: Any = None) -> np.dtype:
+    """A dtype argument; ``None`` gives the default."""
+    return check_dtype(default if dtype is None else dtype)
+
+
+def refuse(name: str, **arguments: Any) -> None:
+    """Raise for arguments that were given although traced arrays have no use for them (``out`` and kin)."""
+    for argument, given in arguments.items():
+        if given is not None:
+            why = "arrays are immutable: use the result" if argument == "out" else "it is not supported for traced arrays"
+            raise ArgumentError(f"{name} got {argument}={given!r}; {why}.")
+
+

@@ -1,0 +1,262 @@
+"""`jit`: trace a function once for each signature, compile it, and run the compiled program ever after.
+
+The hot path is: look up the types of the arguments, fill a table of addresses, one native call, wrap the results.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from weft.engine import config, tree
+from weft.engine.array import Array, interned_type, to_value, wrap, wrap_typed
+from weft.engine.runtime.program import Program, compile_graph, contiguous
+from weft.engine.trace import Traced, Tracer, function_name, trace
+from weft.engine.transforms.signature import StaticArguments
+from weft.ir.builder import Value
+from weft.ir.errors import ArgumentError
+from weft.ir.graph import Graph
+from weft.ir.ops import control
+from weft.ir.types import ArrayType
+
+_SCALARS = {bool: np.dtype(bool), int: np.dtype(np.int64), float: np.dtype(np.float64), complex: np.dtype(np.complex128)}
+
+
+def run_graph(graph: Graph, *args: Any) -> list[np.ndarray]:
+    """Compile a graph (once) and run it on NumPy arrays."""
+    return compile_graph(graph).run([contiguous(np.asarray(a)) for a in args])
+
+
+control.set_runner(run_graph)
+
+
+class Entry:
+    """A traced signature of a jitted function, compiled when it first runs on arrays."""
+
+    __slots__ = ("_captured", "_program", "out_tree", "out_types", "single", "traced")
+
+    def __init__(self, traced: Traced):
+        self.traced = traced
+        self.out_tree = traced.out_tree
+        self.single = traced.out_tree.is_leaf()
+        self.out_types = [interned_type(t) for t in traced.graph.out_types]
+        self._program: Program | None = None
+        self._captured: list[np.ndarray] = []
+
+    @property
+    def program(self) -> Program:
+        """The compiled program."""
+        if self._program is None:
+            self._captured = [contiguous(np.asarray(x)) for x in self.traced.captured]
+            self._program = compile_graph(self.traced.graph)
+        return self._program
+
+    def run(self, values: list[np.ndarray]) -> Any:
+        """Run on contiguous arrays, one a leaf of the arguments."""
+        program = self._program or self.program
+        outs = program.run(values + self._captured if self._captured else values)
+        if self.single:
+            return wrap_typed(outs[0], self.out_types[0])
+        return tree.unflatten(self.out_tree, map(wrap_typed, outs, self.out_types))
+
+
+class Jitted:
+    """A function compiled by `jit`. Call it like the function; `lower` shows what was made of it."""
+
+    def __init__(self, fun: Callable[..., Any], static: StaticArguments, keep_name: str):
+        self._fun = fun
+        self._static = static
+        self._name = keep_name
+        self._entries: dict[Any, Entry] = {}
+        self._fast: dict[tuple[int, ...], Entry] = {}
+        self._programs: set[Any] = set()
+        functools.update_wrapper(self, fun, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the compiled function."""
+        if not kwargs:
+            key = []
+            for x in args:
+                if x.__class__ is not Array:
+                    break
+                key.append(id(x._type or x.type))
+            else:
+                entry = self._fast.get(tuple(key))
+                if entry is not None and not config.local.jit_disabled:
+                    return entry.run([x._data for x in args])
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if config.local.jit_disabled:
+            return self._fun(*args, **kwargs)
+        entry, values = self._find(args, kwargs)
+        if any(isinstance(v, Value) for v in values) or any(isinstance(c, Value) for c in entry.traced.captured):
+            outs = control.call(entry.traced.graph, *values, *entry.traced.captured, name=self._name)
+            return tree.unflatten(entry.out_tree, [x if isinstance(x, Value) else wrap(x) for x in outs])
+        first = entry._program is None
+        result = entry.run([contiguous(v) for v in values])
+        if first:
+            self._programs.add(entry.program.nests)
+        return result
+
+    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, compile: bool = True) -> tuple[Entry, list[Any]]:
+        """The entry for the signature of a call, traced if it is new, and the call's values."""
+        static_key: tuple[Any, ...] = ()
+        dynamic, named = args, kwargs
+        if self._static:
+            dynamic, named, static_key = self._static.split(args, kwargs)
+        leaves, in_tree = tree.flatten((dynamic, named))
+        values, types = [], []
+        for i, x in enumerate(leaves):
+            kind = x.__class__
+            if kind is Array:
+                types.append(id(x._type or x.type))
+                values.append(x._data)
+            elif kind in _SCALARS:
+                types.append(kind)
+                values.append(_scalar(x, kind))
+            else:
+                value = self._value(x, i, dynamic, named)
+                weak = kind is Tracer and value.weak
+                types.append((id(interned_type(ArrayType(value.shape, value.dtype))), weak))
+                values.append(value)
+        key = (in_tree, tuple(types), static_key)
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._trace(leaves, values, in_tree, static_key)
+            if not any(isinstance(c, Value) for c in entry.traced.captured):
+                self._entries[key] = entry
+                if not self._static and not kwargs and all(x.__class__ is Array for x in args):
+                    self._fast[tuple(types)] = entry
+        return entry, values
+
+    def _value(self, x: Any, position: int, args: Any, kwargs: Any) -> Any:
+        if isinstance(x, Value):
+            return x
+        path = "an argument"
+        if not isinstance(x, np.ndarray):
+            path = f"argument{tree.leaves_with_path((args, kwargs))[position][0]}"
+        return to_value(x, f"{path} of {self._name}")
+
+    def _trace(self, leaves: list[Any], values: list[Any], in_tree: Any, static_key: tuple[Any, ...]) -> Entry:
+        fun = self._static.bind(self._fun, static_key) if self._static else self._fun
+        weak = [x.__class__ in _SCALARS or (x.__class__ is Tracer and x.weak) for x in leaves]
+        types = [ArrayType(tuple(v.shape), v.dtype) for v in values]
+        paths = _argument_names(self._fun, in_tree)
+        traced = trace(fun, types, in_tree, kind="jit", weak=weak, argument_names=paths)
+        config.log("graph", traced.graph)
+        return Entry(traced)
+
+    @property
+    def compiles(self) -> int:
+        """How many different programs calls of this function have needed so far; shapes alone make no difference."""
+        return len(self._programs)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Any:
+        """The function compiled in stages for the types of these arguments, to look inside; see `Lowered`.
+
+        Arguments may be arrays or anything with ``shape`` and ``dtype``.
+        """
+        from weft.engine.transforms.inspect import Lowered
+
+        args, kwargs = tree.map(_stand_in, args), tree.map(_stand_in, kwargs)
+        entry, _ = self._find(args, kwargs)
+        return Lowered(entry, self._name)
+
+    def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Shapes and dtypes of the result; see `weft.eval_shape`."""
+        from weft.engine.transforms.inspect import eval_shape
+
+        return eval_shape(self._fun, *args, **kwargs)
+
+    def clear_cache(self) -> None:
+        """Forget what was traced; the next call traces again."""
+        self._entries.clear()
+        self._fast.clear()
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """A jitted method binds its object like a function does; the object must be a tree or static."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<jitted {self._name}>"
+
+
+def _scalar(x: Any, kind: type) -> np.ndarray:
+    if kind is int and not -(2**63) <= x < 2**64:
+        raise ArgumentError(f"the integer {x} does not fit into 64 bits.")
+    return np.asarray(x) if kind is int else np.asarray(x, _SCALARS[kind])
+
+
+def _stand_in(x: Any) -> Any:
+    """An array of the type of ``x``, for arguments of which only the type matters."""
+    if isinstance(x, Value | np.ndarray | np.generic | Array) or not (hasattr(x, "shape") and hasattr(x, "dtype")):
+        return x
+    return wrap(np.zeros(tuple(x.shape), np.dtype(x.dtype)))
+
+
+def _argument_names(fun: Callable[..., Any], in_tree: Any) -> list[str]:
+    """What messages call each leaf of the arguments: ``x``, ``params['w']``."""
+    import inspect
+
+    args, kwargs = tree.unflatten(in_tree, range(in_tree.num_leaves))
+    try:
+        bound = inspect.signature(fun).bind_partial(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        bound = {}
+    found: dict[int, str] = {}
+    for name, value in bound.items():
+        for path, leaf in tree.leaves_with_path(value):
+            found[leaf] = f"{name}{path}"
+    return [found.get(i, f"leaf {i} of the arguments") for i in range(in_tree.num_leaves)]
+
+
+def jit(
+    fun: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+    donate_argnums: int | Sequence[int] | None = None,
+    donate_argnames: str | Iterable[str] | None = None,
+    keep_unused: bool = False,
+    inline: bool = False,
+) -> Any:
+    """Compile a function of arrays.
+
+    The function runs once for each combination of argument structure, dtypes, shapes and static values; machine code is
+    shared between shapes. Use as ``@jit``, ``@jit(static_argnames="n")`` or ``jit(f)``.
+
+    Args:
+        fun: function of trees of arrays, without side effects.
+        static_argnums: positions of arguments that are Python values, part of the key of what is compiled; hashable.
+        static_argnames: their names; each implies the other.
+        donate_argnums: arguments whose memory the caller gives up; accepted, results never alias arguments.
+        donate_argnames: the same by name.
+        keep_unused: accepted for compatibility; unused arguments cost nothing.
+        inline: accepted for compatibility; inner jitted functions are always inlined before fusion.
+
+    Returns:
+        A `Jitted` function.
+
+    Raises:
+        StaticArgumentError: a static argument is not hashable (when called).
+        ConcretizationError: the function needs the value of a traced array (when called).
+        ArgumentError: an argument is not a tree of arrays (when called).
+    """
+    if fun is None:
+        return functools.partial(
+            jit,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
+            donate_argnums=donate_argnums,
+            donate_argnames=donate_argnames,
+            keep_unused=keep_unused,
+            inline=inline,
+        )
+    if not callable(fun):
+        raise ArgumentError(f"jit takes a function, got {fun!r} of type {type(fun).__qualname__}.")
+    name = function_name(fun)
+    return Jitted(fun, StaticArguments(fun, name, static_argnums, static_argnames), name)

@@ -1,0 +1,30 @@
+"""Waiting and moving, for programs that are written for devices: results are ready and there is one device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from weft.engine import tree
+from weft.engine.array import Array, to_value, wrap_value
+
+
+def block_until_ready(x: Any) -> Any:
+    """``x``, a tree of arrays: results are complete when they are returned."""
+    return x
+
+
+def device_put(x: Any, device: Any = None) -> Any:
+    """``x`` with Weft arrays (copies of NumPy's) for its leaves."""
+
+    def put(leaf: Any) -> Any:
+        value = to_value(leaf)
+        return wrap_value(np.array(value) if isinstance(leaf, np.ndarray) else value)
+
+    return tree.map(put, x)
+
+
+def device_get(x: Any) -> Any:
+    """``x`` with NumPy arrays for its leaves."""
+    return tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, Array) else leaf, x)
