@@ -80,7 +80,8 @@ class Const:
     @property
     def value(self) -> np.generic:
         """The constant as a NumPy scalar."""
-        return np.frombuffer(self.bits, self.dtype)[0]
+        value: np.generic = np.frombuffer(self.bits, self.dtype)[0]
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,9 @@ class IndexValue:
 class Load:
     """``name = buffer[index]``; where the bool value ``mask`` is false nothing is read, and ``name`` is 0.
 
-    Contiguous reads stay contiguous under a mask, where a clamped index would make gathers, and operands may be
-    empty. LLVM merges reads under opposite masks into a gather: give each mask both bounds, start <= i < stop.
+    Contiguous reads stay contiguous under a mask, where a clamped index would make gathers, and operands may
+    be empty. LLVM merges reads under opposite masks into a gather: give each mask both bounds, start <= i and
+    i < stop.
     """
 
     name: str

@@ -108,8 +108,8 @@ def _statement(statement: Any, folds: dict[str, str]) -> str:
             return f"store {buffer}[{print_index(index)}] {value}"
         case Op(name, dtype, op, args, params):
             settings = ", ".join(f"{key}={value!r}" for key, value in sorted(params))
-            words = (f"{op}[{settings}]" if params else op, *args)
-            return f"{name}: {print_dtype(dtype)} = {' '.join(words)}"
+            operation = " ".join((f"{op}[{settings}]" if params else op, *args))
+            return f"{name}: {print_dtype(dtype)} = {operation}"
         case Accumulate(acc, value):
             fold = folds.get(acc, "?")
             return f"{acc} <- {value}" if fold == "set" else f"{acc} <- {fold} {acc} {value}"

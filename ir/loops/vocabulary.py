@@ -134,7 +134,8 @@ def _shift_count(x: Any, count: Any) -> int:
 
 
 def _bits(x: Any) -> int:
-    return int(x) % (1 << 8 * x.dtype.itemsize)
+    width: int = 8 * x.dtype.itemsize
+    return int(x) % (1 << width)
 
 
 def _shift_right_logical(x: Any, count: Any) -> Any:

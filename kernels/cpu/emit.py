@@ -202,8 +202,10 @@ class _Emitter:
         """An integer value as an index; narrow ones are bounded by their dtype, others may be anything."""
         value = self.values[name]
         unsigned, narrow = value.dtype.kind == "u", value.dtype.itemsize < 8
-        ref = value.reg.resize("i64", signed=not unsigned).ref
-        return Offset(ref, unsigned and narrow, low=narrow, high=narrow)
+        register = value.reg.resize("i64", signed=not unsigned)
+        if unsigned and not narrow:  # what i64 cannot hold is as far out of range as its largest value
+            register = self.writer.intrinsic("umin", "i64", [register, register.const(2**63 - 1)])
+        return Offset(register.ref, unsigned, low=narrow or unsigned, high=narrow)
 
     def loop(self, loop: Loop) -> None:
         for acc in loop.carries:

@@ -23,6 +23,7 @@ from tests.nests import (
     argmax,
     buffers,
     call_kernel,
+    clamp,
     column_sum,
     concatenate,
     const,
@@ -95,6 +96,23 @@ def test_max_and_min_keep_nan(case: Case, at: int) -> None:
     x[at] = np.nan
     call_kernel(kernel.address, [100], [x, out])
     assert np.isnan(out[0])
+
+
+@pytest.mark.parametrize("dtype", [I64, U64], ids=str)
+def test_indices_far_out_of_range_are_clamped(dtype: np.dtype) -> None:
+    body = (Load("k", dtype, "at", "i"), Load("a", F64, "x", clamp("k", M)), Store("out", "i", "a"))
+    nest = Nest(
+        2,
+        buffers(("x", F64, "in"), ("at", dtype, "in"), ("out", F64, "out")),
+        (Loop("i", N, "parallel", body),),
+    )
+    limits = np.iinfo(dtype)
+    x, at = np.arange(10.0), np.array([limits.min, limits.max, 3], dtype)
+    actual, expected = ([x, at, np.zeros(3)] for _ in range(2))
+    run_nest(nest, [3, 10], expected)
+    (kernel,) = compile_nests([nest])
+    call_kernel(kernel.address, [3, 10], actual)
+    assert actual[2].tolist() == expected[2].tolist() == [0, 9, 3]
 
 
 # What LLVM makes of it.
