@@ -37,6 +37,9 @@ from weft.ir.types import ArrayType
 # Primitives of two operands that may be exchanged: a pattern is tried both ways round.
 COMMUTATIVE = frozenset({"add", "mul", "max", "min", "and_", "or_", "xor", "eq", "ne"})
 
+# Replacements within replacements: deeper than any table of rules that comes to an end.
+_DEEPEST = 50
+
 # Gives the values that replace the results of an equation, or None to leave it.
 Step = Callable[[Eqn, "Rewriter"], "Sequence[Any] | None"]
 
@@ -231,6 +234,7 @@ class Rewriter(GraphBuilder):
         super().__init__(name="rewrite")
         self.step = step
         self.made_by: dict[Var, Eqn] = {}
+        self.nesting = 0
 
     def run(self, graph: Graph, visit: Callable[[Graph], Graph]) -> Graph:
         """The graph that the step makes of ``graph``; ``visit`` does the carried ones."""
@@ -258,7 +262,11 @@ class Rewriter(GraphBuilder):
         ins = tuple([self.atom(a) for a in args])
         out_types = prim.out_types(tuple([a.type for a in ins]), params)
         eqn = Eqn(prim, ins, tuple([Var(t) for t in out_types]), params, state.source)
+        if self.nesting == _DEEPEST:
+            raise InternalError(f"rewrites of {prim.name} lead to rewrites without end.")
+        self.nesting += 1
         outs = self.step(eqn, self)
+        self.nesting -= 1
         if outs is not None:
             return tuple(outs)
         self._append(eqn)

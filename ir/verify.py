@@ -75,7 +75,9 @@ def _verify_eqn(eqn: Eqn, names: Mapping[Var, str], bound: set[Var], done: set[i
             _verify(graph, done)
         except VerificationError as error:
             position = sorted(eqn.params).index(where.partition(".")[0])
-            _fail(eqn, names, "params", position, f"in {where}, {error}", error)
+            _fail(
+                eqn, names, "params", position, f"the graph in {where} does not verify", error
+            )
     _verify_types(eqn, names)
 
 
@@ -122,4 +124,5 @@ def _fail(
         part, i = "prim", 0
     line, caret = str(text), text.caret(part, i)
     where = f"\n  from {eqn.source}" if eqn.source else ""
-    raise VerificationError(f"{why.removesuffix('.')}.\n  {line}\n  {caret}{where}") from cause
+    inner = f"\nIn that graph: {cause}" if isinstance(cause, VerificationError) else ""
+    raise VerificationError(f"{why}.\n  {line}\n  {caret}{where}{inner}") from cause

@@ -1,7 +1,7 @@
 """Random graphs of elementwise, reduction and shape operations, and arguments for them, for property tests.
 
-`graphs()` is a Hypothesis strategy; `arguments(graph, seed)` gives arrays with zeros of both signs, infinities and NaN among
-them; `assert_same(a, b)` compares to the bit, but for which NaN.
+`graphs()` is a Hypothesis strategy; `arguments(graph, seed)` gives arrays with zeros of both signs,
+infinities and NaN among them; `assert_same(a, b)` compares to the bit, but for which NaN.
 """
 
 from __future__ import annotations
@@ -31,7 +31,14 @@ CONSTANTS: dict[str, tuple[Any, ...]] = {
     "c": (0.0, 1.0, complex(-0.0, -0.0), complex(1, 2)),
 }
 UNARY = {
-    "f": (e.neg, e.abs_, e.sign, e.floor, lambda x: e.integer_pow_p.bind(x, y=1), lambda x: e.integer_pow(x, 2)),
+    "f": (
+        e.neg,
+        e.abs_,
+        e.sign,
+        e.floor,
+        lambda x: e.integer_pow_p.bind(x, y=1),
+        lambda x: e.integer_pow(x, 2),
+    ),
     "i": (e.neg, e.abs_, e.not_, lambda x: e.integer_pow(x, 2)),
     "b": (e.not_,),
     "c": (e.neg, e.conj, e.stop_gradient),
@@ -66,7 +73,7 @@ def graphs(
     costly: bool = True,
     max_rank: int = 3,
 ) -> Graph:
-    """A graph of one to three inputs and about ``max_eqns`` equations, in which shapes and values meet again."""
+    """A graph of one to three inputs and about ``max_eqns`` equations, in which values meet again."""
     builder = GraphBuilder()
     sizes = st.sampled_from((0, 1, 2, 3, 3, 4, 5))
     base = tuple(draw(st.lists(sizes, max_size=max_rank)))
@@ -90,8 +97,10 @@ def _unary(draw: st.DrawFn, x: Value, values: list[Value], costly: bool, max_ran
     kind = x.dtype.kind
     operations = UNARY[kind] + (COSTLY if costly and types.is_floating(x.dtype) else ())
     if kind != "c" and draw(st.integers(0, 3)) == 0:
-        # Casts of NaN and infinities to integers are undefined: only ones whose values are kept.
-        return e.cast_p.bind(x, dtype=draw(st.sampled_from([x.dtype, F64] if kind != "i" else [x.dtype, I32, F64])))
+        # A cast of NaN or infinity to an integer is undefined, so floats are cast to floats.
+        return e.cast_p.bind(
+            x, dtype=draw(st.sampled_from([x.dtype, F64] if kind != "i" else [x.dtype, I32, F64]))
+        )
     return draw(st.sampled_from(operations))(x)
 
 
@@ -139,7 +148,11 @@ def _make(draw: st.DrawFn, x: Value, values: list[Value], costly: bool, max_rank
 def _move(draw: st.DrawFn, x: Value, values: list[Value], costly: bool, max_rank: int) -> Any:
     """An index map; primitives are bound themselves, so that also those which change nothing are recorded."""
     n = x.ndim
-    kind = draw(st.sampled_from(("reshape", "broadcast", "transpose", "slice", "reverse", "pad", "concatenate", "back")))
+    kind = draw(
+        st.sampled_from(
+            ("reshape", "broadcast", "transpose", "slice", "reverse", "pad", "concatenate", "back")
+        )
+    )
     if kind == "reshape":
         return s.reshape_p.bind(x, shape=draw(st.sampled_from(_shapes_of_size(x.shape, max_rank))))
     if kind == "broadcast":
@@ -153,7 +166,9 @@ def _move(draw: st.DrawFn, x: Value, values: list[Value], costly: bool, max_rank
     if kind == "slice":
         start = tuple(draw(st.integers(0, m)) for m in x.shape)
         limit = tuple(draw(st.integers(b, m)) for b, m in zip(start, x.shape, strict=True))
-        return s.slice_p.bind(x, start=start, limit=limit, strides=tuple(draw(st.integers(1, 2)) for _ in x.shape))
+        return s.slice_p.bind(
+            x, start=start, limit=limit, strides=tuple(draw(st.integers(1, 2)) for _ in x.shape)
+        )
     if kind == "back":
         return s.slice_p.bind(x, start=(0,) * n, limit=x.shape, strides=(1,) * n)
     if kind == "reverse":
@@ -205,4 +220,8 @@ def canonical(x: np.ndarray) -> np.ndarray:
     """``x`` with every NaN the same one."""
     if x.dtype.kind == "c":
         return canonical(np.stack([x.real, x.imag]))
-    return np.where(np.isnan(x), np.array(np.nan, x.dtype), x) if x.dtype.kind == "f" else np.ascontiguousarray(x)
+    return (
+        np.where(np.isnan(x), np.array(np.nan, x.dtype), x)
+        if x.dtype.kind == "f"
+        else np.ascontiguousarray(x)
+    )

@@ -1,4 +1,4 @@
-"""Laws of all passes on random graphs: the meaning is kept to the bit, the result verifies, and repeats to itself."""
+"""Laws of all passes on random graphs: meaning kept to the bit, result verifies and repeats to itself."""
 
 from __future__ import annotations
 
