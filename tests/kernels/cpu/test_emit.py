@@ -16,6 +16,7 @@ from tests.nests import (
     F64,
     I32,
     I64,
+    U64,
     Case,
     M,
     N,
