@@ -153,8 +153,8 @@ class GraphBuilder:
                 return x.variable
             check_alive(x)
             maker = x.builder.makers.get(x.variable)
-            if maker is not None:  # iota, full: making it again is cheaper than carrying it in
-                return self.emit(maker.prim, (), dict(maker.params))[0].variable
+            if maker is not None:  # iota, full, a broadcast scalar: making it again is cheaper than carrying it in
+                return self.emit(maker.prim, [read({}, a) for a in maker.ins], dict(maker.params))[0].variable
             key: Any = x.variable
         else:
             if not isinstance(x, np.ndarray):
@@ -180,7 +180,7 @@ class GraphBuilder:
         outs = tuple([Var(t) for t in out_types])
         eqn = Eqn(prim, ins, outs, params, user_source())
         self.eqns.append(eqn)
-        if not ins:
+        if all(isinstance(a, Literal) for a in ins):
             self.makers[outs[0]] = eqn
         return tuple([self.value_class(self, v) for v in outs])
 
@@ -307,8 +307,11 @@ def bind_all(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tu
     for a in args:
         if isinstance(a, Value) and (deepest is None or a.builder.depth > deepest.depth):
             deepest = a.builder
-    if deepest is None and state.ambient and (not args or state.ambient[-1].stage_all):
-        deepest = state.ambient[-1]
+    if deepest is None and state.ambient:
+        # What makes an array out of scalars or nothing (full, iota, broadcast) is recorded: arrays are not baked in.
+        makes = prim.lower.kind == "index" and all(np.ndim(a) == 0 for a in args)
+        if makes or not args or state.ambient[-1].stage_all:
+            deepest = state.ambient[-1]
     if deepest is not None:
         if deepest.closed:
             for a in args:

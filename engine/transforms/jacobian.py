@@ -14,7 +14,7 @@ from weft.engine.trace import function_name
 from weft.engine.transforms.differentiate import linearize, vjp
 from weft.engine.transforms.grad import check_inputs, selected_arguments
 from weft.engine.transforms.vmap import vmap
-from weft.ir.ops.shape import reshape
+from weft.ir.ops.shape import move_axis, reshape, slice_axis
 
 
 def _unit_tangents(values: Sequence[Any]) -> list[np.ndarray]:
@@ -33,8 +33,8 @@ def _split(stacked: Any, values: Sequence[Any], shape_of: Callable[[Any, Any], t
     """Cut the first axis of ``stacked`` into the parts that belong to each value."""
     parts, start = [], 0
     for v in values:
-        part = stacked[start : start + v.size]
-        parts.append(wrap_value(reshape(unwrap(part), shape_of(v, part))))
+        part = slice_axis(stacked, 0, start, start + v.size)
+        parts.append(reshape(part, shape_of(v, part)))
         start += v.size
     return parts
 
@@ -75,14 +75,10 @@ def jacfwd(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: b
         in_tree = tree.structure(selected)
 
         def blocks(y: Any, stacked: Any) -> Any:
-            from weft.engine.methods import numpy_face
-
-            rows = numpy_face().moveaxis(stacked, -1, 0)
-            parts = _split(rows, values, lambda v, part: (v.size, *y.shape))
-            moved = [
-                wrap_value(reshape(unwrap(numpy_face().moveaxis(p, 0, -1)), (*y.shape, *v.shape))) for p, v in zip(parts, values, strict=True)
-            ]
-            by_argument = tree.unflatten(in_tree, moved)
+            columns_first = move_axis(unwrap(stacked), y.ndim, 0)
+            parts = _split(columns_first, values, lambda v, part: (v.size, *y.shape))
+            moved = [reshape(move_axis(p, 0, y.ndim), (*y.shape, *v.shape)) for p, v in zip(parts, values, strict=True)]
+            by_argument = tree.unflatten(in_tree, map(wrap_value, moved))
             return by_argument[0] if isinstance(argnums, int) else by_argument
 
         full = tree.map(blocks, out, columns)
@@ -105,11 +101,9 @@ def jacrev(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: b
         rows = vmap(f_vjp)(units)  # a tuple of trees, each leaf (total outputs, *argument.shape)
         row_leaves, in_tree = tree.flatten(rows)
         by_out = []
-        columns = [
-            _split(leaf, out_values, lambda y, part: (*y.shape, *part.shape[1:])) for leaf in row_leaves
-        ]
+        blocks = [_split(unwrap(leaf), out_values, lambda y, part: (*y.shape, *part.shape[1:])) for leaf in row_leaves]
         for k in range(len(outs)):
-            by_argument = tree.unflatten(in_tree, [c[k] for c in columns])
+            by_argument = tree.unflatten(in_tree, [wrap_value(b[k]) for b in blocks])
             by_out.append(by_argument[0] if isinstance(argnums, int) else by_argument)
         full = tree.unflatten(out_tree, by_out)
         return (full, result[2]) if has_aux else full
