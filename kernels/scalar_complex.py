@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from weft.kernels.maths import complex as elementary
 from weft.kernels.register import Register
 
 Pair = tuple[Register, Register]
@@ -64,9 +65,12 @@ COMPLEX: dict[str, Callable[..., Pair]] = {
     "fma": lambda z, w, v: add(mul(z, w), v),
     "neg": lambda z: (-z[0], -z[1]),
     "conj": lambda z: (z[0], -z[1]),
+    **elementary.FUNCTIONS,
 }
 
 TO_REAL: dict[str, Callable[[Pair], Register]] = {
     "real": lambda z: z[0],
     "imag": lambda z: z[1],
+    "abs": elementary.absolute,
+    "angle": elementary.angle,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from weft.kernels.maths import exp, hyperbolic, inverse_trig, log, power, trig
+from weft.kernels.maths import erf, exp, gamma, hyperbolic, inverse_trig, log, power, trig
 from weft.kernels.register import Register
 
 FUNCTIONS: dict[str, Callable[..., Register]] = {
@@ -34,4 +34,9 @@ FUNCTIONS: dict[str, Callable[..., Register]] = {
     "rsqrt": power.rsqrt,
     "cbrt": power.cbrt,
     "pow": power.pow,
+    "erf": erf.erf,
+    "erfc": erf.erfc,
+    "erf_inv": erf.erf_inv,
+    "lgamma": gamma.lgamma,
+    "digamma": gamma.digamma,
 }

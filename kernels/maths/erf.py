@@ -1,0 +1,70 @@
+"""erf, erfc and the inverse of erf.
+
+The one idea: near 0 erf is x times a polynomial; elsewhere ``erfc(x) = exp(-x**2) * F(t) / (1 + 2 x)`` with F one polynomial for
+the whole half line in ``t = (x - 4) / (x + 4)`` (Shepherd and Laframboise, doi:10.1090/S0025-5718-1981-0595058-X).
+"""
+
+from __future__ import annotations
+
+from weft.kernels.maths.bits import fast_two_sum, keep_zero, polynomial, two_product, two_sum
+from weft.kernels.maths.exp import exp_of_sum
+from weft.kernels.maths.log import log, log1p
+from weft.kernels.register import Register
+
+# Beyond these erfc is 0.
+END = {"float": 10.2, "double": 27.5}
+
+
+def _erfc_of_size(size: Register) -> Register:
+    """``erfc(size)`` for ``size`` from 0.45 on."""
+    size = (size > END[size.kind]).select(END[size.kind], size)
+    shifted, shifted_low = two_sum(size, size.const(4.0))
+    t = (size - 4.0) / shifted
+    # (size - 4) is exact from 2 on; below, t is near -1 and takes its rounding error in.
+    difference, difference_low = two_sum(size, size.const(-4.0))
+    t_low = ((-t).fma(shifted, difference) + (difference_low - t * shifted_low)) / shifted
+    factor = polynomial("erfc", t + t_low)
+    square, square_low = two_product(size, size)
+    weight = exp_of_sum(-square, -square_low)
+    below, below_low = fast_two_sum(size + size, size.const(1.0))
+    inverse = 1.0 / below
+    quotient = factor * inverse
+    rest = ((-quotient).fma(below, factor) - quotient * below_low) * inverse
+    return weight.fma(quotient, weight * rest)
+
+
+def _erf_near_zero(x: Register) -> Register:
+    return x.fma(polynomial("erf", x * x), x)
+
+
+def erf(x: Register) -> Register:
+    """Error function."""
+    size = x.fabs()
+    outer = (1.0 - _erfc_of_size(size)).copysign(x)
+    return keep_zero(x, (size < 1.0).select(_erf_near_zero(x), x.is_nan().select(x, outer)))
+
+
+def erfc(x: Register) -> Register:
+    """``1 - erf(x)`` without cancellation."""
+    size = x.fabs()
+    outer = _erfc_of_size(size)
+    outer = (x < 0.0).select(2.0 - outer, outer)
+    # 1 - erf(x) with the parts of erf added small ones first.
+    inner = (1.0 - x) - x * polynomial("erf", x * x)
+    return (size < 0.47).select(inner, x.is_nan().select(x, outer))
+
+
+def erf_inv(x: Register) -> Register:
+    """Inverse error function: x times a polynomial in ``w = -log(1 - x**2)``, for large w in its root (Giles, 2012)."""
+    size = x.fabs()
+    near = size < 0.5
+    w = near.select(-log1p(-(x * x)), -log((1.0 - size) * (size + 1.0)))
+    root = w.sqrt()
+    if x.kind == "float":
+        factor = (w < 5.0).select(polynomial("erf_inv_center", w - 2.5), polynomial("erf_inv_tail", root - 3.0))
+    else:
+        tail = (root < 4.0).select(polynomial("erf_inv_tail", root - 3.25), polynomial("erf_inv_far", root - 5.0))
+        factor = (w < 6.25).select(polynomial("erf_inv_center", w - 3.125), tail)
+    result = x * factor
+    result = size.eq(1.0).select(x * float("inf"), result)
+    return keep_zero(x, result)
