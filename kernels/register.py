@@ -375,66 +375,81 @@ class Register:
 
 
 def call_rare(
-    x: Register, is_rare: Register, name: str, build: Callable[[Register], Register], usual: Register
+    x: Register,
+    is_rare: Register,
+    name: str,
+    build: Callable[..., Register],
+    usual: Register,
+    others: Sequence[Register] = (),
 ) -> Register:
-    """``is_rare ? build(x) : usual``, where ``build`` is slow code kept out of the loop that LLVM still vectorises.
+    """``is_rare ? build(x, *others) : usual``, where ``build`` is slow code kept out of the loop that LLVM still vectorises.
 
     ``build`` is compiled once a module as a function of its own. Vector variants of it, which LLVM's vectoriser finds by an
     attribute of the call, return at once if no lane is rare, and else go lane by lane. The lanes that are not rare
-    are passed as 0, which is how the variants know them: so ``x`` must not be 0 where it is rare.
+    get an ``x`` of 0, which is how the variants know them: so ``x`` must not be 0 where it is rare.
+    All operands have the kind of ``x``; ``build`` may use basic blocks.
     """
     writer, kind = x.writer, x.kind
     function = f"weft.rare.{name}.{SUFFIX[kind]}"
     if not writer.module.defines(function):
-        _define_rare(writer.module, function, kind, build)
+        _define_rare(writer.module, function, kind, build, len(others))
     masked = is_rare.select(x, 0.0)
     attributes = " nounwind willreturn memory(none)"
     if writer.module.target == "cpu":
-        variants = ",".join(f"_ZGV_LLVM_N{n}v_{function}({function}.v{n})" for n in VECTOR_WIDTHS)
+        shape = "v" * (1 + len(others))
+        variants = ",".join(f"_ZGV_LLVM_N{n}{shape}_{function}({function}.v{n})" for n in VECTOR_WIDTHS)
         attributes += f' "vector-function-abi-variant"="{variants}"'
-    slow = writer.call(function, kind, [masked], attributes)
+    slow = writer.call(function, kind, [masked, *others], attributes)
     return is_rare.select(slow, usual)
 
 
-def _define_rare(module: Module, function: str, kind: str, build: Callable[[Register], Register]) -> None:
+_RARE_PROMISE = "noinline nounwind willreturn memory(none)"
+
+
+def _define_rare(module: Module, function: str, kind: str, build: Callable[..., Register], others: int) -> None:
+    """The scalar function, and on the CPU its vector variants."""
     module.define(function, "")  # so that a build which asks for itself does not start again
     writer = Writer(module)
-    x = Register(writer, kind, "%x")
+    args = [Register(writer, kind, f"%x{n}") for n in range(1 + others)]
     work, done = writer.label("work"), writer.label("done")
-    writer.cond_br(x.ne(0.0), work, done)
+    writer.cond_br(args[0].ne(0.0), work, done)
     writer.place(work)
-    result = build(x)
+    result = build(*args)
     end = writer.block
     writer.br(done)
     writer.place(done)
-    out = writer.phi(kind, [(x, "entry"), (result, end)])
+    out = writer.phi(kind, [(args[0], "entry"), (result, end)])
     writer.do(f"ret {kind} {out.ref}")
-    promise = "noinline nounwind willreturn memory(none)"
-    writer.define(function, f"define internal {kind} @{function}({kind} %x) {promise}")
-    if module.target != "cpu":
-        return
-    for n in VECTOR_WIDTHS:
-        vector = f"<{n} x {kind}>"
-        module.keep(f"{function}.v{n}")
-        module.define(
-            f"{function}.v{n}",
-            f"""define internal {vector} @{function}.v{n}({vector} %x) {promise} {{
+    parameters = ", ".join(f"{kind} {a.ref}" for a in args)
+    writer.define(function, f"define internal {kind} @{function}({parameters}) {_RARE_PROMISE}")
+    if module.target == "cpu":
+        for n in VECTOR_WIDTHS:
+            module.keep(f"{function}.v{n}")
+            module.define(f"{function}.v{n}", _vector_variant(function, kind, len(args), n))
+
+
+def _vector_variant(function: str, kind: str, count: int, width: int) -> str:
+    """A function of vectors that calls the scalar one lane by lane, if any lane of the first operand is not 0."""
+    vector = f"<{width} x {kind}>"
+    parameters = ", ".join(f"{vector} %x{n}" for n in range(count))
+    extracts = "\n".join(f"  %s{n} = extractelement {vector} %x{n}, i64 %i" for n in range(count))
+    scalars = ", ".join(f"{kind} %s{n}" for n in range(count))
+    return f"""define internal {vector} @{function}.v{width}({parameters}) {_RARE_PROMISE} {{
 entry:
-  %rare = fcmp une {vector} %x, zeroinitializer
-  %mask = bitcast <{n} x i1> %rare to i{n}
-  %none = icmp eq i{n} %mask, 0
+  %rare = fcmp une {vector} %x0, zeroinitializer
+  %mask = bitcast <{width} x i1> %rare to i{width}
+  %none = icmp eq i{width} %mask, 0
   br i1 %none, label %done, label %lane
 lane:
   %i = phi i64 [ 0, %entry ], [ %next, %lane ]
-  %y = phi {vector} [ %x, %entry ], [ %z, %lane ]
-  %s = extractelement {vector} %x, i64 %i
-  %t = call {kind} @{function}({kind} %s)
+  %y = phi {vector} [ %x0, %entry ], [ %z, %lane ]
+{extracts}
+  %t = call {kind} @{function}({scalars})
   %z = insertelement {vector} %y, {kind} %t, i64 %i
   %next = add nuw nsw i64 %i, 1
-  %last = icmp eq i64 %next, {n}
+  %last = icmp eq i64 %next, {width}
   br i1 %last, label %done, label %lane
 done:
-  %out = phi {vector} [ %x, %entry ], [ %z, %lane ]
+  %out = phi {vector} [ %x0, %entry ], [ %z, %lane ]
   ret {vector} %out
-}}""",
-        )
+}}"""

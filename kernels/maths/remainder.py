@@ -6,7 +6,7 @@ the next integer is taken back. Larger quotients are rare: they go through a loo
 
 from __future__ import annotations
 
-from weft.kernels.register import SUFFIX, Module, Register, Writer
+from weft.kernels.register import Register, call_rare
 
 _LIMIT = {"float": 2.0**21, "double": 2.0**50}
 _STEP = {"float": 2.0**20, "double": 2.0**48}
@@ -26,23 +26,18 @@ def fmod(x: Register, y: Register) -> Register:
     infinite = b.eq(float("inf"))
     usual = infinite.select(a, _step(a, b))
     large = (a / b >= _LIMIT[x.kind]) & (b > 0.0) & (a < float("inf"))
-    name = f"weft.fmod.{SUFFIX[x.kind]}"
-    if not x.writer.module.defines(name):
-        _define_loop(x.writer.module, name, x.kind)
-    slow = x.writer.call(name, x.kind, [large.select(a, 0.0), large.select(b, 1.0)], " nounwind willreturn memory(none)")
-    result = large.select(slow, usual)
+    result = call_rare(a, large, "fmod", _fmod_by_steps, usual, [b])
     bad = a.eq(float("inf")) | b.eq(0.0) | y.is_nan()
     return bad.select(float("nan"), result.copysign(x))
 
 
-def _define_loop(module: Module, name: str, kind: str) -> None:
-    """``fmod`` of non-negative finite numbers by steps of a power of two; returns at once for ``x < y``."""
-    writer = Writer(module)
-    x, y = Register(writer, kind, "%x"), Register(writer, kind, "%y")
+def _fmod_by_steps(x: Register, y: Register) -> Register:
+    """``fmod`` of positive finite numbers, ``x >= y``, by taking off multiples of ``y`` times powers of two."""
+    writer, kind, start = x.writer, x.kind, x.writer.block
     outer, grow, shrink, done = (writer.label(stem) for stem in ("outer", "grow", "shrink", "done"))
-    writer.cond_br(x < y, done, outer)
-    writer.place(outer)  # left: what remains; find a multiple of y by a power of two that is not too far below it
-    left = writer.phi(kind, [(x, "entry")])
+    writer.br(outer)
+    writer.place(outer)  # left: what remains; find a multiple of y that is not too far below it
+    left = writer.phi(kind, [(x, start)])
     writer.br(grow)
     writer.place(grow)
     multiple = writer.phi(kind, [(y, outer)])
@@ -54,10 +49,7 @@ def _define_loop(module: Module, name: str, kind: str) -> None:
     writer.add_incoming(left, rest, shrink)
     writer.cond_br(rest < y, done, outer)
     writer.place(done)
-    out = writer.phi(kind, [(x, "entry"), (rest, shrink)])
-    writer.do(f"ret {kind} {out.ref}")
-    promise = "noinline nounwind willreturn memory(none)"
-    writer.define(name, f"define internal {kind} @{name}({kind} %x, {kind} %y) {promise}")
+    return rest
 
 
 def remainder(x: Register, y: Register) -> Register:
