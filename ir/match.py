@@ -260,6 +260,8 @@ class Rewriter(GraphBuilder):
     def emit(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tuple[Any, ...]:
         """Record an equation of a replacement, unless the step replaces it in turn."""
         ins = tuple([self.atom(a) for a in args])
+        if prim.lower.kind == "scalar":
+            ins = self._broadcast_scalars(ins)
         out_types = prim.out_types(tuple([a.type for a in ins]), params)
         eqn = Eqn(prim, ins, tuple([Var(t) for t in out_types]), params, state.source)
         if self.nesting == _DEEPEST:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from weft.ir.graph import Graph
 from weft.ir.match import Rules, constant, op, rewrite, scalar, variables
 from weft.ir.ops import elementwise, shape
-from weft.ir.types import ArrayType, bfloat16, is_bool, is_floating, is_inexact, is_integer
+from weft.ir.types import ArrayType, is_bool, is_floating, is_inexact, is_integer
 
 x, y, c, d, p, q = variables("x y c d p q")
 ZERO = constant(0, "logical")  # of an integer or bool, where no zero has a sign
@@ -36,11 +37,12 @@ def _zero(out: ArrayType) -> Any:
 
 def _reciprocal(scalar: np.generic) -> np.generic | None:
     """``1 / scalar`` where multiplying by it is exact: the scalar is a power of two, the result normal."""
-    if not math.isfinite(scalar) or abs(math.frexp(scalar)[0]) != 0.5:
+    half, exponent = math.frexp(scalar)  # scalar is half * 2**exponent, its reciprocal 1/half * 2**-exponent
+    limits = ml_dtypes.finfo(scalar.dtype)
+    if abs(half) != 0.5 or not limits.minexp <= 1 - exponent < limits.maxexp:
         return None
-    result = scalar.dtype.type(1) / scalar
-    smallest = float(np.finfo(scalar.dtype).smallest_normal) if scalar.dtype != bfloat16 else 2.0**-126
-    return result.astype(scalar.dtype) if smallest <= abs(float(result)) < math.inf else None
+    result: np.generic = np.asarray(math.ldexp(1 / half, -exponent)).astype(scalar.dtype)[()]
+    return result
 
 
 def _divide(x: Any, c: np.generic) -> Any:
