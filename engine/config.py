@@ -27,7 +27,9 @@ def _stages(text: str) -> frozenset[str]:
         names.update(_ALIASES.get(part, part).split(","))
     unknown = names - set(STAGES)
     if unknown:
-        raise ArgumentError(f"unknown stages to log: {', '.join(sorted(unknown))}. Known: {', '.join(STAGES)}.")
+        raise ArgumentError(
+            f"unknown stages to log: {', '.join(sorted(unknown))}. Known: {', '.join(STAGES)}."
+        )
     return frozenset(names)
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from weft.engine.array import Array, to_value, wrap
 from weft.engine.trace import Tracer
 from weft.ir.builder import Value, state
+from weft.ir.errors import ShapeError
 from weft.ir.ops.elementwise import cast
 from weft.ir.ops.shape import broadcast, reshape
-from weft.ir.errors import ShapeError
 from weft.ir.quiet import quietly
 from weft.ir.types import bfloat16, is_complex, is_floating, promote
 

@@ -18,7 +18,14 @@ BINARY = {
     "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
     "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
 }  # fmt: skip
-COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert"}
 
 # Methods that are the function of the same name with the array as its first argument.
@@ -76,12 +83,12 @@ class ArrayMethods:
         return self.size * self.dtype.itemsize
 
     @property
-    def T(self) -> Any:  # noqa: N802
+    def T(self) -> Any:
         """The array with its axes in reverse order."""
         return numpy_face().transpose(self)
 
     @property
-    def mT(self) -> Any:  # noqa: N802
+    def mT(self) -> Any:
         """The array with its last two axes exchanged."""
         return numpy_face().matrix_transpose(self)
 
@@ -119,7 +126,9 @@ class ArrayMethods:
         """The array with its axes permuted; reversed without arguments."""
         if not axes or axes == (None,):
             return numpy_face().transpose(self)
-        return numpy_face().transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+        return numpy_face().transpose(
+            self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        )
 
     def flatten(self, order: str = "C") -> Any:
         """The elements in one dimension."""

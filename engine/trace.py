@@ -46,7 +46,9 @@ class Tracer(ArrayMethods, Value):
         return self.variable.type
 
     def __bool__(self) -> bool:
-        return bool(concrete(self, "Python needs the truth value of an array (if, while, and, or, not, assert)"))
+        return bool(
+            concrete(self, "Python needs the truth value of an array (if, while, and, or, not, assert)")
+        )
 
     def __int__(self) -> int:
         return int(concrete(self, "int() needs the value of an array"))
@@ -86,7 +88,9 @@ class Tracer(ArrayMethods, Value):
 
     def __reduce__(self) -> Any:
         check_alive(self)
-        raise ArgumentError(f"a traced array {self.variable.type} cannot be pickled: return it from the function first.")
+        raise ArgumentError(
+            f"a traced array {self.variable.type} cannot be pickled: return it from the function first."
+        )
 
 
 class Traced(NamedTuple):
@@ -109,7 +113,9 @@ def flat_outputs(out: Any, name: str) -> tuple[list[Any], tree.TreeDef]:
     return [to_value(x, f"the result of {name}") for x in leaves], out_tree
 
 
-def run_on(builder: GraphBuilder, fun: Callable[..., Any], leaves: Sequence[Any], in_tree: tree.TreeDef) -> Any:
+def run_on(
+    builder: GraphBuilder, fun: Callable[..., Any], leaves: Sequence[Any], in_tree: tree.TreeDef
+) -> Any:
     """Call ``fun`` on a tree of tracers, with ``builder`` as the innermost trace; ``in_tree`` is of ``(args, kwargs)``."""
     args, kwargs = tree.unflatten(in_tree, leaves)
     with tracing(builder):

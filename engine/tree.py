@@ -41,7 +41,9 @@ def map(fun: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any],
     return optree.tree_map(fun, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
 
 
-def reduce(fun: Callable[[Any, Any], Any], tree: Any, *initial: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+def reduce(
+    fun: Callable[[Any, Any], Any], tree: Any, *initial: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
     """Fold the leaves of a tree from the left."""
     return optree.tree_reduce(fun, tree, *initial, is_leaf=is_leaf, namespace=NAMESPACE)
 
@@ -85,7 +87,9 @@ def leaves_with_path(tree: Any, is_leaf: Callable[[Any], bool] | None = None) ->
 
 
 def register_pytree_node(
-    cls: type, flatten_fun: Callable[[Any], tuple[Iterable[Any], Any]], unflatten_fun: Callable[[Any, Any], Any]
+    cls: type,
+    flatten_fun: Callable[[Any], tuple[Iterable[Any], Any]],
+    unflatten_fun: Callable[[Any, Any], Any],
 ) -> None:
     """Make a class a container: ``flatten_fun(x) -> (children, aux)``, ``unflatten_fun(aux, children) -> x``."""
     optree.register_pytree_node(cls, flatten_fun, unflatten_fun, namespace=NAMESPACE)
@@ -98,7 +102,10 @@ def register_pytree_node_class(cls: type) -> type:
 
 
 def register_dataclass(
-    cls: type, data_fields: Sequence[str] | None = None, meta_fields: Sequence[str] = (), drop_fields: Sequence[str] = ()
+    cls: type,
+    data_fields: Sequence[str] | None = None,
+    meta_fields: Sequence[str] = (),
+    drop_fields: Sequence[str] = (),
 ) -> type:
     """Make a dataclass a container of its ``data_fields``; ``meta_fields`` are static and must be hashable."""
     if data_fields is None:

@@ -53,7 +53,11 @@ def _is_internal(file: str) -> bool:
     known = _internal_files.get(file)
     if known is None:
         path = str(Path(file).resolve())
-        known = any(path.startswith(folder) for folder in INTERNAL) or "optree" in path or file.startswith("<frozen")
+        known = (
+            any(path.startswith(folder) for folder in INTERNAL)
+            or "optree" in path
+            or file.startswith("<frozen")
+        )
         _internal_files[file] = known
     return known
 
@@ -153,7 +157,9 @@ class GraphBuilder:
                 return x.variable
             check_alive(x)
             maker = x.builder.makers.get(x.variable)
-            if maker is not None:  # iota, full, a broadcast scalar: making it again is cheaper than carrying it in
+            if (
+                maker is not None
+            ):  # iota, full, a broadcast scalar: making it again is cheaper than carrying it in
                 return self.emit(maker.prim, [read({}, a) for a in maker.ins], dict(maker.params))[0].variable
             key: Any = x.variable
         else:
@@ -348,5 +354,7 @@ def build(fun: Callable[..., Sequence[Any]], in_types: Sequence[ArrayType]) -> G
         outs = fun(*[builder.add_input(t) for t in in_types])
     graph, captured = builder.finish(outs)
     if captured:
-        raise InternalError(f"a graph built from types alone captured {[str(type_of_value(x)) for x in captured]}.")
+        raise InternalError(
+            f"a graph built from types alone captured {[str(type_of_value(x)) for x in captured]}."
+        )
     return graph

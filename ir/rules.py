@@ -33,7 +33,9 @@ KINDS: dict[str, Callable[[np.dtype], bool]] = {
 # Types
 
 
-def elementwise(name: str, kind: str = "any", result: Callable[[np.dtype], np.dtype] | None = None) -> Callable[..., Any]:
+def elementwise(
+    name: str, kind: str = "any", result: Callable[[np.dtype], np.dtype] | None = None
+) -> Callable[..., Any]:
     """Type rule: operands of one dtype and shape (literals may be of rank 0), the result likewise.
 
     ``kind`` is a key of `KINDS`; ``result`` maps the operands' dtype to the result's.
@@ -46,7 +48,9 @@ def elementwise(name: str, kind: str = "any", result: Callable[[np.dtype], np.dt
         if any(t.dtype != dtype for t in ins):
             raise DTypeError(f"{name} got arguments of different dtypes: {', '.join(map(str, ins))}.")
         if not accepts(dtype):
-            raise DTypeError(f"{name} does not accept dtype {dtype}: its arguments must be {kind}. It got {', '.join(map(str, ins))}.")
+            raise DTypeError(
+                f"{name} does not accept dtype {dtype}: its arguments must be {kind}. It got {', '.join(map(str, ins))}."
+            )
         return ArrayType(shape, result(dtype) if result else dtype)
 
     return type_rule
@@ -72,7 +76,9 @@ def to_front(x: Any, axis: int | None, size: int) -> Any:
     return shape.move_axis(x, axis, 0)
 
 
-def pointwise(prim: Primitive, args: Sequence[Any], axes: Sequence[int | None], size: int, params: dict[str, Any]) -> Any:
+def pointwise(
+    prim: Primitive, args: Sequence[Any], axes: Sequence[int | None], size: int, params: dict[str, Any]
+) -> Any:
     """Batch an elementwise primitive: bring the arguments to one batch axis and apply it."""
     ranks = {len(a.shape) for a, axis in zip(args, axes, strict=True) if axis is not NOT_MAPPED}
     mapped = {axis for axis in axes if axis is not NOT_MAPPED}
@@ -81,7 +87,10 @@ def pointwise(prim: Primitive, args: Sequence[Any], axes: Sequence[int | None], 
         axis = mapped.pop()
     else:
         axis = 0
-        args = [a if a.shape == () and m is NOT_MAPPED else to_front(a, m, size) for a, m in zip(args, axes, strict=True)]
+        args = [
+            a if a.shape == () and m is NOT_MAPPED else to_front(a, m, size)
+            for a, m in zip(args, axes, strict=True)
+        ]
     outs = prim.bind(*args, **params)
     return (outs, (axis,) * len(outs)) if prim.multiple else ((outs,), (axis,))
 
@@ -93,14 +102,18 @@ def batch_at_front(
     the result has, the batch axis first.
     """
 
-    def batch(prim: Primitive, args: Sequence[Any], axes: Sequence[int | None], size: int, params: dict[str, Any]) -> Any:
+    def batch(
+        prim: Primitive, args: Sequence[Any], axes: Sequence[int | None], size: int, params: dict[str, Any]
+    ) -> Any:
         fronted = [to_front(a, axis, size) for a, axis in zip(args, axes, strict=True)]
         return (rule(prim, fronted, **params),), (0,)
 
     return batch
 
 
-def batch_all(prim: Primitive, args: Sequence[Any], axes: Sequence[int | None], size: int, params: dict[str, Any]) -> Any:
+def batch_all(
+    prim: Primitive, args: Sequence[Any], axes: Sequence[int | None], size: int, params: dict[str, Any]
+) -> Any:
     """Batch a primitive whose definition takes any leading batch axes on all operands as it is (NumPy's linalg style)."""
     outs = prim.bind(*[to_front(a, axis, size) for a, axis in zip(args, axes, strict=True)], **params)
     outs = outs if prim.multiple else (outs,)
@@ -116,7 +129,13 @@ def per_input(*terms: Callable[..., Any] | None) -> Callable[..., Any]:
     ``None`` for an input says that the result does not depend on it differentiably.
     """
 
-    def jvp(prim: Primitive, primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any], answer: Callable[[], Any]) -> Any:
+    def jvp(
+        prim: Primitive,
+        primals: Sequence[Any],
+        tangents: Sequence[Any],
+        params: dict[str, Any],
+        answer: Callable[[], Any],
+    ) -> Any:
         outs = answer()
         found = [
             term(t, outs[0], *primals, **params)
@@ -139,7 +158,13 @@ def add_all(values: Sequence[Any]) -> Any:
     return total
 
 
-def linear(prim: Primitive, primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any], answer: Callable[[], Any]) -> Any:
+def linear(
+    prim: Primitive,
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    params: dict[str, Any],
+    answer: Callable[[], Any],
+) -> Any:
     """JVP rule of a primitive that is linear in all its inputs together: apply it to the tangents."""
     outs = answer()
     if prim.multiple:
@@ -147,12 +172,24 @@ def linear(prim: Primitive, primals: Sequence[Any], tangents: Sequence[Any], par
     return outs, (prim.bind(*instantiate(tangents, primals), **params),)
 
 
-def linear_in_first(prim: Primitive, primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any], answer: Callable[[], Any]) -> Any:
+def linear_in_first(
+    prim: Primitive,
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    params: dict[str, Any],
+    answer: Callable[[], Any],
+) -> Any:
     """JVP rule of a primitive that is linear in its first input; the others are indices or shapes."""
     return answer(), (None if tangents[0] is None else prim.bind(tangents[0], *primals[1:], **params),)
 
 
-def no_tangent(prim: Primitive, primals: Sequence[Any], tangents: Sequence[Any], params: dict[str, Any], answer: Callable[[], Any]) -> Any:
+def no_tangent(
+    prim: Primitive,
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    params: dict[str, Any],
+    answer: Callable[[], Any],
+) -> Any:
     """JVP rule of a primitive whose derivative is zero wherever it exists, or whose results are not floating."""
     outs = answer()
     return outs, (None,) * len(outs)
@@ -176,7 +213,9 @@ def instantiate(tangents: Sequence[Any], primals: Sequence[Any]) -> list[Any]:
 def transposed(fun: Callable[..., Any]) -> Callable[..., Any]:
     """Transposition rule of a one-input linear primitive from ``fun(ct, input_type, **params) -> ct``."""
 
-    def transpose(prim: Primitive, cts: Sequence[Any], ins: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+    def transpose(
+        prim: Primitive, cts: Sequence[Any], ins: Sequence[Any], params: dict[str, Any]
+    ) -> list[Any]:
         return [fun(cts[0], ins[0].type, **params)]
 
     return transpose

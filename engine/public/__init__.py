@@ -3,6 +3,7 @@
 ``import weft`` gives the transformations; arrays are made by `weft.numpy`. Start with `jit`, `grad` and `vmap`.
 """
 
+from weft import tree, tree_util
 from weft.engine.array import Array
 from weft.engine.config import disable_jit
 from weft.engine.transforms.custom import checkpoint, custom_jvp, custom_vjp, remat, stop_gradient
@@ -13,8 +14,6 @@ from weft.engine.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacr
 from weft.engine.transforms.jit import jit
 from weft.engine.transforms.ready import block_until_ready, device_get, device_put
 from weft.engine.transforms.vmap import vmap
-
-from weft import tree, tree_util  # noqa: E402
 
 __version__ = "0.1.0"
 

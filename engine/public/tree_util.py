@@ -1,6 +1,6 @@
 """`weft.tree_util`: JAX's names for functions of trees, and the registration of containers."""
 
-from functools import partial as Partial  # noqa: N812
+from functools import partial as Partial
 
 from weft.engine.tree import TreeDef as PyTreeDef
 from weft.engine.tree import all as tree_all

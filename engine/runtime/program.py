@@ -119,7 +119,9 @@ def compile_graph(graph: Graph) -> Program:
         for kernel in compiled:
             config.log("llvm", kernel.llvm)
             config.log("asm", kernel.asm)
-        buffers = bufferize(fused, [scheduled[i].scratch if i in scheduled else () for i in range(len(fused.eqns))])
+        buffers = bufferize(
+            fused, [scheduled[i].scratch if i in scheduled else () for i in range(len(fused.eqns))]
+        )
         return _assemble(graph, fused, scheduled, kernels, buffers)
 
 
@@ -153,7 +155,9 @@ def _assemble(
     tape = builder.finish(buffers.n_slots)
     constants = {i: np.asarray(a.value) for i, a in enumerate(fused.outs) if isinstance(a, Literal)}
     new = tuple(
-        (t.shape, t.dtype) for t, place in zip(fused.out_types, buffers.outputs, strict=True) if place.slot is not None
+        (t.shape, t.dtype)
+        for t, place in zip(fused.out_types, buffers.outputs, strict=True)
+        if place.slot is not None
     )
     return Program(
         graph=graph,
@@ -176,7 +180,9 @@ def _gemm(builder: TapeBuilder, eqn: Eqn, slots: dict[Var, int]) -> None:
     trans_a, trans_b = eqn.params["trans_a"], eqn.params["trans_b"]
     batch, m, n, k = matrix_shapes(a.type.shape, b.type.shape, trans_a, trans_b)
     strides = (m * k if a.type.ndim == 3 else 0, k * n if b.type.ndim == 3 else 0, m * n)
-    builder.gemm(c.type.dtype, slots[a], slots[b], slots[c], m, n, k, int(trans_a), int(trans_b), batch, strides)
+    builder.gemm(
+        c.type.dtype, slots[a], slots[b], slots[c], m, n, k, int(trans_a), int(trans_b), batch, strides
+    )
 
 
 def _host_call(eqn: Eqn, slots: dict[Var, int]) -> Callable[[Any], None]:

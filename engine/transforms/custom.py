@@ -51,7 +51,9 @@ def _resolve(fun: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, ...]
         bound = inspect.signature(fun).bind(*args, **kwargs)
     bound.apply_defaults()
     if bound.kwargs:
-        raise ArgumentError(f"{function_name(fun)} has a derivative rule of its own: it cannot have keyword-only arguments.")
+        raise ArgumentError(
+            f"{function_name(fun)} has a derivative rule of its own: it cannot have keyword-only arguments."
+        )
     return bound.args
 
 
@@ -87,7 +89,7 @@ class _Custom:
         return bound
 
 
-class custom_jvp(_Custom):  # noqa: N801
+class custom_jvp(_Custom):
     """Give a function its own forward-mode rule; reverse mode follows by transposition.
 
     ``@f.defjvp`` takes ``rule(primals, tangents) -> (out, out_tangent)`` (static arguments of ``nondiff_argnums`` first);
@@ -117,7 +119,9 @@ class custom_jvp(_Custom):  # noqa: N801
 
         def rule(primals: Any, tangents: Any) -> Any:
             out = self(*primals)
-            parts = [term(t, out, *primals) for term, t in zip(terms, tangents, strict=True) if term is not None]
+            parts = [
+                term(t, out, *primals) for term, t in zip(terms, tangents, strict=True) if term is not None
+            ]
             total = functools.reduce(lambda a, b: a + b, parts) if parts else tree.map(lambda y: y * 0, out)
             return out, total
 
@@ -132,10 +136,14 @@ class custom_jvp(_Custom):  # noqa: N801
         if _no_trace(values) and not any(isinstance(x, Value) for x in static):
             return self.fun(*args)
         if self.rule is None:
-            raise GradientError(f"{name} is a custom_jvp function without a rule: give it one with {name}.defjvp.")
+            raise GradientError(
+                f"{name} is a custom_jvp function without a rule: give it one with {name}.defjvp."
+            )
         types, weak = [type_of_value(v) for v in values], [_is_weak(x) for x in leaves]
         n = len(values)
-        primal = trace(self._bound(args), types, tree.structure((tuple(rest), {})), kind="custom_jvp", weak=weak)
+        primal = trace(
+            self._bound(args), types, tree.structure((tuple(rest), {})), kind="custom_jvp", weak=weak
+        )
         rule = self.rule
 
         def both(primals: Any, tangents: Any) -> Any:
@@ -154,7 +162,9 @@ class custom_jvp(_Custom):  # noqa: N801
             return evaluate(own, *primals, *tangents, *extra[k:])
 
         jvp_graph = build(operands_then_tangents, [*types, *captured_types, *types])
-        outs = control.custom_jvp_call_p.bind(*values, *captured, graph=graph, jvp=jvp_graph, n_args=n, name=name)
+        outs = control.custom_jvp_call_p.bind(
+            *values, *captured, graph=graph, jvp=jvp_graph, n_args=n, name=name
+        )
         return tree.unflatten(primal.out_tree, [wrap_value(x) for x in outs])
 
     @staticmethod
@@ -170,14 +180,17 @@ class custom_jvp(_Custom):  # noqa: N801
             for wanted, x in zip(primal.graph.out_types, given, strict=True):
                 x = to_value(x)
                 if x.shape != wanted.shape:
-                    raise ShapeError(f"the jvp rule of {name} returned {what} of shape {x.shape} where the result has {wanted.shape}.")
+                    raise ShapeError(
+                        f"the jvp rule of {name} returned {what} of shape {x.shape} where the result has {wanted.shape}."
+                    )
         cast_to = [
-            wrap_value(cast(to_value(x), t.dtype)) for x, t in zip([*outs, *tangents], [*primal.graph.out_types] * 2, strict=True)
+            wrap_value(cast(to_value(x), t.dtype))
+            for x, t in zip([*outs, *tangents], [*primal.graph.out_types] * 2, strict=True)
         ]
         return cast_to
 
 
-class custom_vjp(_Custom):  # noqa: N801
+class custom_vjp(_Custom):
     """Give a function its own reverse-mode rule.
 
     ``f.defvjp(forward, backward)``: ``forward(*args) -> (out, residuals)``; ``backward(*static, residuals, ct)`` gives a tuple
@@ -188,7 +201,9 @@ class custom_vjp(_Custom):  # noqa: N801
     forward: Callable[..., Any] | None = None
     backward: Callable[..., Any] | None = None
 
-    def defvjp(self, forward: Callable[..., Any], backward: Callable[..., Any], symbolic_zeros: bool = False) -> None:
+    def defvjp(
+        self, forward: Callable[..., Any], backward: Callable[..., Any], symbolic_zeros: bool = False
+    ) -> None:
         """Set the rule."""
         self.forward, self.backward = forward, backward
 
@@ -202,7 +217,9 @@ class custom_vjp(_Custom):  # noqa: N801
             return self.fun(*args)
         forward, backward = self.forward, self.backward
         if forward is None or backward is None:
-            raise GradientError(f"{name} is a custom_vjp function without a rule: give it one with {name}.defvjp.")
+            raise GradientError(
+                f"{name} is a custom_vjp function without a rule: give it one with {name}.defvjp."
+            )
         types, weak = [type_of_value(v) for v in values], [_is_weak(x) for x in leaves]
         n = len(values)
         call_tree = tree.structure((tuple(rest), {}))
@@ -219,7 +236,10 @@ class custom_vjp(_Custom):  # noqa: N801
         run_forward.__name__ = name
         fwd = trace(run_forward, types, call_tree, kind="custom_vjp", weak=weak)
         out_tree, residual_tree = fwd.out_tree.children()
-        if out_tree != primal.out_tree or fwd.graph.out_types[: out_tree.num_leaves] != primal.graph.out_types:
+        if (
+            out_tree != primal.out_tree
+            or fwd.graph.out_types[: out_tree.num_leaves] != primal.graph.out_types
+        ):
             raise GradientError(
                 f"the forward function of {name} must return (out, residuals) with out like the result of {name}: "
                 f"{', '.join(map(str, primal.graph.out_types))} in {primal.out_tree}, got {out_tree} in {fwd.out_tree}."
@@ -232,7 +252,13 @@ class custom_vjp(_Custom):  # noqa: N801
             return self._cotangents(name, result, tuple(rest), types)
 
         bwd_tree = tree.structure(
-            ((tree.unflatten(residual_tree, residual_types), tree.unflatten(out_tree, primal.graph.out_types)), {})
+            (
+                (
+                    tree.unflatten(residual_tree, residual_types),
+                    tree.unflatten(out_tree, primal.graph.out_types),
+                ),
+                {},
+            )
         )
         bwd = trace(run_backward, [*residual_types, *primal.graph.out_types], bwd_tree, kind="custom_vjp")
         captured = [*primal.captured, *fwd.captured, *bwd.captured]
@@ -245,9 +271,17 @@ class custom_vjp(_Custom):  # noqa: N801
             residuals, extra, cts = xs[:n_res], xs[n_res : n_res + len(captured)], xs[n_res + len(captured) :]
             return evaluate(own, *residuals, *cts, *extra[skip:])
 
-        backward_graph = build(residuals_captured_cts, [*residual_types, *captured_types, *primal.graph.out_types])
+        backward_graph = build(
+            residuals_captured_cts, [*residual_types, *captured_types, *primal.graph.out_types]
+        )
         outs = control.custom_vjp_call_p.bind(
-            *values, *captured, graph=graph, forward=forward_graph, backward=backward_graph, n_args=n, name=name
+            *values,
+            *captured,
+            graph=graph,
+            forward=forward_graph,
+            backward=backward_graph,
+            n_args=n,
+            name=name,
         )
         return tree.unflatten(primal.out_tree, [wrap_value(x) for x in outs])
 
@@ -264,22 +298,30 @@ class custom_vjp(_Custom):  # noqa: N801
             n = len(tree.leaves(argument))
             cts = [None] * n if ct is None else tree.leaves(ct)
             if len(cts) != n:
-                raise GradientError(f"the backward function of {name} returned {len(cts)} arrays for an argument of {n}.")
+                raise GradientError(
+                    f"the backward function of {name} returned {len(cts)} arrays for an argument of {n}."
+                )
             found.extend(cts)
         full = []
         for ct, t in zip(found, types, strict=True):
-            if ct is None or getattr(ct, "dtype", None) is not None and ct.dtype.kind == "V":
+            if ct is None or (getattr(ct, "dtype", None) is not None and ct.dtype.kind == "V"):
                 full.append(wrap_value(zeros_like(t)))
                 continue
             value = to_value(ct)
             if value.shape != t.shape:
-                raise ShapeError(f"the backward function of {name} returned a cotangent of shape {value.shape} for an argument {t}.")
+                raise ShapeError(
+                    f"the backward function of {name} returned a cotangent of shape {value.shape} for an argument {t}."
+                )
                 full.append(wrap_value(cast(value, t.dtype)))
         return full
 
 
 def checkpoint(
-    fun: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[int] = (), prevent_cse: bool = True, policy: Any = None
+    fun: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    prevent_cse: bool = True,
+    policy: Any = None,
 ) -> Any:
     """A function whose intermediate values are not kept for the backward pass, but computed again there.
 
@@ -290,7 +332,9 @@ def checkpoint(
         policy: accepted for compatibility; all intermediate values are recomputed.
     """
     if fun is None:
-        return functools.partial(checkpoint, static_argnums=static_argnums, prevent_cse=prevent_cse, policy=policy)
+        return functools.partial(
+            checkpoint, static_argnums=static_argnums, prevent_cse=prevent_cse, policy=policy
+        )
     static = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     name = function_name(fun)
 
@@ -308,9 +352,17 @@ def checkpoint(
             given = iter(chosen)
             return fun(*[x if i in positions else next(given) for i, x in enumerate(args)], **named)
 
-        traced = trace(bound, [type_of_value(v) for v in values], in_tree, kind="checkpoint", weak=[_is_weak(x) for x in leaves])
+        traced = trace(
+            bound,
+            [type_of_value(v) for v in values],
+            in_tree,
+            kind="checkpoint",
+            weak=[_is_weak(x) for x in leaves],
+        )
         operands = [*values, *traced.captured]
-        outs = control.checkpoint_p.bind(*operands, graph=traced.graph, name=name) if traced.graph.outs else ()
+        outs = (
+            control.checkpoint_p.bind(*operands, graph=traced.graph, name=name) if traced.graph.outs else ()
+        )
         return tree.unflatten(traced.out_tree, [wrap_value(x) for x in outs])
 
     return wrapped

@@ -39,7 +39,13 @@ class Recorded(NamedTuple):
     out_tree: tree.TreeDef
 
 
-def record(fun: Callable[..., Any], values: Sequence[Any], in_tree: tree.TreeDef, kind: str, weak: Sequence[bool] = ()) -> Recorded:
+def record(
+    fun: Callable[..., Any],
+    values: Sequence[Any],
+    in_tree: tree.TreeDef,
+    kind: str,
+    weak: Sequence[bool] = (),
+) -> Recorded:
     """Run ``fun`` on recorded ``values``, the leaves of ``(args, kwargs)``."""
     name = function_name(fun)
     recorder = Recorder(value_class=Tracer, name=f"{kind}({name})")
@@ -84,12 +90,16 @@ def check_tangents(kind: str, primals: Sequence[Any], tangents: Sequence[Any]) -
             continue
         t = to_value(t, f"tangent {i} of {kind}")
         if t.shape != p.shape:
-            raise ShapeError(f"{kind}: tangent {i} has shape {t.shape}, its primal {p.shape}. They must be equal.")
+            raise ShapeError(
+                f"{kind}: tangent {i} has shape {t.shape}, its primal {p.shape}. They must be equal."
+            )
         if t.dtype != p.dtype:
             if isinstance(t, np.ndarray) and t.shape == () and np.can_cast(t.dtype, p.dtype, "same_kind"):
                 t = t.astype(p.dtype)
             else:
-                raise DTypeError(f"{kind}: tangent {i} has dtype {t.dtype}, its primal {p.dtype}. They must be equal.")
+                raise DTypeError(
+                    f"{kind}: tangent {i} has dtype {t.dtype}, its primal {p.dtype}. They must be equal."
+                )
         result.append(t)
     return result
 
@@ -104,13 +114,19 @@ def wrap_tangent(x: Any) -> Any:
     return x if isinstance(x, np.ndarray) and x.dtype == float0 else wrap_value(x)
 
 
-def _flatten_pair(kind: str, primals: Any, tangents: Any, names: tuple[str, str]) -> tuple[list[Any], tree.TreeDef, list[Any]]:
+def _flatten_pair(
+    kind: str, primals: Any, tangents: Any, names: tuple[str, str]
+) -> tuple[list[Any], tree.TreeDef, list[Any]]:
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
-        raise ArgumentError(f"{kind} takes {names[0]} and {names[1]} as tuples or lists, one item an argument of the function.")
+        raise ArgumentError(
+            f"{kind} takes {names[0]} and {names[1]} as tuples or lists, one item an argument of the function."
+        )
     leaves, in_tree = tree.flatten(tuple(primals))
     tangent_leaves, tangent_tree = tree.flatten(tuple(tangents))
     if in_tree != tangent_tree:
-        raise ArgumentError(f"{kind}: {names[0]} and {names[1]} differ in structure: {in_tree} and {tangent_tree}.")
+        raise ArgumentError(
+            f"{kind}: {names[0]} and {names[1]} differ in structure: {in_tree} and {tangent_tree}."
+        )
     return leaves, in_tree, tangent_leaves
 
 
@@ -170,7 +186,9 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     def f_lin(*tangents: Any) -> Any:
         leaves, tangent_tree = tree.flatten(tuple(tangents))
         if tangent_tree != primal_tree:
-            raise ArgumentError(f"the linearized function takes tangents of structure {primal_tree}, got {tangent_tree}.")
+            raise ArgumentError(
+                f"the linearized function takes tangents of structure {primal_tree}, got {tangent_tree}."
+            )
         ts = [t for t in check_tangents("linearize", values, leaves) if t is not None]
         found = iter(evaluate(lin.linear, *ts, *lin.residuals))
         full = [next(found) if a else _zero(o) for a, o in zip(lin.out_active, lin.outs, strict=True)]
@@ -207,7 +225,9 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     def f_vjp(ct: Any) -> Any:
         leaves, given = tree.flatten(ct)
         if given != ct_tree:
-            raise ArgumentError(f"the cotangent given to a vjp function has structure {given}, the result {ct_tree}.")
+            raise ArgumentError(
+                f"the cotangent given to a vjp function has structure {given}, the result {ct_tree}."
+            )
         cts = check_tangents("vjp", lin.outs[:n_cts], leaves) + [None] * (len(lin.outs) - n_cts)
         found = iter(pull_back_linearized(lin, len(active), cts))
         result = [next(found) if is_inexact(v.dtype) else np.zeros(v.shape, float0) for v in values]
@@ -227,13 +247,18 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
         A function from a cotangent of the result to a tuple of cotangents of the arguments.
     """
     leaves, in_tree = tree.flatten((primals, {}))
-    types = [ArrayType(tuple(x.shape), np.dtype(x.dtype)) if hasattr(x, "dtype") else type_of_value(to_value(x)) for x in leaves]
+    types = [
+        ArrayType(tuple(x.shape), np.dtype(x.dtype)) if hasattr(x, "dtype") else type_of_value(to_value(x))
+        for x in leaves
+    ]
     traced = trace(fun, types, in_tree, kind="linear_transpose")
 
     def transposed(ct: Any) -> tuple[Any, ...]:
         ct_leaves, given = tree.flatten(ct)
         if given != traced.out_tree:
-            raise ArgumentError(f"linear_transpose: the cotangent has structure {given}, the result {traced.out_tree}.")
+            raise ArgumentError(
+                f"linear_transpose: the cotangent has structure {given}, the result {traced.out_tree}."
+            )
         ins = [Linear(t) for t in types]
         cts = pull_back(traced.graph, [*ins, *traced.captured], [to_value(c) for c in ct_leaves])
         full = [zeros_like(x) if c is None else c for x, c in zip(ins, cts, strict=True)]
@@ -250,7 +275,9 @@ def check_output_is_scalar(kind: str, name: str, out: ArrayType, *, holomorphic:
             f"Sum or average it, or use weft.jacrev or weft.vmap(weft.grad(...))."
         )
     if holomorphic and out.dtype.kind != "c":
-        raise GradientError(f"{kind} with holomorphic=True needs a complex result, but {name} returned {out}.")
+        raise GradientError(
+            f"{kind} with holomorphic=True needs a complex result, but {name} returned {out}."
+        )
     if not holomorphic and (out.dtype.kind == "c" or not is_inexact(out.dtype)):
         way = "Use holomorphic=True, or take the real part." if out.dtype.kind == "c" else "Make it floating."
         raise GradientError(f"{kind} needs a real floating result, but {name} returned {out}. {way}")

@@ -29,15 +29,21 @@ def selected_arguments(kind: str, name: str, argnums: int | Sequence[int], n: in
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for i in positions:
         if not -n <= i < n:
-            raise ArgumentError(f"{kind} of {name} with argnums={argnums}, but the call has {n} positional arguments.")
+            raise ArgumentError(
+                f"{kind} of {name} with argnums={argnums}, but the call has {n} positional arguments."
+            )
     return tuple(i % n for i in positions)
 
 
-def check_inputs(kind: str, name: str, paths: Sequence[str], values: Sequence[Any], *, holomorphic: bool, allow_int: bool) -> None:
+def check_inputs(
+    kind: str, name: str, paths: Sequence[str], values: Sequence[Any], *, holomorphic: bool, allow_int: bool
+) -> None:
     """Differentiated inputs must be floating (complex with holomorphic)."""
     for path, v in zip(paths, values, strict=True):
         if holomorphic and not is_complex(v.dtype):
-            raise GradientError(f"{kind} with holomorphic=True needs complex inputs, but {path} of {name} has dtype {v.dtype}.")
+            raise GradientError(
+                f"{kind} with holomorphic=True needs complex inputs, but {path} of {name} has dtype {v.dtype}."
+            )
         if not holomorphic and is_complex(v.dtype):
             continue
         if not is_inexact(v.dtype) and not allow_int:
@@ -76,7 +82,10 @@ def value_and_grad(
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         positions = selected_arguments("grad", name, argnums, len(args))
         selected = tuple(args[i] for i in positions)
-        paths = [f"argument {positions[0] if len(positions) == 1 else ''}{p}" for p, _ in tree.leaves_with_path(selected)]
+        paths = [
+            f"argument {positions[0] if len(positions) == 1 else ''}{p}"
+            for p, _ in tree.leaves_with_path(selected)
+        ]
         values, in_tree, weak = flatten_arguments(selected, {}, name)
         check_inputs("grad", name, paths, values, holomorphic=holomorphic, allow_int=allow_int)
 
@@ -130,5 +139,3 @@ def grad(
         return (gradient, value[1]) if has_aux else gradient
 
     return wrapped
-
-

@@ -58,7 +58,9 @@ def _trace_types(fun: Callable[..., Any], args: Any, kwargs: Any, kind: str) -> 
     return trace(fun, types, in_tree, kind=kind, weak=weak)
 
 
-def _without_static(fun: Callable[..., Any], args: tuple[Any, ...], static: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+def _without_static(
+    fun: Callable[..., Any], args: tuple[Any, ...], static: Any
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     positions = {static} if isinstance(static, int) else set(static)
     if not positions:
         return fun, args
@@ -72,7 +74,9 @@ def _without_static(fun: Callable[..., Any], args: tuple[Any, ...], static: Any)
     return bound, tuple(x for i, x in enumerate(args) if i not in positions)
 
 
-def make_graph(fun: Callable[..., Any], static_argnums: Any = (), return_shape: bool = False) -> Callable[..., Any]:
+def make_graph(
+    fun: Callable[..., Any], static_argnums: Any = (), return_shape: bool = False
+) -> Callable[..., Any]:
     """A function that gives the graph of ``fun`` for its arguments; print it. Values closed over are its last inputs.
 
     Args:
@@ -91,7 +95,9 @@ def make_graph(fun: Callable[..., Any], static_argnums: Any = (), return_shape: 
 
 
 def _shapes(traced: Traced) -> Any:
-    return tree.unflatten(traced.out_tree, [ShapeDtypeStruct(t.shape, t.dtype) for t in traced.graph.out_types])
+    return tree.unflatten(
+        traced.out_tree, [ShapeDtypeStruct(t.shape, t.dtype) for t in traced.graph.out_types]
+    )
 
 
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -39,7 +39,14 @@ def _split(stacked: Any, values: Sequence[Any], shape_of: Callable[[Any, Any], t
     return parts
 
 
-def _chosen(fun: Callable[..., Any], argnums: int | Sequence[int], args: Any, kwargs: Any, kind: str, holomorphic: bool) -> Any:
+def _chosen(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int],
+    args: Any,
+    kwargs: Any,
+    kind: str,
+    holomorphic: bool,
+) -> Any:
     name = function_name(fun)
     positions = selected_arguments(kind, name, argnums, len(args))
     selected = tuple(args[i] for i in positions)
@@ -53,11 +60,18 @@ def _chosen(fun: Callable[..., Any], argnums: int | Sequence[int], args: Any, kw
 
     found = tree.leaves_with_path(selected)
     values = [to_value(x, f"an argument of {name}") for _, x in found]
-    check_inputs(kind, name, [f"argument{p}" for p, _ in found], values, holomorphic=holomorphic, allow_int=False)
+    check_inputs(
+        kind, name, [f"argument{p}" for p, _ in found], values, holomorphic=holomorphic, allow_int=False
+    )
     return of_selected, selected, values
 
 
-def jacfwd(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Callable[..., Any]:
+def jacfwd(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
     """The Jacobian of ``fun`` by forward mode, one column an input element: for few inputs.
 
     Returns:
@@ -77,7 +91,10 @@ def jacfwd(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: b
         def blocks(y: Any, stacked: Any) -> Any:
             columns_first = move_axis(unwrap(stacked), y.ndim, 0)
             parts = _split(columns_first, values, lambda v, part: (v.size, *y.shape))
-            moved = [reshape(move_axis(p, 0, y.ndim), (*y.shape, *v.shape)) for p, v in zip(parts, values, strict=True)]
+            moved = [
+                reshape(move_axis(p, 0, y.ndim), (*y.shape, *v.shape))
+                for p, v in zip(parts, values, strict=True)
+            ]
             by_argument = tree.unflatten(in_tree, map(wrap_value, moved))
             return by_argument[0] if isinstance(argnums, int) else by_argument
 
@@ -87,7 +104,12 @@ def jacfwd(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: b
     return jacobian
 
 
-def jacrev(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Callable[..., Any]:
+def jacrev(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
     """The Jacobian of ``fun`` by reverse mode, one row an output element: for few outputs. See `jacfwd` for the result."""
 
     @functools.wraps(fun)
@@ -101,7 +123,10 @@ def jacrev(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: b
         rows = vmap(f_vjp)(units)  # a tuple of trees, each leaf (total outputs, *argument.shape)
         row_leaves, in_tree = tree.flatten(rows)
         by_out = []
-        blocks = [_split(unwrap(leaf), out_values, lambda y, part: (*y.shape, *part.shape[1:])) for leaf in row_leaves]
+        blocks = [
+            _split(unwrap(leaf), out_values, lambda y, part: (*y.shape, *part.shape[1:]))
+            for leaf in row_leaves
+        ]
         for k in range(len(outs)):
             by_argument = tree.unflatten(in_tree, [wrap_value(b[k]) for b in blocks])
             by_out.append(by_argument[0] if isinstance(argnums, int) else by_argument)
@@ -114,7 +139,12 @@ def jacrev(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: b
 jacobian = jacrev
 
 
-def hessian(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Callable[..., Any]:
+def hessian(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
     """Second derivatives of ``fun``: forward mode over reverse mode."""
     return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 

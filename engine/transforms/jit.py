@@ -22,7 +22,12 @@ from weft.ir.graph import Graph
 from weft.ir.ops import control
 from weft.ir.types import ArrayType
 
-_SCALARS = {bool: np.dtype(bool), int: np.dtype(np.int64), float: np.dtype(np.float64), complex: np.dtype(np.complex128)}
+_SCALARS = {
+    bool: np.dtype(bool),
+    int: np.dtype(np.int64),
+    float: np.dtype(np.float64),
+    complex: np.dtype(np.complex128),
+}
 
 
 def run_graph(graph: Graph, *args: Any) -> list[np.ndarray]:
@@ -93,7 +98,9 @@ class Jitted:
         if config.local.jit_disabled:
             return self._fun(*args, **kwargs)
         entry, values = self._find(args, kwargs)
-        if any(isinstance(v, Value) for v in values) or any(isinstance(c, Value) for c in entry.traced.captured):
+        if any(isinstance(v, Value) for v in values) or any(
+            isinstance(c, Value) for c in entry.traced.captured
+        ):
             outs = control.call(entry.traced.graph, *values, *entry.traced.captured, name=self._name)
             return tree.unflatten(entry.out_tree, [x if isinstance(x, Value) else wrap(x) for x in outs])
         first = entry._program is None
@@ -102,7 +109,9 @@ class Jitted:
             self._programs.add(entry.program.nests)
         return result
 
-    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, compile: bool = True) -> tuple[Entry, list[Any]]:
+    def _find(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], *, compile: bool = True
+    ) -> tuple[Entry, list[Any]]:
         """The entry for the signature of a call, traced if it is new, and the call's values."""
         static_key: tuple[Any, ...] = ()
         dynamic, named = args, kwargs
@@ -141,7 +150,9 @@ class Jitted:
             path = f"argument{tree.leaves_with_path((args, kwargs))[position][0]}"
         return to_value(x, f"{path} of {self._name}")
 
-    def _trace(self, leaves: list[Any], values: list[Any], in_tree: Any, static_key: tuple[Any, ...]) -> Entry:
+    def _trace(
+        self, leaves: list[Any], values: list[Any], in_tree: Any, static_key: tuple[Any, ...]
+    ) -> Entry:
         fun = self._static.bind(self._fun, static_key) if self._static else self._fun
         weak = [x.__class__ in _SCALARS or (x.__class__ is Tracer and x.weak) for x in leaves]
         types = [ArrayType(tuple(v.shape), v.dtype) for v in values]
@@ -193,7 +204,9 @@ def _scalar(x: Any, kind: type) -> np.ndarray:
 
 def _stand_in(x: Any) -> Any:
     """An array of the type of ``x``, for arguments of which only the type matters."""
-    if isinstance(x, Value | np.ndarray | np.generic | Array) or not (hasattr(x, "shape") and hasattr(x, "dtype")):
+    if isinstance(x, Value | np.ndarray | np.generic | Array) or not (
+        hasattr(x, "shape") and hasattr(x, "dtype")
+    ):
         return x
     return wrap(np.zeros(tuple(x.shape), np.dtype(x.dtype)))
 

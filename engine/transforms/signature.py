@@ -39,10 +39,14 @@ class StaticArguments:
         known = {p.name for p in parameters}
         for i in self.positions:
             if not variadic and not -len(positional) <= i < len(positional):
-                raise ArgumentError(f"static_argnums of {name} has {i}, but {name} takes {len(positional)} positional arguments.")
+                raise ArgumentError(
+                    f"static_argnums of {name} has {i}, but {name} takes {len(positional)} positional arguments."
+                )
         for n in self.names:
             if not takes_any_name and n not in known:
-                raise ArgumentError(f"static_argnames of {name} has {n!r}, which is not an argument of {name}.")
+                raise ArgumentError(
+                    f"static_argnames of {name} has {n!r}, which is not an argument of {name}."
+                )
         self.positions = {i % len(positional) if i < 0 and positional else i for i in self.positions}
         if argnames is None:
             self.names |= {positional[i] for i in self.positions if i < len(positional)}
@@ -52,7 +56,9 @@ class StaticArguments:
     def __bool__(self) -> bool:
         return bool(self.positions or self.names)
 
-    def split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], tuple[Any, ...]]:
+    def split(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any], tuple[Any, ...]]:
         """Traced positional and keyword arguments, and a hashable key of the static ones."""
         static: list[Any] = []
         for i in sorted(self.positions):

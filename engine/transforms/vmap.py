@@ -44,13 +44,20 @@ def _axis_size(
         if not -ndim <= axis < ndim:
             raise AxisError(f"vmap of {name}: in_axes has {axis} for argument{path} of shape {v.shape}.")
         normalized.append(axis % ndim)
-        sizes.setdefault(v.shape[axis % ndim], f"argument{path} of shape {v.shape} has {v.shape[axis % ndim]} along axis {axis}")
+        sizes.setdefault(
+            v.shape[axis % ndim],
+            f"argument{path} of shape {v.shape} has {v.shape[axis % ndim]} along axis {axis}",
+        )
     if given is not None:
         sizes.setdefault(given, f"axis_size={given}")
     if len(sizes) > 1:
-        raise ShapeError(f"vmap of {name} got arguments of different batch sizes: {'; '.join(sizes.values())}.")
+        raise ShapeError(
+            f"vmap of {name} got arguments of different batch sizes: {'; '.join(sizes.values())}."
+        )
     if not sizes:
-        raise ArgumentError(f"vmap of {name} needs an argument with a batch axis, or axis_size: in_axes maps none of its arrays.")
+        raise ArgumentError(
+            f"vmap of {name} needs an argument with a batch axis, or axis_size: in_axes maps none of its arrays."
+        )
     return next(iter(sizes)), normalized
 
 
@@ -87,14 +94,21 @@ def vmap(
         paths = [p for p, _ in found]
         values = [to_value(x, f"argument{p} of vmap({name})") for p, x in found]
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
-            raise ArgumentError(f"vmap of {name}: in_axes has {len(in_axes)} entries for {len(args)} positional arguments.")
+            raise ArgumentError(
+                f"vmap of {name}: in_axes has {len(in_axes)} entries for {len(args)} positional arguments."
+            )
         try:
             axes = tree.broadcast_prefix(in_axes, args) + [0] * len(tree.leaves(kwargs))
         except ValueError as error:
-            raise ArgumentError(f"vmap of {name}: in_axes={in_axes} does not match the arguments: {error}") from None
+            raise ArgumentError(
+                f"vmap of {name}: in_axes={in_axes} does not match the arguments: {error}"
+            ) from None
         size, axes = _axis_size(name, values, axes, paths, axis_size)
         types = [type_of_value(v) for v in values]
-        types = [t if a is None else t.with_shape((*t.shape[:a], *t.shape[a + 1 :])) for t, a in zip(types, axes, strict=True)]
+        types = [
+            t if a is None else t.with_shape((*t.shape[:a], *t.shape[a + 1 :]))
+            for t, a in zip(types, axes, strict=True)
+        ]
         weak = [type(x) in (bool, int, float, complex) or (isinstance(x, Tracer) and x.weak) for x in leaves]
         _axes.sizes.append((axis_name, size))
         try:
@@ -108,7 +122,9 @@ def vmap(
         try:
             wanted = tree.broadcast_prefix(out_axes, tree.unflatten(traced.out_tree, outs))
         except ValueError as error:
-            raise ArgumentError(f"vmap of {name}: out_axes={out_axes} does not match the result: {error}") from None
+            raise ArgumentError(
+                f"vmap of {name}: out_axes={out_axes} does not match the result: {error}"
+            ) from None
         results = [_place(name, x, a, w, axis) for x, a, w in zip(outs, found_axes, wanted, strict=True)]
         return tree.unflatten(traced.out_tree, [wrap_value(x) for x in results])
 

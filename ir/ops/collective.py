@@ -18,7 +18,9 @@ from weft.ir.types import INT64, ArrayType
 
 
 def _outside(*args: Any, axis_name: Hashable, **params: Any) -> Any:
-    raise ArgumentError(f"the axis name {axis_name!r} is not bound: collectives work inside vmap(..., axis_name={axis_name!r}).")
+    raise ArgumentError(
+        f"the axis name {axis_name!r} is not bound: collectives work inside vmap(..., axis_name={axis_name!r})."
+    )
 
 
 def _collective(name: str, own_axis: Any, jvp: Any, transpose: Any) -> Primitive:

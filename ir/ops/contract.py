@@ -41,8 +41,8 @@ class DotPlan:
 
     An operand's matrix number i starts at element ``i * stride``, its rows (of what is stored) are ``ld``
     elements apart, and the elements of a row are neighbours. Stored is ``op(A)`` itself, or its transpose
-    where ``trans`` is set. ``copy`` is the permutation of axes with which to write the operand out before; ``None``
-    where it can be read as it lies.
+    where ``trans`` is set. ``copy`` is the permutation of axes with which to write the operand out before;
+    ``None`` where it can be read as it lies.
     """
 
     batch: int

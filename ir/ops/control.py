@@ -31,7 +31,9 @@ def set_runner(runner: Callable[..., Sequence[Any]]) -> None:
 
 def _graph_types(name: str, graph: Graph, ins: Sequence[ArrayType]) -> tuple[ArrayType, ...]:
     if graph.in_types != tuple(ins):
-        raise ShapeError(f"{name} of a graph of {', '.join(map(str, graph.in_types))} got {', '.join(map(str, ins))}.")
+        raise ShapeError(
+            f"{name} of a graph of {', '.join(map(str, graph.in_types))} got {', '.join(map(str, ins))}."
+        )
     return graph.out_types
 
 
@@ -55,7 +57,9 @@ def _call_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[An
     graph = params["graph"]
     mask = tuple(is_linear(x) for x in ins)
     cts = [zeros_like(a) if ct is None else ct for ct, a in zip(cts, graph.out_types, strict=True)]
-    found = iter(call(transpose(graph, mask), *(x for x in ins if not is_linear(x)), *cts, name=params["name"]))
+    found = iter(
+        call(transpose(graph, mask), *(x for x in ins if not is_linear(x)), *cts, name=params["name"])
+    )
     return [next(found) if linear_in else None for linear_in in mask]
 
 
@@ -132,7 +136,9 @@ def _custom_vjp_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, a
     outs, residuals = results[:n_outs], results[n_outs:]
     known = [*residuals, *primals[n:]]
     ts = instantiate(tangents[:n], primals[:n])
-    out_tangents = custom_linear_p.bind(*known, *ts, backward=params["backward"], n_known=len(known), name=params["name"])
+    out_tangents = custom_linear_p.bind(
+        *known, *ts, backward=params["backward"], n_known=len(known), name=params["name"]
+    )
     return tuple(outs), out_tangents
 
 
@@ -143,7 +149,9 @@ def _custom_vjp_batch(prim: Primitive, args: Any, axes: Any, size: Any, params: 
     forward, _ = batch(params["forward"], axes, size, to_axis_0=True)
     n, n_outs = params["n_args"], len(params["graph"].outs)
     n_residuals = len(params["forward"].outs) - n_outs
-    backward = _batch_backward(params["backward"], ([0] * n_residuals + list(axes[n:]), [0] * n_outs), axes[:n], size)
+    backward = _batch_backward(
+        params["backward"], ([0] * n_residuals + list(axes[n:]), [0] * n_outs), axes[:n], size
+    )
     return prim.bind(*args, **{**params, "graph": graph, "forward": forward, "backward": backward}), out_axes
 
 
@@ -158,7 +166,8 @@ def _batch_backward(backward: Graph, axes: Any, arg_axes: Sequence[int | None], 
     def fun(*args: Any) -> list[Any]:
         cts = evaluate(batched, *args)
         return [
-            reduce_sum(ct, (0,)) if a is NOT_MAPPED else move_axis(ct, 0, a) for ct, a in zip(cts, arg_axes, strict=True)
+            reduce_sum(ct, (0,)) if a is NOT_MAPPED else move_axis(ct, 0, a)
+            for ct, a in zip(cts, arg_axes, strict=True)
         ]
 
     return build(fun, batched.in_types)
@@ -166,7 +175,9 @@ def _batch_backward(backward: Graph, axes: Any, arg_axes: Sequence[int | None], 
 
 custom_vjp_call_p = Primitive(
     "custom_vjp_call",
-    type_rule=lambda *ins, graph, forward, backward, n_args, name: _graph_types("custom_vjp_call", graph, ins),
+    type_rule=lambda *ins, graph, forward, backward, n_args, name: _graph_types(
+        "custom_vjp_call", graph, ins
+    ),
     reference=lambda *args, graph, forward, backward, n_args, name: _runner(graph, *args),
     jvp=_custom_vjp_jvp,
     transpose=None,
@@ -204,12 +215,17 @@ def _custom_linear_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any
     outs = answer()
     if all(t is None for t in tangents[:n]):
         return outs, prim.bind(*primals[:n], *instantiate(tangents[n:], primals[n:]), **params)
-    return _call_jvp(call_p, primals, tangents, {"graph": forward_of_backward(params), "name": params["name"]}, answer)
+    return _call_jvp(
+        call_p, primals, tangents, {"graph": forward_of_backward(params), "name": params["name"]}, answer
+    )
 
 
 def _custom_linear_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
     n = params["n_known"]
-    cts = [zeros_like(t) if ct is None else ct for ct, t in zip(cts, params["backward"].in_types[n:], strict=True)]
+    cts = [
+        zeros_like(t) if ct is None else ct
+        for ct, t in zip(cts, params["backward"].in_types[n:], strict=True)
+    ]
     return [None] * n + list(call(params["backward"], *ins[:n], *cts, name=params["name"]))
 
 

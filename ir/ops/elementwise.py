@@ -13,7 +13,16 @@ import numpy as np
 from weft.ir import types
 from weft.ir.errors import DTypeError
 from weft.ir.primitive import Primitive, scalar
-from weft.ir.rules import common_shape, elementwise, is_linear, linear, no_tangent, per_input, pointwise, transposed
+from weft.ir.rules import (
+    common_shape,
+    elementwise,
+    is_linear,
+    linear,
+    no_tangent,
+    per_input,
+    pointwise,
+    transposed,
+)
 from weft.ir.types import BOOL, ArrayType, is_complex, is_inexact, real_dtype
 
 
@@ -21,7 +30,16 @@ def _to_bool(dtype: np.dtype) -> np.dtype:
     return BOOL
 
 
-def define(name: str, kind: str, reference: Any, jvp: Any, transpose: Any = None, *, result: Any = None, lower: Any = None) -> Primitive:
+def define(
+    name: str,
+    kind: str,
+    reference: Any,
+    jvp: Any,
+    transpose: Any = None,
+    *,
+    result: Any = None,
+    lower: Any = None,
+) -> Primitive:
     """Declare an elementwise primitive: one row of a table."""
     return Primitive(
         name,
@@ -58,13 +76,23 @@ def _bilinear(left: Any, right: Any) -> Any:
 
 
 add_p = define("add", "any", np.add, per_input(lambda t, o, x, y: t, lambda t, o, x, y: t), _each(1, 1))
-sub_p = define("sub", "number", np.subtract, per_input(lambda t, o, x, y: t, lambda t, o, x, y: neg(t)), _each(1, -1))
+sub_p = define(
+    "sub", "number", np.subtract, per_input(lambda t, o, x, y: t, lambda t, o, x, y: neg(t)), _each(1, -1)
+)
 neg_p = define("neg", "number", np.negative, linear, transposed(lambda ct, x: neg(ct)))
 mul_p = define(
-    "mul", "any", np.multiply, per_input(lambda t, o, x, y: mul(t, y), lambda t, o, x, y: mul(x, t)), _bilinear(lambda ct, y: mul(ct, y), lambda ct, x: mul(x, ct))
+    "mul",
+    "any",
+    np.multiply,
+    per_input(lambda t, o, x, y: mul(t, y), lambda t, o, x, y: mul(x, t)),
+    _bilinear(lambda ct, y: mul(ct, y), lambda ct, x: mul(x, ct)),
 )
 div_p = define(
-    "div", "inexact", np.true_divide, per_input(lambda t, o, x, y: div(t, y), lambda t, o, x, y: mul(t, neg(div(o, y)))), _bilinear(lambda ct, y: div(ct, y), None)
+    "div",
+    "inexact",
+    np.true_divide,
+    per_input(lambda t, o, x, y: div(t, y), lambda t, o, x, y: mul(t, neg(div(o, y)))),
+    _bilinear(lambda ct, y: div(ct, y), None),
 )
 
 
@@ -105,8 +133,15 @@ def _int_div_reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 floor_div_p = define("floor_div", "real", np.floor_divide, no_tangent)
 int_div_p = define("int_div", "integer", _int_div_reference, no_tangent)
-mod_p = define("mod", "real", np.remainder, per_input(lambda t, o, x, y: t, lambda t, o, x, y: mul(t, neg(floor_div(x, y)))))
-rem_p = define("rem", "real", np.fmod, per_input(lambda t, o, x, y: t, lambda t, o, x, y: mul(t, neg(trunc(div(x, y))))))
+mod_p = define(
+    "mod",
+    "real",
+    np.remainder,
+    per_input(lambda t, o, x, y: t, lambda t, o, x, y: mul(t, neg(floor_div(x, y)))),
+)
+rem_p = define(
+    "rem", "real", np.fmod, per_input(lambda t, o, x, y: t, lambda t, o, x, y: mul(t, neg(trunc(div(x, y)))))
+)
 
 
 def floor_div(x: Any, y: Any) -> Any:
@@ -149,7 +184,11 @@ def power(x: Any, y: Any) -> Any:
 
 
 def _integer_pow_reference(x: np.ndarray, *, y: int) -> np.ndarray:
-    return np.power(x, np.asarray(y).astype(x.dtype)) if y >= 0 else 1 / np.power(x, np.asarray(-y).astype(x.dtype))
+    return (
+        np.power(x, np.asarray(y).astype(x.dtype))
+        if y >= 0
+        else 1 / np.power(x, np.asarray(-y).astype(x.dtype))
+    )
 
 
 def _integer_pow_scalar(ops: Any, x: Any, *, y: int) -> Any:
@@ -351,11 +390,19 @@ shift_left_p = define("shift_left", "integer", np.left_shift, no_tangent)
 shift_right_p = define("shift_right", "integer", np.right_shift, no_tangent)
 shift_right_logical_p = define("shift_right_logical", "integer", _shift_right_logical_reference, no_tangent)
 population_count_p = define(
-    "population_count", "integer", lambda x: np.bitwise_count(x.astype(np.dtype(x.dtype.str.replace("i", "u")))).astype(x.dtype), no_tangent
+    "population_count",
+    "integer",
+    lambda x: np.bitwise_count(x.astype(np.dtype(x.dtype.str.replace("i", "u")))).astype(x.dtype),
+    no_tangent,
 )
 clz_p = define("clz", "integer", _clz_reference, no_tangent)
 sign_bit_p = define("sign_bit", "floating", np.signbit, no_tangent, result=_to_bool)
-copysign_p = define("copysign", "floating", np.copysign, per_input(lambda t, o, x, y: mul(t, mul(sign(x), copysign(full_like(o, 1), y))), None))
+copysign_p = define(
+    "copysign",
+    "floating",
+    np.copysign,
+    per_input(lambda t, o, x, y: mul(t, mul(sign(x), copysign(full_like(o, 1), y))), None),
+)
 nextafter_p = define("nextafter", "floating", np.nextafter, no_tangent)
 
 
@@ -394,7 +441,11 @@ def _select_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[
     c, x, y = ins
     ct = cts[0]
     zero = full_like(ct, 0)
-    return [None, select(c, ct, zero) if is_linear(x) else None, select(c, zero, ct) if is_linear(y) else None]
+    return [
+        None,
+        select(c, ct, zero) if is_linear(x) else None,
+        select(c, zero, ct) if is_linear(y) else None,
+    ]
 
 
 def _select_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:
@@ -477,8 +528,22 @@ def bitcast(x: Any, dtype: Any) -> Any:
 
 # Complex parts
 
-real_p = define("real", "complex", lambda x: np.real(x).copy(), linear, transposed(lambda ct, x: complex_(ct, full_like(ct, 0))), result=real_dtype)
-imag_p = define("imag", "complex", lambda x: np.imag(x).copy(), linear, transposed(lambda ct, x: complex_(full_like(ct, 0), neg(ct))), result=real_dtype)
+real_p = define(
+    "real",
+    "complex",
+    lambda x: np.real(x).copy(),
+    linear,
+    transposed(lambda ct, x: complex_(ct, full_like(ct, 0))),
+    result=real_dtype,
+)
+imag_p = define(
+    "imag",
+    "complex",
+    lambda x: np.imag(x).copy(),
+    linear,
+    transposed(lambda ct, x: complex_(full_like(ct, 0), neg(ct))),
+    result=real_dtype,
+)
 conj_p = define("conj", "complex", np.conj, linear, transposed(lambda ct, x: conj(ct)))
 
 
@@ -487,7 +552,12 @@ def _complex_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list
 
 
 complex_p = define(
-    "complex", "floating", lambda re, im: (re + 1j * im).astype(types.complex_dtype(re.dtype)), linear, _complex_transpose, result=types.complex_dtype
+    "complex",
+    "floating",
+    lambda re, im: (re + 1j * im).astype(types.complex_dtype(re.dtype)),
+    linear,
+    _complex_transpose,
+    result=types.complex_dtype,
 )
 
 

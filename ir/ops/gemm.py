@@ -18,7 +18,9 @@ from weft.ir.types import ArrayType
 GEMM_DTYPES = tuple(np.dtype(d) for d in (np.float32, np.float64, np.complex64, np.complex128))
 
 
-def matrix_shapes(a: tuple[int, ...], b: tuple[int, ...], trans_a: bool, trans_b: bool) -> tuple[int, int, int, int]:
+def matrix_shapes(
+    a: tuple[int, ...], b: tuple[int, ...], trans_a: bool, trans_b: bool
+) -> tuple[int, int, int, int]:
     """``(batch, m, n, k)`` of a product; operands without a batch axis are shared."""
     batches = {shape[0] for shape in (a, b) if len(shape) == 3}
     m, k = a[-2:][::-1] if trans_a else a[-2:]
@@ -30,7 +32,9 @@ def matrix_shapes(a: tuple[int, ...], b: tuple[int, ...], trans_a: bool, trans_b
 
 def _gemm_type(a: ArrayType, b: ArrayType, *, trans_a: bool, trans_b: bool) -> ArrayType:
     if a.dtype != b.dtype or a.dtype not in GEMM_DTYPES:
-        raise DTypeError(f"gemm of {a} and {b}: the dtypes must be equal, and floating or complex of 32 bits or more.")
+        raise DTypeError(
+            f"gemm of {a} and {b}: the dtypes must be equal, and floating or complex of 32 bits or more."
+        )
     batch, m, n, _ = matrix_shapes(a.shape, b.shape, trans_a, trans_b)
     return a.with_shape((batch, m, n) if max(a.ndim, b.ndim) == 3 else (m, n))
 

@@ -20,7 +20,11 @@ from weft.ir.types import ArrayType
 
 
 def _broadcast_type(x: ArrayType, *, shape: tuple[int, ...], dims: tuple[int, ...]) -> ArrayType:
-    if len(dims) != x.ndim or list(dims) != sorted(set(dims)) or any(shape[d] != n for d, n in zip(dims, x.shape, strict=True)):
+    if (
+        len(dims) != x.ndim
+        or list(dims) != sorted(set(dims))
+        or any(shape[d] != n for d, n in zip(dims, x.shape, strict=True))
+    ):
         raise ShapeError(f"broadcast cannot place the axes of {x} at {dims} of the shape {shape}.")
     return x.with_shape(shape)
 
@@ -147,20 +151,28 @@ def move_axis(x: Any, source: int, destination: int) -> Any:
 # slice
 
 
-def _slice_type(x: ArrayType, *, start: tuple[int, ...], limit: tuple[int, ...], strides: tuple[int, ...]) -> ArrayType:
+def _slice_type(
+    x: ArrayType, *, start: tuple[int, ...], limit: tuple[int, ...], strides: tuple[int, ...]
+) -> ArrayType:
     if not len(start) == len(limit) == len(strides) == x.ndim:
-        raise ShapeError(f"slice of {x} needs {x.ndim} starts, limits and strides, got {start}, {limit}, {strides}.")
+        raise ShapeError(
+            f"slice of {x} needs {x.ndim} starts, limits and strides, got {start}, {limit}, {strides}."
+        )
     for b, e, s, n in zip(start, limit, strides, x.shape, strict=True):
         if not (0 <= b <= e <= n and s > 0):
             raise ShapeError(f"slice {start} to {limit} by {strides} goes outside of {x}.")
     return x.with_shape(tuple(-(-(e - b) // s) for b, e, s in zip(start, limit, strides, strict=True)))
 
 
-def _slice_reference(x: np.ndarray, *, start: tuple[int, ...], limit: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray:
+def _slice_reference(
+    x: np.ndarray, *, start: tuple[int, ...], limit: tuple[int, ...], strides: tuple[int, ...]
+) -> np.ndarray:
     return x[tuple(map(slice, start, limit, strides))]
 
 
-def _slice_transpose(ct: Any, x: ArrayType, *, start: tuple[int, ...], limit: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+def _slice_transpose(
+    ct: Any, x: ArrayType, *, start: tuple[int, ...], limit: tuple[int, ...], strides: tuple[int, ...]
+) -> Any:
     interior = tuple(s - 1 for s in strides)
     covered = [b + (n - 1) * s + 1 if n else b for b, n, s in zip(start, ct.shape, strides, strict=True)]
     high = tuple(n - c for n, c in zip(x.shape, covered, strict=True))
@@ -170,7 +182,9 @@ def _slice_transpose(ct: Any, x: ArrayType, *, start: tuple[int, ...], limit: tu
 def _slice_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
     axis = axes[0]
     insert = lambda t, v: (*t[:axis], v, *t[axis:])  # noqa: E731
-    out = slice_(args[0], insert(params["start"], 0), insert(params["limit"], size), insert(params["strides"], 1))
+    out = slice_(
+        args[0], insert(params["start"], 0), insert(params["limit"], size), insert(params["strides"], 1)
+    )
     return (out,), (axis,)
 
 
@@ -237,7 +251,9 @@ def _padded(n: int, low: int, high: int, interior: int) -> int:
     return low + n + max(n - 1, 0) * interior + high
 
 
-def _pad_type(x: ArrayType, value: ArrayType, *, low: tuple[int, ...], high: tuple[int, ...], interior: tuple[int, ...]) -> ArrayType:
+def _pad_type(
+    x: ArrayType, value: ArrayType, *, low: tuple[int, ...], high: tuple[int, ...], interior: tuple[int, ...]
+) -> ArrayType:
     if value.shape != () or value.dtype != x.dtype:
         raise DTypeError(f"pad of {x} needs a scalar of the same dtype, got {value}.")
     if not len(low) == len(high) == len(interior) == x.ndim or min((*low, *high, *interior), default=0) < 0:
@@ -245,10 +261,22 @@ def _pad_type(x: ArrayType, value: ArrayType, *, low: tuple[int, ...], high: tup
     return x.with_shape(tuple(map(_padded, x.shape, low, high, interior)))
 
 
-def _pad_reference(x: np.ndarray, value: np.ndarray, *, low: tuple[int, ...], high: tuple[int, ...], interior: tuple[int, ...]) -> np.ndarray:
+def _pad_reference(
+    x: np.ndarray,
+    value: np.ndarray,
+    *,
+    low: tuple[int, ...],
+    high: tuple[int, ...],
+    interior: tuple[int, ...],
+) -> np.ndarray:
     out = np.full(tuple(map(_padded, x.shape, low, high, interior)), value, x.dtype)
     if x.size:
-        out[tuple(slice(b, b + (n - 1) * (i + 1) + 1, i + 1) for b, n, i in zip(low, x.shape, interior, strict=True))] = x
+        out[
+            tuple(
+                slice(b, b + (n - 1) * (i + 1) + 1, i + 1)
+                for b, n, i in zip(low, x.shape, interior, strict=True)
+            )
+        ] = x
     return out
 
 
@@ -296,7 +324,9 @@ pad_p = Primitive(
 )
 
 
-def pad(x: Any, value: Any, low: Sequence[int], high: Sequence[int], interior: Sequence[int] | None = None) -> Any:
+def pad(
+    x: Any, value: Any, low: Sequence[int], high: Sequence[int], interior: Sequence[int] | None = None
+) -> Any:
     """``x`` with ``value`` before, after and between its elements on every axis; negative ``low`` and ``high`` cut off."""
     interior = (0,) * len(low) if interior is None else tuple(interior)
     if not any((*low, *high, *interior)):
@@ -304,7 +334,11 @@ def pad(x: Any, value: Any, low: Sequence[int], high: Sequence[int], interior: S
     result = x
     if any((*(max(b, 0) for b in low), *(max(e, 0) for e in high), *interior)):
         result = pad_p.bind(
-            x, value, low=tuple(max(b, 0) for b in low), high=tuple(max(e, 0) for e in high), interior=interior
+            x,
+            value,
+            low=tuple(max(b, 0) for b in low),
+            high=tuple(max(e, 0) for e in high),
+            interior=interior,
         )
     cut = [(max(-b, 0), n - max(-e, 0)) for b, e, n in zip(low, high, result.shape, strict=True)]
     return slice_(result, [c[0] for c in cut], [max(c) for c in cut])
@@ -319,7 +353,9 @@ def _concatenate_type(*ins: ArrayType, axis: int) -> ArrayType:
         raise AxisError(f"concatenate got axis {axis} for arrays of {first.ndim} axes.")
     rest = lambda t: (*t.shape[:axis], *t.shape[axis + 1 :])  # noqa: E731
     if any(t.ndim != first.ndim or rest(t) != rest(first) for t in ins):
-        raise ShapeError(f"concatenate along axis {axis} got shapes that differ on other axes: {', '.join(map(str, ins))}.")
+        raise ShapeError(
+            f"concatenate along axis {axis} got shapes that differ on other axes: {', '.join(map(str, ins))}."
+        )
     if any(t.dtype != first.dtype for t in ins):
         raise DTypeError(f"concatenate got arguments of different dtypes: {', '.join(map(str, ins))}.")
     return first.with_shape((*first.shape[:axis], sum(t.shape[axis] for t in ins), *first.shape[axis + 1 :]))

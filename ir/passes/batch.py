@@ -44,7 +44,9 @@ def batch_values(
         with at_source(eqn.source):
             if own:
                 outs, out_axes = eqn.prim.lower.rule(eqn.prim, values, value_axes, axis, eqn.params)
-            elif all(a is NOT_MAPPED for a in value_axes) and not (named and any(True for _ in sub_graphs(eqn))):
+            elif all(a is NOT_MAPPED for a in value_axes) and not (
+                named and any(True for _ in sub_graphs(eqn))
+            ):
                 outs = bind_all(eqn.prim, values, dict(eqn.params))
                 out_axes = (NOT_MAPPED,) * len(outs)
             else:

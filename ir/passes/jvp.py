@@ -64,7 +64,9 @@ def jvp(graph: Graph, active: tuple[bool, ...]) -> Graph:
 
     def fun(*args: Any) -> list[Any]:
         env = dict(zip(graph.ins, args, strict=False))
-        tangents = dict(zip((v for v, a in zip(graph.ins, active, strict=True) if a), args[len(graph.ins) :], strict=True))
+        tangents = dict(
+            zip((v for v, a in zip(graph.ins, active, strict=True) if a), args[len(graph.ins) :], strict=True)
+        )
         push_forward(graph.eqns, env, tangents)
         outs = [read(env, a) for a in graph.outs]
         found = [out_tangent(a, tangents) for a in graph.outs]

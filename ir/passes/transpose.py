@@ -79,7 +79,10 @@ def transpose(graph: Graph, linear: tuple[bool, ...]) -> Graph:
 
     def fun(*args: Any) -> list[Any]:
         known = iter(args)
-        full_args = [Linear(t) if is_linear else next(known) for t, is_linear in zip(graph.in_types, linear, strict=True)]
+        full_args = [
+            Linear(t) if is_linear else next(known)
+            for t, is_linear in zip(graph.in_types, linear, strict=True)
+        ]
         cts = pull_back(graph, full_args, list(known))
         types = [t for t, is_linear in zip(graph.in_types, linear, strict=True) if is_linear]
         return [zeros_like(Linear(t)) if ct is None else ct for ct, t in zip(cts, types, strict=True)]

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from weft.engine.array import to_value
-from weft.engine.dispatch import as_dtype, broadcast_values, common_dtype, float_dtype, is_weak, promote_values
+from weft.engine.dispatch import (
+    as_dtype,
+    broadcast_values,
+    common_dtype,
+    float_dtype,
+    promote_values,
+)
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError
 from weft.ir.ops import elementwise as e

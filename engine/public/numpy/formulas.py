@@ -15,7 +15,6 @@ from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
 from weft.ir.types import is_complex, is_inexact
 
-
 _INT64 = np.dtype(np.int64)
 _FLOAT32 = np.dtype(np.float32)
 

@@ -37,8 +37,10 @@ def _loop(ufunc: np.ufunc, operands: tuple[Any, ...], dtype: np.dtype | None) ->
         place = np.dtype(np.float32) if _HALF in operands else _HALF
         found = _loop(ufunc, tuple(place if d == bfloat16 else d for d in operands), dtype)
         return tuple(bfloat16 if d == _HALF else d for d in found)
-    signature = None if dtype is None else (None,) * ufunc.nin + (dtype,) * ufunc.nout
-    return ufunc.resolve_dtypes(operands + (None,) * ufunc.nout, signature=signature, casting="unsafe" if dtype else "same_kind")
+    every = operands + (None,) * ufunc.nout
+    if dtype is None:
+        return ufunc.resolve_dtypes(every)
+    return ufunc.resolve_dtypes(every, signature=(None,) * ufunc.nin + (dtype,) * ufunc.nout)
 
 
 def _weak_kind(x: Any) -> type:
