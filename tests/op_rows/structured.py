@@ -1,0 +1,248 @@
+"""Rows of operations that index, contract, carry graphs, or reach over a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tests.op_rows.record import BF16, BOOL, C64, C128, F16, F32, F64, FEW, I8, I64, U8, OpRecord, draw, row
+from weft.ir.builder import build, type_of_value
+from weft.ir.ops import collective, contract, control, gemm, index, kernel
+from weft.ir.ops import elementwise as e
+from weft.ir.ops import transcendental as t
+
+# Indexing
+
+
+def _with_positions(*dims: tuple[int, ...], below: int, shape: tuple[int, ...] = (2, 3)) -> Any:
+    """A maker of arrays of the shapes ``dims`` and one array of positions, 0 to ``below``."""
+    return [lambda rng, dtype: (*(draw(rng, d, dtype) for d in dims), rng.integers(0, below, shape))]
+
+
+row(
+    "gather",
+    lambda x, i: index.gather(x, [i], (1,)),
+    lambda x, i: np.moveaxis(x, 1, 0)[i],
+    FEW,
+    _with_positions((3, 4), below=4),
+)
+row(
+    "gather",
+    lambda x, i: index.gather(x, [i, i], (0, 2), "clip"),
+    lambda x, i: np.moveaxis(x, 1, 2)[np.minimum(i, 2), np.minimum(i, 3)],
+    FEW,
+    _with_positions((3, 2, 4), below=6),
+    "clip",
+)
+row(
+    "gather",
+    lambda x, i: index.gather(x, [i], (0,), "fill", 0),
+    lambda x, i: np.concatenate([x, np.zeros((3, 2), x.dtype)])[i],
+    FEW,
+    _with_positions((3, 2), below=6),
+    "fill",
+)
+for op, ufunc in [
+    ("add", np.add),
+    ("mul", np.multiply),
+    ("max", np.maximum),
+    ("min", np.minimum),
+    ("set", None),
+]:
+
+    def _scatter(x: np.ndarray, updates: np.ndarray, i: np.ndarray, ufunc: Any = ufunc) -> np.ndarray:
+        out = x.copy()
+        for place in np.ndindex(i.shape):
+            if i[place] < len(x):
+                out[i[place]] = ufunc(out[i[place]], updates[place]) if ufunc else updates[place]
+        return out
+
+    row(
+        "scatter",
+        lambda x, u, i, op=op: index.scatter(x, u, [i], (0,), op),
+        _scatter,
+        (F32, F64, I64) if op in ("max", "min") else (F32, F64, C128, I64),
+        _with_positions((4, 2), (2, 3, 2), below=6),
+        op,
+    )
+STARTS = [
+    lambda rng, dtype, at=at: (draw(rng, (4, 5), dtype), *map(np.asarray, at)) for at in ((1, 2), (0, 9))
+]
+row(
+    "dynamic_slice",
+    lambda x, i, j: index.dynamic_slice(x, [i, j], (2, 3)),
+    lambda x, i, j: x[i : i + 2, min(j, 2) : min(j, 2) + 3],
+    FEW,
+    STARTS,
+)
+
+
+def _update(x: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    out = x.copy()
+    out[i : i + 2, min(j, 2) : min(j, 2) + 3] = x[:2, :3] * x[:2, :3]
+    return out
+
+
+row(
+    "dynamic_update_slice",
+    lambda x, i, j: index.dynamic_update_slice(x, e.mul(_corner(x), _corner(x)), [i, j]),
+    _update,
+    FEW,
+    STARTS,
+)
+
+
+def _corner(x: Any) -> Any:
+    from weft.ir.ops.shape import slice_
+
+    return slice_(x, (0, 0), (2, 3))
+
+
+# Contraction
+
+for variant, spec, dims, shapes in [
+    ("matrices", "ij,jk->ik", (((1,), (0,)), ((), ())), ((3, 4), (4, 2))),
+    ("batch", "bji,kjb->bik", (((1,), (1,)), ((0,), (2,))), ((2, 4, 3), (5, 4, 2))),
+    ("outer", "i,j->ij", (((), ()), ((), ())), ((3,), (2,))),
+    ("two axes", "iab,baj->ij", (((1, 2), (1, 0)), ((), ())), ((2, 3, 4), (4, 3, 2))),
+    ("empty", "ij,jk->ik", (((1,), (0,)), ((), ())), ((3, 0), (0, 2))),
+]:
+    row(
+        "dot_general",
+        lambda x, y, dims=dims: contract.dot_general(x, y, dims),
+        lambda x, y, spec=spec: np.einsum(spec, x, y),
+        (F16, BF16, F32, F64, C64, C128, I8, I64, U8, BOOL),
+        [lambda rng, dtype, shapes=shapes: tuple(draw(rng, s, dtype) for s in shapes)],
+        variant,
+    )
+
+for variant, flags, shapes in [
+    ("plain", {}, ((3, 4), (4, 2))),
+    ("transposed", {"trans_a": True, "trans_b": True}, ((4, 3), (2, 4))),
+    ("stack", {"trans_b": True}, ((5, 3, 4), (2, 4))),
+]:
+
+    def _product(a: np.ndarray, b: np.ndarray, trans_a: bool = False, trans_b: bool = False) -> np.ndarray:
+        spec = f"...{'ki' if trans_a else 'ik'},{'jk' if trans_b else 'kj'}->...ij"
+        return np.einsum(spec, a, b)
+
+    row(
+        "gemm",
+        lambda a, b, flags=flags: gemm.gemm(a, b, **flags),
+        lambda a, b, flags=flags: _product(a, b, **flags),
+        (F32, F64, C64, C128),
+        [lambda rng, dtype, shapes=shapes: tuple(draw(rng, s, dtype) for s in shapes)],
+        variant,
+        smooth=False,
+        batches=False,
+    )
+
+# Operations that carry graphs
+
+CURVES = [
+    lambda rng, dtype, dims=dims: (draw(rng, dims, dtype), draw(rng, dims, dtype)) for dims in ((), (2, 3))
+]
+
+
+def _curve(x: Any, y: Any) -> list[Any]:
+    return [e.mul(t.sin(x), y)]
+
+
+def _curve_reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.sin(x) * y
+
+
+def _carry(prim: Any, *args: Any, **params: Any) -> Any:
+    return prim.bind(*args, graph=build(_curve, list(map(type_of_value, args))), **params)[0]
+
+
+def _custom_jvp(x: Any, y: Any) -> Any:
+    types = [type_of_value(x), type_of_value(y)]
+
+    def rule(x: Any, y: Any, x_dot: Any, y_dot: Any) -> list[Any]:
+        return [*_curve(x, y), e.add(e.mul(e.mul(t.cos(x), x_dot), y), e.mul(t.sin(x), y_dot))]
+
+    return _carry(control.custom_jvp_call_p, x, y, jvp=build(rule, types * 2), n_args=2, name="curve")
+
+
+def _custom_vjp(x: Any, y: Any) -> Any:
+    type = type_of_value(x)
+
+    def backward(x: Any, y: Any, ct: Any) -> list[Any]:
+        return [e.mul(e.mul(t.cos(x), y), ct), e.mul(t.sin(x), ct)]
+
+    return _carry(
+        control.custom_vjp_call_p,
+        x,
+        y,
+        forward=build(lambda x, y: [*_curve(x, y), x, y], [type] * 2),
+        backward=build(backward, [type] * 3),
+        n_args=2,
+        name="curve",
+    )
+
+
+def _custom_linear(x: Any, y: Any) -> Any:
+    backward = build(lambda x, ct: [e.mul(t.sin(x), ct)], [type_of_value(x)] * 2)
+    return control.custom_linear_p.bind(x, y, backward=backward, n_known=1, name="curve")[0]
+
+
+row(
+    "call",
+    lambda x, y: _carry(control.call_p, x, y, name="curve"),
+    _curve_reference,
+    (F32, F64, C128),
+    CURVES,
+)
+row(
+    "checkpoint",
+    lambda x, y: _carry(control.checkpoint_p, x, y, name="curve"),
+    _curve_reference,
+    (F64, C128),
+    CURVES,
+)
+row("custom_jvp_call", _custom_jvp, _curve_reference, (F64, C128), CURVES)
+row("custom_vjp_call", _custom_vjp, _curve_reference, (F64, C128), CURVES)
+row("custom_linear", _custom_linear, _curve_reference, (F64, C128), CURVES)
+row(
+    "kernel",
+    lambda x, y: _carry(kernel.kernel_p, x, y, kind="loop"),
+    _curve_reference,
+    (F32, F64),
+    CURVES,
+    smooth=False,
+    batches=False,
+)
+
+# Collectives: their function takes one example and the size of the axis "i"; the reference all examples.
+
+
+def _all(fold: Any) -> Any:
+    return lambda x: np.broadcast_to(fold(x, axis=0), x.shape)
+
+
+def _examples(dtypes: Any, name: str, fun: Any, reference: Any) -> OpRecord:
+    makers = tuple(lambda rng, dtype, d=d: (draw(rng, d, dtype),) for d in ((3,), (4, 2), (1, 2, 3)))
+    return OpRecord(name, fun, reference, dtypes, makers)
+
+
+COLLECTIVES = [
+    _examples(
+        (F64, C128, I64), "psum", lambda x, n: e.mul(x, collective.psum(x, "i")), lambda x: x * np.sum(x, 0)
+    ),
+    _examples((F64, I64), "pmax", lambda x, n: collective.pmax(x, "i"), _all(np.max)),
+    _examples((F64, I64), "pmin", lambda x, n: collective.pmin(x, "i"), _all(np.min)),
+    _examples(
+        (F64, C128),
+        "all_gather",
+        lambda x, n: collective.all_gather(x, "i", n),
+        lambda x: np.stack([x] * len(x)),
+    ),
+    _examples(
+        (F64, I64),
+        "axis_index",
+        lambda x, n: e.mul(x, e.cast(collective.axis_index("i", n), x.dtype)),
+        lambda x: x * np.arange(len(x)).reshape(-1, *[1] * (x.ndim - 1)).astype(x.dtype),
+    ),
+]
