@@ -20,6 +20,7 @@ from weft.ir.loops.vocabulary import SCALAR_OPS
 from weft.ir.passes.fusion.axes import is_reduction, reduced_axes
 from weft.ir.types import BOOL, real_dtype
 from weft.kernels.schedule import index_maps
+from weft.kernels.schedule.bounds import Bounds
 from weft.kernels.schedule.fold import Fold, fold_loops
 from weft.kernels.schedule.layout import Layout
 from weft.kernels.schedule.nest_builder import NestBuilder
@@ -81,6 +82,7 @@ class Expressions:
         self.buffers = {var: builder.buffer(var.type.dtype, "in") for var in graph.ins}
         self.homes: dict[Var, Callable[[], tuple[str, Index]]] = {}
         self.finish: dict[Var, Callable[[], str]] = {}  # reductions whose accumulators are in memory
+        self.bounds = Bounds()
         self.ops = _ScalarOps(builder)
 
     def at(self, var: Var, index: Sequence[Index]) -> str:

@@ -110,9 +110,8 @@ def _iota(ex: Expressions, eqn: Eqn, index: Indices) -> str:
 
 def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
     operand, out, build = eqn.ins[0], eqn.outs[0], ex.builder
-    value = ex.operand(eqn, 1, ())
     if operand.type.size == 0:
-        return value
+        return ex.operand(eqn, 1, ())
     inside: list[str] = []
     places: dict[int, Index] = {}
     grown = zip(eqn.params["low"], eqn.params["high"], eqn.params["interior"], strict=True)
@@ -120,17 +119,29 @@ def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
         if not (low or high or interior):
             continue
         i = ex.layout.at_axis(out, index, axis)
-        j = ix.sub(i, build.param(_key(ex, eqn, "low", axis), low))
-        inside.append(build.compare("ge", j, 0))
+        first = build.param(_key(ex, eqn, "low", axis), low)
+        j = ix.sub(i, first)
         if interior:
             step = build.param(_key(ex, eqn, "interior", axis), interior + 1)
-            inside.append(build.compare("eq", ix.mod(j, step), 0))
+            inside += [build.compare("ge", j, 0), build.compare("eq", ix.mod(j, step), 0)]
             j = ix.div(j, step)
-        last = _last(ex, eqn, 0, axis)
-        inside.append(build.compare("le", j, last))
-        places[axis] = ix.clamp(j, last)
+            known = None
+        else:
+            known = ex.bounds.meet_pad(_key(ex, eqn, axis), i, first, _size(ex, eqn, 0, axis))
+            if known is False:
+                return ex.operand(eqn, 1, ())
+            if known is None:
+                inside.append(build.compare("ge", j, 0))
+        if known:
+            places[axis] = j
+        else:
+            last = _last(ex, eqn, 0, axis)
+            inside.append(build.compare("le", j, last))
+            places[axis] = ix.clamp(j, last)
     x = ex.operand(eqn, 0, _fill_in(ex, eqn, 0, index, places.__getitem__))
-    return build.op(out.type.dtype, "select", _all(ex, inside), x, value) if inside else x
+    if not inside:
+        return x
+    return build.op(out.type.dtype, "select", _all(ex, inside), x, ex.operand(eqn, 1, ()))
 
 
 def _all(ex: Expressions, conditions: Sequence[str]) -> str:
@@ -146,18 +157,25 @@ def _concatenate(ex: Expressions, eqn: Eqn, index: Indices) -> str:
     filled = [k for k, atom in enumerate(eqn.ins) if atom.type.size]
     if not filled:  # nothing is ever read
         return build.const(out.type.dtype, 0)
-    result, begin = None, 0
-    for n, k in enumerate(filled):
-        operand = eqn.ins[k]
-        start: Index = build.param(_key(ex, eqn, "begin", k), begin) if n else 0
-        place = ix.sub(i, start)
-        if n:
-            place = ix.maximum(place, 0)
-        if n < len(filled) - 1:
-            place = ix.minimum(place, _last(ex, eqn, k, axis))
-        x = ex.operand(eqn, k, _fill_in(ex, eqn, k, index, lambda _, place=place: place))
+    starts: list[Index] = [0]
+    begin = 0
+    for before, k in zip(filled, filled[1:], strict=False):
+        begin += eqn.ins[before].type.shape[axis]
+        starts.append(build.param(_key(ex, eqn, "begin", k), begin))
+
+    def read_operand(n: int, place: Index) -> str:
+        return ex.operand(eqn, filled[n], _fill_in(ex, eqn, filled[n], index, lambda _: place))
+
+    known = ex.bounds.meet_join(_key(ex, eqn), i, starts[1:])
+    if known is not None:
+        return read_operand(known, ix.sub(i, starts[known]))
+    result = None
+    for n, start in enumerate(starts):
+        place = ix.maximum(ix.sub(i, start), 0) if n else i
+        if n < len(starts) - 1:
+            place = ix.minimum(place, _last(ex, eqn, filled[n], axis))
+        x = read_operand(n, place)
         result = x if result is None else build.op(out.type.dtype, "select", build.compare("ge", i, start), x, result)
-        begin += operand.type.shape[axis]
     assert result is not None
     return result
 

@@ -160,6 +160,17 @@ class NestBuilder:
             self._depths[acc.name] = depth - 1
         self._bodies[-1].statements.append(Loop(var, extent, kind, tuple(body.statements), accumulators))
 
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Forget what is written inside the ``with``, but for parameters: equal keys stay equal parameters."""
+        before = [(len(body.statements), dict(body.known)) for body in self._bodies]
+        counts = dict(self._counts)
+        yield
+        self._counts = counts
+        for body, (length, known) in zip(self._bodies, before, strict=True):
+            del body.statements[length:]
+            body.known = known
+
     def _name(self, letter: str, dtype: np.dtype, depth: int) -> str:
         number = self._counts.get(letter, 0)
         self._counts[letter] = number + 1

@@ -1,7 +1,7 @@
-"""Kernels whose accumulators are scalars: maps, reductions of rows or of everything, and chains of them.
+"""Kernels whose accumulators are scalars: reductions of rows or of everything, and chains of them.
 
 The one idea: a loop over the rows, and inside one loop along the row for each level of the plan, with what is computed
-once a row between them. A map is the case of rows of one element; a reduction of everything that of a single row.
+once a row between them. A reduction of everything is the case of a single row.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ BLOCKS = 64
 
 
 def write_rows(loops: Loops) -> None:
-    """Write the loops of a kernel whose innermost axis is reduced, or which reduces nothing."""
+    """Write the loops of a kernel whose innermost axis is reduced."""
     with ExitStack() as stack:
         in_scratch = [var for var, out in loops.plan.reloads.items() if out is None]
         block = _open_blocks(loops, stack) if in_scratch and loops.kept else None
-        loops.open(stack, [n for n in loops.kept if n not in loops.where], innermost=not loops.reduced)
+        loops.open(stack, [n for n in loops.kept if n not in loops.where], innermost=False)
         _add_scratch_rows(loops, in_scratch, block)
         _write_row(loops)
 

@@ -1,7 +1,7 @@
 """Scheduling: a kernel of a fused graph becomes a loop nest.
 
-The one idea: three questions, each with a file. What is one loop (layout.py)? What is computed in which pass over the reduced
-axes (plan.py)? Are accumulators scalars (rows.py) or vectors (columns.py)? The values themselves are written by
+The one idea: three questions. What is one loop (layout.py)? What is computed in which pass over the reduced
+axes (plan.py)? Are there no accumulators (maps.py), are they scalars (rows.py) or vectors (columns.py)? The values themselves are written by
 expressions.py. None of the answers depends on sizes, but for those that are 0 or 1: a nest serves all shapes.
 """
 
@@ -15,6 +15,7 @@ from weft.kernels.schedule.columns import write_columns
 from weft.kernels.schedule.expressions import Expressions
 from weft.kernels.schedule.layout import Layout
 from weft.kernels.schedule.loops import Loops
+from weft.kernels.schedule.maps import write_map
 from weft.kernels.schedule.nest_builder import NestBuilder
 from weft.kernels.schedule.plan import make_plan
 from weft.kernels.schedule.rows import write_rows
@@ -47,7 +48,8 @@ def schedule(kernel: Eqn | Graph) -> Scheduled:
     expressions = Expressions(graph, builder, layout)
     outs = {var: builder.buffer(var.type.dtype, "out") for var in graph.outs if isinstance(var, Var)}
     loops = Loops(plan, builder, layout, expressions, outs)
-    (write_columns if plan.in_columns else write_rows)(loops)
+    write = write_columns if plan.in_columns else write_rows if plan.reduced else write_map
+    write(loops)
     return Scheduled(builder.finish(), tuple(builder.params), loops.extent, tuple(loops.scratch))
 
 

@@ -1,0 +1,100 @@
+"""Kernels that reduce nothing: a loop over every group of axes.
+
+The one idea: the innermost loop shall read without bounds. Where a pad or a concatenation changes that axis, the loop is cut
+into *zones* in each of which all indices are known to be inside: the operands of a concatenation, the inside of all pads.
+Only the borders are left to clamped loads and selects, which do not become vector loads. Borders are expressions of the
+parameters, so nothing depends on sizes.
+
+What there is to decide is found by a rehearsal: the body is written once and thrown away, while index_maps.py notes the bounds
+that it meets.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from weft.ir.loops.nest import Index
+from weft.kernels.schedule import index as ix
+from weft.kernels.schedule.bounds import Bounds
+from weft.kernels.schedule.loops import Loops
+
+BLOCK = 4096  # elements of a chunk of a single loop that is cut into zones
+_MOST_ZONES = 16
+
+
+def write_map(loops: Loops) -> None:
+    """Write the loops of a kernel without reductions."""
+    with ExitStack() as stack:
+        rules = {eqn.prim.lower.rule for eqn in loops.plan.graph.eqns if eqn.prim.lower.kind == "index"}
+        if not loops.kept or not rules & {"pad", "concatenate"}:
+            loops.open(stack, loops.kept, innermost=True)
+            _write_body(loops)
+            return
+        loops.open(stack, loops.kept[:-1], innermost=False)
+        size = loops.size(loops.kept[-1])
+        begin: Index = 0
+        end = size
+        if not loops.where:
+            loops.extent = -(-loops.count(loops.kept) // BLOCK)
+            count = loops.builder.param("blocks", loops.extent)
+            block, _ = stack.enter_context(loops.builder.loop(count, "parallel"))
+            begin = ix.mul(block, BLOCK)
+            end = ix.minimum(ix.add(begin, BLOCK), size)
+        _write_zone(loops, begin, end, Bounds())
+
+
+def _write_body(loops: Loops) -> None:
+    index = loops.kept_index()
+    values = [(loops.outs[var], loops.layout.offset(var, index), loops.ex.at(var, index)) for var in loops.plan.kept_outs]
+    loops.store(values)
+
+
+def _write_zone(loops: Loops, begin: Index, end: Index, known: Bounds) -> None:
+    """Write the innermost loop from ``begin`` to ``end``, cut where bounds that are not ``known`` ask for it."""
+    found = _rehearse(loops, begin, end, known)
+    if found.joins and not known.operands and len(found.joins[0].starts) < _MOST_ZONES:
+        join = found.joins[0]
+        borders = [begin, *(ix.minimum(ix.maximum(start, begin), end) for start in join.starts), end]
+        for k, (low, high) in enumerate(zip(borders, borders[1:], strict=False)):
+            _write_zone(loops, low, high, known.choose(join.key, k))
+        return
+    if not found.pads:
+        _write_loop(loops, begin, end, known)
+        return
+    low, high = begin, end
+    for pad in found.pads:
+        low, high = ix.maximum(low, pad.low), ix.minimum(high, pad.high)
+    low = ix.minimum(low, end)
+    high = ix.maximum(high, low)
+    outside = known.leave(found.pads[0].key) if len(found.pads) == 1 else known
+    _write_borders(loops, (begin, low), (high, end), outside)
+    _write_loop(loops, low, high, known.enter([pad.key for pad in found.pads]))
+
+
+def _rehearse(loops: Loops, begin: Index, end: Index, known: Bounds) -> Bounds:
+    """The bounds that the body meets between ``begin`` and ``end``."""
+    with loops.builder.rehearsal():
+        return _write_loop(loops, begin, end, known)
+
+
+def _write_loop(loops: Loops, begin: Index, end: Index, known: Bounds) -> Bounds:
+    kind = "vector"
+    with loops.builder.loop(ix.sub(end, begin), kind) as (variable, _):
+        return _write_at(loops, ix.add(begin, variable), known)
+
+
+def _write_borders(loops: Loops, left: tuple[Index, Index], right: tuple[Index, Index], known: Bounds) -> None:
+    """Both borders, by one body: side 0 is from ``left[0]`` to ``left[1]``, side 1 likewise."""
+    width, other = ix.sub(left[1], left[0]), ix.sub(right[1], right[0])
+    with loops.builder.loop(2, "sequential") as (side, _):
+        extent = ix.add(width, ix.mul(side, ix.sub(other, width)))
+        begin = ix.add(left[0], ix.mul(side, ix.sub(right[0], left[0])))
+        with loops.builder.loop(extent, "vector") as (variable, _):
+            _write_at(loops, ix.add(begin, variable), known)
+
+
+def _write_at(loops: Loops, index: Index, known: Bounds) -> Bounds:
+    loops.where[loops.kept[-1]] = index
+    loops.ex.bounds = known.along(index)
+    _write_body(loops)
+    return loops.ex.bounds
