@@ -5,6 +5,7 @@ The methods are made from a table, so that an array method and the function of i
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Any
 
@@ -36,12 +37,10 @@ METHODS = (
 )  # fmt: skip
 
 
+@functools.cache
 def numpy_face() -> Any:
     """The module `weft.numpy`; it stands above this one, so it is looked up when a method is first used."""
-    global numpy_face
-    module = importlib.import_module("weft.numpy")
-    numpy_face = lambda: module  # noqa: E731
-    return module
+    return importlib.import_module("weft.numpy")
 
 
 def is_operand(x: Any) -> bool:

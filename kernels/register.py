@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 FLOAT_BITS = {"half": 16, "float": 32, "double": 64}
 SUFFIX = {"half": "f16", "float": "f32", "double": "f64"}
-VECTOR_WIDTHS = (2, 4, 8, 16)
+# Lanes of the vector registers of CPUs with 128, 256 and 512 bits.
+VECTOR_WIDTHS = {"double": (2, 4, 8), "float": (4, 8, 16)}
 
 
 def bits_of(kind: str) -> int:
@@ -397,13 +398,14 @@ def call_rare(
     attributes = " nounwind willreturn memory(none)"
     if writer.module.target == "cpu":
         shape = "v" * (1 + len(others))
-        variants = ",".join(f"_ZGV_LLVM_N{n}{shape}_{function}({function}.v{n})" for n in VECTOR_WIDTHS)
+        variants = ",".join(f"_ZGV_LLVM_N{n}{shape}_{function}({function}.v{n})" for n in VECTOR_WIDTHS[kind])
         attributes += f' "vector-function-abi-variant"="{variants}"'
     slow = writer.call(function, kind, [masked, *others], attributes)
     return is_rare.select(slow, usual)
 
 
-_RARE_PROMISE = "noinline nounwind willreturn memory(none)"
+# optnone: nobody waits for rare code to run, but everybody would for LLVM to optimise it.
+_RARE_PROMISE = "noinline optnone nounwind willreturn memory(none)"
 
 
 def _define_rare(module: Module, function: str, kind: str, build: Callable[..., Register], others: int) -> None:
@@ -423,7 +425,7 @@ def _define_rare(module: Module, function: str, kind: str, build: Callable[..., 
     parameters = ", ".join(f"{kind} {a.ref}" for a in args)
     writer.define(function, f"define internal {kind} @{function}({parameters}) {_RARE_PROMISE}")
     if module.target == "cpu":
-        for n in VECTOR_WIDTHS:
+        for n in VECTOR_WIDTHS[kind]:
             module.keep(f"{function}.v{n}")
             module.define(f"{function}.v{n}", _vector_variant(function, kind, len(args), n))
 

@@ -394,8 +394,12 @@ def _reduction(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-for _name in ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_and", "reduce_or"):
-    globals()[_name] = _reduction(_name, getattr(reduce, _name))
+reduce_sum = _reduction("reduce_sum", reduce.reduce_sum)
+reduce_prod = _reduction("reduce_prod", reduce.reduce_prod)
+reduce_max = _reduction("reduce_max", reduce.reduce_max)
+reduce_min = _reduction("reduce_min", reduce.reduce_min)
+reduce_and = _reduction("reduce_and", reduce.reduce_and)
+reduce_or = _reduction("reduce_or", reduce.reduce_or)
 
 
 def argmax(x: Any, axis: int, index_dtype: Any = INT64) -> Any:
@@ -420,8 +424,11 @@ def _scan(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-for _name in ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"):
-    globals()[_name] = _scan(_name, getattr(cumulative, _name))
+cumsum = _scan("cumsum", cumulative.cumsum)
+cumprod = _scan("cumprod", cumulative.cumprod)
+cummax = _scan("cummax", cumulative.cummax)
+cummin = _scan("cummin", cumulative.cummin)
+cumlogsumexp = _scan("cumlogsumexp", cumulative.cumlogsumexp)
 
 
 # Order

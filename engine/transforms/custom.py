@@ -128,9 +128,10 @@ class custom_jvp(_Custom):
         self.rule = rule
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the function; where arguments are traced, with its rule."""
         args = _resolve(self.fun, args, kwargs)
         static, rest = self._split(args)
-        leaves, arg_tree = tree.flatten(tuple(rest))
+        leaves = tree.leaves(tuple(rest))
         name = function_name(self.fun)
         values = [to_value(x, f"an argument of {name}") for x in leaves]
         if _no_trace(values) and not any(isinstance(x, Value) for x in static):
@@ -208,9 +209,10 @@ class custom_vjp(_Custom):
         self.forward, self.backward = forward, backward
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the function; where arguments are traced, with its rule."""
         args = _resolve(self.fun, args, kwargs)
         static, rest = self._split(args)
-        leaves, arg_tree = tree.flatten(tuple(rest))
+        leaves = tree.leaves(tuple(rest))
         name = function_name(self.fun)
         values = [to_value(x, f"an argument of {name}") for x in leaves]
         if _no_trace(values) and not any(isinstance(x, Value) for x in static):

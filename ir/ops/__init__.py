@@ -9,11 +9,14 @@ from weft.ir.ops import (
     gemm,
     index,
     kernel,
+    linalg,
     random,
     reduce,
     shape,
+    solve,
     sort,
     special,
+    spectral,
     transcendental,
 )
 
@@ -26,10 +29,13 @@ __all__ = [
     "gemm",
     "index",
     "kernel",
+    "linalg",
     "random",
     "reduce",
     "shape",
+    "solve",
     "sort",
     "special",
+    "spectral",
     "transcendental",
 ]
