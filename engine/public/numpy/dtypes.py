@@ -1,0 +1,133 @@
+"""Dtypes, what is known of them, and constants: NumPy's own objects, with bfloat16 among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from weft.engine.array import Array
+from weft.engine.dispatch import common_dtype
+from weft.ir.builder import Value
+from weft.ir.types import bfloat16 as _bfloat16
+from weft.ir.types import check_dtype, promote
+
+from numpy import (  # isort: skip
+    bool_, complex64, complex128, complexfloating, dtype, e, euler_gamma, float16, float32, float64, floating, generic, inexact, inf,
+    int8, int16, int32, int64, integer, isscalar as _isscalar, nan, newaxis, number, pi, signedinteger, uint8, uint16, uint32, uint64,
+    unsignedinteger,
+)  # fmt: skip
+
+__all__ = [
+    "bfloat16",
+    "bool",
+    "bool_",
+    "can_cast",
+    "cdouble",
+    "complex64",
+    "complex128",
+    "complex_",
+    "complexfloating",
+    "csingle",
+    "double",
+    "dtype",
+    "e",
+    "euler_gamma",
+    "finfo",
+    "float16",
+    "float32",
+    "float64",
+    "float_",
+    "floating",
+    "generic",
+    "iinfo",
+    "inexact",
+    "inf",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "int_",
+    "integer",
+    "isdtype",
+    "isscalar",
+    "issubdtype",
+    "iterable",
+    "nan",
+    "newaxis",
+    "number",
+    "pi",
+    "promote_types",
+    "result_type",
+    "signedinteger",
+    "single",
+    "uint",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "unsignedinteger",
+]  # fmt: skip
+
+bool = np.bool
+bfloat16 = ml_dtypes.bfloat16
+int_, uint = np.int64, np.uint64
+float_ = double = np.float64
+single = np.float32
+complex_ = cdouble = np.complex128
+csingle = np.complex64
+iinfo = np.iinfo
+
+
+def finfo(dtype: Any) -> Any:
+    """Limits of a floating dtype, bfloat16 included."""
+    return ml_dtypes.finfo(dtype.dtype if hasattr(dtype, "dtype") and not isinstance(dtype, type) else dtype)
+
+
+def result_type(*arrays_and_dtypes: Any) -> np.dtype:
+    """The dtype of an operation on the arguments, by NumPy 2's promotion."""
+    args = []
+    for x in arrays_and_dtypes:
+        if isinstance(x, Array):
+            args.append(x._data)
+        elif isinstance(x, Value | np.ndarray | np.generic | int | float | complex):
+            args.append(x)
+        else:
+            args.append(np.empty(0, check_dtype(x)))
+    return common_dtype(*args)
+
+
+def promote_types(type1: Any, type2: Any) -> np.dtype:
+    """The smallest dtype to which both can be cast safely."""
+    return promote(check_dtype(type1), check_dtype(type2))
+
+
+def issubdtype(arg1: Any, arg2: Any) -> Any:
+    """Whether a dtype is of a kind, or the same; bfloat16 is floating."""
+    first = arg1 if isinstance(arg1, type) and issubclass(arg1, np.generic) and arg1 not in (bfloat16,) else np.dtype(arg1)
+    if first == _bfloat16:
+        return arg2 in (np.floating, np.inexact, np.number, np.generic) or (
+            not (isinstance(arg2, type) and issubclass(arg2, np.generic) and arg2.__name__ != "bfloat16") and np.dtype(arg2) == _bfloat16
+        )
+    return np.issubdtype(first, arg2)
+
+
+def isdtype(dtype: Any, kind: Any) -> Any:
+    """Whether a dtype is of one of the array API's kinds; bfloat16 is "real floating"."""
+    return np.isdtype(np.dtype(np.float32) if np.dtype(dtype) == _bfloat16 and kind != np.dtype(np.float32) else np.dtype(dtype), kind)
+
+
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> Any:
+    """Whether a cast is allowed by a rule."""
+    return np.can_cast(from_.dtype if hasattr(from_, "shape") else from_, to, casting)
+
+
+def isscalar(element: Any) -> Any:
+    """Whether the argument is a number, or an array without axes."""
+    return _isscalar(element) or (isinstance(element, Array | Value) and element.ndim == 0)
+
+
+def iterable(y: Any) -> Any:
+    """Whether the argument can be iterated over."""
+    return (getattr(y, "ndim", 1) > 0 and hasattr(y, "__iter__")) or (hasattr(y, "__getitem__") and getattr(y, "ndim", 1) > 0)
