@@ -82,11 +82,11 @@ class _References:
     """The scalar operations that composed lowerings are written in, each by its primitive's reference."""
 
     def __getattr__(self, name: str) -> Any:
-        return next(p.reference for p in REGISTRY.values() if p.lower == scalar(name))
+        return next((p for p in REGISTRY.values() if p.lower == scalar(name)), REGISTRY.get(name)).reference
 
     @staticmethod
     def constant(value: Any, like: np.ndarray) -> np.ndarray:
-        return np.asarray(value, like.dtype)
+        return np.full(like.shape, value, like.dtype)
 
 
 @cases([r for r in TABLE if callable(REGISTRY[r.name].lower.rule)])
