@@ -62,7 +62,8 @@ unary("sign", e.sign, lambda x: x / np.abs(x) if x.dtype.kind == "c" else np.sig
 binary("max", e.maximum, np.maximum, ANY)
 binary("min", e.minimum, np.minimum, ANY)
 for name in ("floor", "ceil", "rint", "trunc"):
-    unary(name, getattr(e, name), getattr(np, name), REAL)
+    unary(name, getattr(e, name), getattr(np, name), FLOATS)
+    unary(name, getattr(e, name), np.copy, INTS, variant="integers")
 for name, ufunc in [("eq", np.equal), ("ne", np.not_equal)]:
     binary(name, getattr(e, name), ufunc, ANY)
 for name, ufunc in [("lt", np.less), ("le", np.less_equal), ("gt", np.greater), ("ge", np.greater_equal)]:
