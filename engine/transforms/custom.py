@@ -314,7 +314,7 @@ class custom_vjp(_Custom):
                 raise ShapeError(
                     f"the backward function of {name} returned a cotangent of shape {value.shape} for an argument {t}."
                 )
-                full.append(wrap_value(cast(value, t.dtype)))
+            full.append(wrap_value(cast(value, t.dtype)))
         return full
 
 
