@@ -185,12 +185,12 @@ def _match_eqn(pattern: Apply, eqn: Eqn, found: Found, rewriter: Rewriter) -> Fo
 def _match_all(
     patterns: Sequence[Pattern], atoms: Sequence[Atom], found: Found, rewriter: Rewriter
 ) -> Found | None:
-    result: Found | None = found
     for pattern, atom in zip(patterns, atoms, strict=True):
-        result = _match_atom(pattern, atom, result, rewriter)
-        if result is None:
+        more = _match_atom(pattern, atom, found, rewriter)
+        if more is None:
             return None
-    return result
+        found = more
+    return found
 
 
 def _match_atom(pattern: Pattern, atom: Atom, found: Found, rewriter: Rewriter) -> Found | None:
@@ -292,7 +292,7 @@ class Rewriter(GraphBuilder):
         if eqn is None:
             return None
         if eqn.prim.name == "full":
-            return np.asarray(eqn.params["value"]).astype(atom.type.dtype)[()]
+            return np.asarray(eqn.params["value"]).astype(atom.type.dtype)[()]  # type: ignore[no-any-return]
         if eqn.prim.name == "broadcast" and isinstance(eqn.ins[0], Literal):
             return eqn.ins[0].value
         return None
@@ -303,7 +303,6 @@ class Rewriter(GraphBuilder):
 
         atom = self.atom(value)
         if atom.type == type:
-            return value
         if isinstance(atom, Literal) and atom.type.dtype == type.dtype:
             return full(type.shape, atom.value.item(), type.dtype)
         return None

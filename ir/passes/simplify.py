@@ -2,19 +2,18 @@
 
 The one idea: only what is exact in IEEE arithmetic is done. ``x + 0.0`` is not ``x`` (where x is -0.0) and
 ``x * 0.0`` is not 0.0 (where x is negative, infinite or NaN), so both stay; on integers both go. Every rule
-carries its equation.
+carries its equation. What a rule does never depends on how large a literal is: literals often hold lengths of axes (a mean
+divides by one), and programs stay the same for all shapes.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from weft.ir.graph import Graph
-from weft.ir.match import Rules, constant, op, rewrite, scalar, variables
+from weft.ir.match import Rules, constant, op, rewrite, variables
 from weft.ir.ops import elementwise, shape
 from weft.ir.types import ArrayType, is_bool, is_floating, is_inexact, is_integer
 
@@ -35,28 +34,12 @@ def _zero(out: ArrayType) -> Any:
     return elementwise.full_like(out, 0)
 
 
-def _reciprocal(scalar: np.generic) -> np.generic | None:
-    """``1 / scalar`` where multiplying by it is exact: the scalar is a power of two, the result normal."""
-    half, exponent = math.frexp(scalar)  # scalar is half * 2**exponent, its reciprocal 1/half * 2**-exponent
-    limits = ml_dtypes.finfo(scalar.dtype)
-    if abs(half) != 0.5 or not limits.minexp <= 1 - exponent < limits.maxexp:
-        return None
-    result: np.generic = np.asarray(math.ldexp(1 / half, -exponent)).astype(scalar.dtype)[()]
-    return result
-
-
-def _divide(x: Any, c: np.generic) -> Any:
-    factor = _reciprocal(c)
-    return None if factor is None else elementwise.mul(x, factor)
-
-
 ARITHMETIC = Rules(
     [
         (op.mul(x, constant(1, "ordered")), lambda x: x),  # x*1 -> x
         (op.mul(x, constant(-1, "real")), lambda x: elementwise.neg(x)),  # x*(-1) -> -x
         (op.mul(x, ZERO), lambda out: _zero(out)),  # x*0 -> 0
         (op.div(x, constant(1, "floating")), lambda x: x),  # x/1 -> x
-        (op.div(x, scalar("c", "floating")), _divide),  # x/2^k -> x*2^-k
         (op.sub(x, constant(0, "number")), lambda x: x),  # x-0 -> x
         (op.add(x, constant(-0.0, "floating")), lambda x: x),  # x+(-0.0) -> x
         (op.add(x, constant(complex(-0.0, -0.0), "complex")), lambda x: x),
