@@ -1,7 +1,7 @@
 """The `kernel` primitive: a piece of a program that becomes one loop nest.
 
-The one idea: fusion only groups. A kernel carries the equations it was made of as a graph, so it means what that graph means,
-prints, and can be evaluated; how its loops run is decided later, by the schedule.
+The one idea: fusion only groups. A kernel carries the equations it was made of as a graph, so it means what
+that graph means, prints, and can be evaluated; how its loops run is decided later, by the schedule.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from weft.ir.types import ArrayType
 
 def _kernel_types(*ins: ArrayType, graph: Graph, kind: str) -> tuple[ArrayType, ...]:
     if graph.in_types != ins:
-        raise ShapeError(f"kernel of a graph of {', '.join(map(str, graph.in_types))} got {', '.join(map(str, ins))}.")
+        raise ShapeError(
+            f"kernel of a graph of {', '.join(map(str, graph.in_types))} got {', '.join(map(str, ins))}."
+        )
     return graph.out_types
 
 
 def _kernel_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
-    raise InternalError("a kernel was batched: fusion is the last pass over a graph, transformations come before it.")
+    raise InternalError(
+        "a kernel was batched: fusion is the last pass over a graph, transformations come before it."
+    )
 
 
 kernel_p = Primitive(

@@ -1,8 +1,8 @@
 """Fusion: from a graph of single operations to a graph of kernels.
 
-The one idea: first decide which values are stored (fusion/stored.py), then which of them are computed in the same loops
-(fusion/cluster.py); the rest is bookkeeping. Each kernel gets the equations that its values take, also those that other
-kernels have too: what is not stored is computed where it is read.
+The one idea: first decide which values are stored (fusion/stored.py), then which of them are computed in the
+same loops (fusion/cluster.py); the rest is bookkeeping. Each kernel gets the equations that its values take,
+also those that other kernels have too: what is not stored is computed where it is read.
 """
 
 from __future__ import annotations

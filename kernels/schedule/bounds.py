@@ -1,7 +1,7 @@
 """What is known of indices in a zone of the innermost loop, and what is met there.
 
-The one idea: a pad or a concatenation asks here before it clamps. It names itself by a key and says how its index lies to the
-loop's; either the zone settles the matter, or it is noted, for the loop to be cut there.
+The one idea: a pad or a concatenation asks here before it clamps. It names itself by a key and says how its
+index lies to the loop's; either the zone settles the matter, or it is noted, for the loop to be cut there.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Kernels whose accumulators are vectors: reductions over leading or middle axes, and chains of them.
 
-The one idea: the innermost axis is kept, so it stays the innermost loop, in blocks that fit into the cache: for each block, for
-each level of the plan, first a loop along the block for what has one value a column (finish the reductions of the level
-before, start those of this one), then the pass over the reduced axes with a vector loop along the block inside.
-Accumulators live in the result where it has their dtype, else in scratch.
+The one idea: the innermost axis is kept, so it stays the innermost loop, in blocks that fit into the cache:
+for each block, for each level of the plan, first a loop along the block for what has one value a column
+(finish the reductions of the level before, start those of this one), then the pass over the reduced axes with
+a vector loop along the block inside. Accumulators live in the result where it has their dtype, else in
+scratch.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class _Columns:
         self.loops = loops
         self.builder, self.plan, self.ex = loops.builder, loops.plan, loops.ex
         self.folds = {id(eqn): Fold(loops.builder, eqn) for eqn in self.plan.folds}
-        self.accumulators = {id(eqn): self.add_accumulators(eqn) for eqn in self.plan.folds}
+        self.accumulators = {id(eqn): self.add_accumulator(eqn) for eqn in self.plan.folds}
         for var in self.plan.kept_reloads:
             if var in loops.outs:
                 buffer = loops.outs[var]
@@ -38,14 +39,12 @@ class _Columns:
                 buffer = loops.add_scratch(var.type.dtype, var.type.size)
             loops.places[var] = self.kept_place(buffer)
 
-    def add_accumulators(self, eqn: Eqn) -> list[str]:
-        """Buffers with one accumulator a column."""
+    def add_accumulator(self, eqn: Eqn) -> str:
+        """A buffer with one accumulator a column."""
         fold, out = self.folds[id(eqn)], eqn.outs[0]
-        columns = self.loops.count(self.loops.kept)
-        buffers = [self.loops.add_scratch(dtype, columns) for dtype in fold.dtypes[:-1]]
-        if out in self.loops.outs and fold.dtypes[-1] == out.type.dtype:
-            return [*buffers, self.loops.outs[out]]
-        return [*buffers, self.loops.add_scratch(fold.dtypes[-1], columns)]
+        if out in self.loops.outs and fold.dtype == out.type.dtype:
+            return self.loops.outs[out]
+        return self.loops.add_scratch(fold.dtype, self.loops.count(self.loops.kept))
 
     def kept_place(self, buffer: str) -> Callable[[], tuple[str, Index]]:
         return lambda: (buffer, self.loops.offset(self.loops.kept))
@@ -87,25 +86,24 @@ class _Columns:
             index = loops.kept_index()
             stores = [(loops.outs[var], loops.layout.offset(var, index), ex.at(var, index)) for var in stored]
             stores += [(*loops.places[var](), ex.at(var, index)) for var in keeps]
-            for eqn in begun:
-                starts = self.folds[id(eqn)].start()
-                stores += [
-                    (buffer, loops.offset(loops.kept), start)
-                    for buffer, start in zip(self.accumulators[id(eqn)], starts, strict=True)
-                ]
+            column = loops.offset(loops.kept)
+            stores += [(self.accumulators[id(eqn)], column, self.folds[id(eqn)].start()) for eqn in begun]
             loops.store(stores)
         ex.homes.update({var: loops.places[var] for var in plan.kept_reloads if var in (*outs, *keeps)})
 
     def is_accumulator(self, var: Var) -> bool:
         """Whether a reduction is accumulated right in its result."""
-        return any(eqn.outs[0] is var and self.accumulators[id(eqn)][-1] == self.loops.outs[var] for eqn in self.plan.folds)
+        return any(
+            eqn.outs[0] is var and self.accumulators[id(eqn)] == self.loops.outs[var]
+            for eqn in self.plan.folds
+        )
 
     def finished(self, eqn: Eqn) -> Callable[[], str]:
-        fold, buffer = self.folds[id(eqn)], self.accumulators[id(eqn)][-1]
+        fold, buffer = self.folds[id(eqn)], self.accumulators[id(eqn)]
 
         def load() -> str:
-            acc = self.builder.load(fold.dtypes[-1], buffer, self.loops.offset(self.loops.kept), written=True)
-            return fold.result([acc])
+            acc = self.builder.load(fold.dtype, buffer, self.loops.offset(self.loops.kept), written=True)
+            return fold.result(acc)
 
         return load
 
@@ -114,7 +112,7 @@ class _Columns:
         plan, loops, ex = self.plan, self.loops, self.ex
         eqns = [eqn for eqn in plan.folds if plan.fold_level(eqn) == level]
         outs = [var for var in plan.full_outs if plan.level[var] == level]
-        keeps = [var for var in plan.reloads if plan.first_use(var) == level and var not in outs]
+        keeps = [var for var in plan.reloads if plan.level[var] == level and var not in outs]
         if not (eqns or outs or keeps):
             return
         with ExitStack() as stack:
@@ -125,13 +123,9 @@ class _Columns:
             index, column = loops.full_index(), loops.offset(loops.kept)
             stores: list[tuple[str, Index, str]] = []
             for eqn in eqns:
-                fold, buffers = self.folds[id(eqn)], self.accumulators[id(eqn)]
-                accs = [
-                    self.builder.load(dtype, buffer, column, written=True)
-                    for dtype, buffer in zip(fold.dtypes, buffers, strict=True)
-                ]
-                new = fold.step(accs, ex.operand(eqn, 0, index), loops.where[loops.reduced[-1]])
-                stores += zip(buffers, [column] * len(buffers), new, strict=True)
+                fold, buffer = self.folds[id(eqn)], self.accumulators[id(eqn)]
+                acc = self.builder.load(fold.dtype, buffer, column, written=True)
+                stores.append((buffer, column, fold.step(acc, ex.operand(eqn, 0, index))))
             stores += [(*loops.places[var](), ex.at(var, index)) for var in (*keeps, *outs)]
             loops.store(stores)
         ex.homes.update({var: loops.places[var] for var in (*keeps, *outs) if var in plan.reloads})

@@ -1,9 +1,10 @@
 """Values at an index: every equation of a kernel as a scalar expression.
 
-The one idea: ``at(var, index)`` writes what computes one element and gives its name. Elementwise operations ask for their operands
-at the same index, index maps (index_maps.py) at another, inputs are loads. A pair (value, index) is written once as long as it is
-visible, so sharing inside a kernel needs no analysis. What the kernel's loops have computed before is noted in ``homes``
-and ``finish`` (what to load it from) or simply remembered by the builder.
+The one idea: ``at(var, index)`` writes what computes one element and gives its name. Elementwise operations
+ask for their operands at the same index, index maps (index_maps.py) at another, inputs are loads. A pair
+(value, index) is written once as long as it is visible, so sharing inside a kernel needs no analysis. What
+the kernel's loops have computed before is noted in ``homes`` and ``finish`` (what to load it from) or simply
+remembered by the builder.
 """
 
 from __future__ import annotations
@@ -134,7 +135,11 @@ class Expressions:
             ]
         if eqn.prim.lower.kind == "index" and eqn.prim.lower.rule in index_maps.MOVES:
             atom = eqn.ins[0]
-            return [(atom, index_maps.MOVES[eqn.prim.lower.rule](self, eqn, index))] if isinstance(atom, Var) else []
+            return (
+                [(atom, index_maps.MOVES[eqn.prim.lower.rule](self, eqn, index))]
+                if isinstance(atom, Var)
+                else []
+            )
         return []
 
     def _compute(self, var: Var, index: tuple[Index, ...]) -> None:
@@ -171,17 +176,17 @@ class Expressions:
         operand, fold = eqn.ins[0], Fold(self.builder, eqn)
         known = self.layout.carry(eqn, 0, index)
         if not isinstance(operand, Var):
-            return fold.single(self.operand(eqn, 0, ()))
+            return fold.result(fold.contribution(self.operand(eqn, 0, ())))
         groups = self.layout.groups(operand)
         loops = [n for n, group in enumerate(groups) if group[0] in reduced_axes(eqn)]
         if not loops:
-            return fold.single(self.at(operand, known))
+            return fold.result(fold.contribution(self.at(operand, known)))
         place = list(known)
 
-        def body(variables: list[Index], accs: list[list[str]]) -> list[list[str]]:
+        def body(variables: list[Index]) -> list[str]:
             for n, variable in zip(loops, variables, strict=True):
                 place[n] = variable
-            return [fold.contribution(accs[0], self.at(operand, place), variables[-1])]
+            return [fold.contribution(self.at(operand, place))]
 
         extents = [self.layout.size(operand, groups[n]) for n in loops]
         return fold.result(fold_loops(self.builder, extents, [fold], body)[0])

@@ -1,7 +1,8 @@
 """Arithmetic on the indices of loop nests, folding what is known.
 
-The one idea: an index built here is never longer than it needs to be, so that equal accesses are equal objects (values are
-shared by index) and LLVM sees contiguous ones as such. Loop variables and sizes are never negative.
+The one idea: an index built here is never longer than it needs to be, so that equal accesses are equal
+objects (values are shared by index) and LLVM sees contiguous ones as such. Loop variables and sizes are never
+negative.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Index maps: where the operand of a moving operation is read, for each index of its result.
 
-The one idea: nothing moves in memory. A *move* reads its operand at another index; the others read at a clamped index, so that
-no load is ever out of bounds, and select.
+The one idea: nothing moves in memory. A *move* reads its operand at another index; the others read at a
+clamped index, so that no load is ever out of bounds, and select.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,9 @@ def _key(ex: Expressions, eqn: Eqn, *what: Any) -> tuple[Any, ...]:
     return (ex.positions[id(eqn)], *what)
 
 
-def _fill_in(ex: Expressions, eqn: Eqn, k: int, index: Sequence[Index], moved: Callable[[int], Index]) -> Indices:
+def _fill_in(
+    ex: Expressions, eqn: Eqn, k: int, index: Sequence[Index], moved: Callable[[int], Index]
+) -> Indices:
     """The index of operand ``k``: carried where it does not change, ``moved(axis)`` elsewhere."""
     operand = eqn.ins[k]
     if not isinstance(operand, Var):
@@ -159,7 +162,7 @@ def _concatenate(ex: Expressions, eqn: Eqn, index: Indices) -> str:
         return build.const(out.type.dtype, 0)
     starts: list[Index] = [0]
     begin = 0
-    for before, k in zip(filled, filled[1:], strict=False):
+    for before, k in pairwise(filled):
         begin += eqn.ins[before].type.shape[axis]
         starts.append(build.param(_key(ex, eqn, "begin", k), begin))
 
@@ -175,7 +178,11 @@ def _concatenate(ex: Expressions, eqn: Eqn, index: Indices) -> str:
         if n < len(starts) - 1:
             place = ix.minimum(place, _last(ex, eqn, filled[n], axis))
         x = read_operand(n, place)
-        result = x if result is None else build.op(out.type.dtype, "select", build.compare("ge", i, start), x, result)
+        result = (
+            x
+            if result is None
+            else build.op(out.type.dtype, "select", build.compare("ge", i, start), x, result)
+        )
     assert result is not None
     return result
 
@@ -183,7 +190,9 @@ def _concatenate(ex: Expressions, eqn: Eqn, index: Indices) -> str:
 def _as_position(ex: Expressions, name: str) -> str:
     """An integer value as int64; what uint64 has above is as good as the largest."""
     if ex.builder.dtype(name) == np.uint64:
-        name = ex.builder.op(np.dtype(np.uint64), "min", name, ex.builder.const(np.dtype(np.uint64), np.iinfo(np.int64).max))
+        name = ex.builder.op(
+            np.dtype(np.uint64), "min", name, ex.builder.const(np.dtype(np.uint64), np.iinfo(np.int64).max)
+        )
     return ex.builder.cast(name, INT64)
 
 

@@ -1,8 +1,9 @@
 """Which axes of a kernel are one loop.
 
-The one idea: two neighbouring axes make a *joint*; an equation links the joints of its operands and result where it
-carries both axes side by side, and breaks those whose axes it treats apart. What is not broken is collapsed:
-all neighbouring axes with a sound joint are one *group*, with one index. This is decided by the equations alone, never by sizes.
+The one idea: two neighbouring axes make a *joint*; an equation links the joints of its operands and result
+where it carries both axes side by side, and breaks those whose axes it treats apart. What is not broken is
+collapsed: all neighbouring axes with a sound joint are one *group*, with one index. This is decided by the
+equations alone, never by sizes.
 
 Index tuples have one index a group. Axes of size 1 belong to no group.
 """
@@ -10,6 +11,7 @@ Index tuples have one index a group. Axes of size 1 belong to no group.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -52,7 +54,9 @@ class Layout:
         self._broken: set[int] = set()
         for var in (*graph.ins, *(var for eqn in graph.eqns for var in eqn.outs)):
             self._first[var] = len(self._parent)
-            self._parent.extend(range(len(self._parent), len(self._parent) + max(len(wide_axes(var.type.shape)) - 1, 0)))
+            self._parent.extend(
+                range(len(self._parent), len(self._parent) + max(len(wide_axes(var.type.shape)) - 1, 0))
+            )
         for eqn in graph.eqns:
             self._link(eqn)
         for var, place in values:
@@ -108,7 +112,9 @@ class Layout:
         assert isinstance(operand, Var)
         result: list[Index] = []
         for ins, outs in self._reshape_runs(operand, out):
-            source = [(group, i) for group, i in zip(self.groups(out), index, strict=True) if group[0] in outs]
+            source = [
+                (group, i) for group, i in zip(self.groups(out), index, strict=True) if group[0] in outs
+            ]
             target = [group for group in self.groups(operand) if group[0] in ins]
             if len(source) == len(target) == 1:
                 result.append(source[0][1])
@@ -187,8 +193,11 @@ class Layout:
         if rule == "pad" and k == 1:
             return
         position = {axis: j for j, axis in enumerate(outer)}
-        to = [None if axis is MOVED or axis == UNIT else position[axis] for axis in [carried(eqn, k)[a] for a in inner]]
-        for j, (p, q) in enumerate(zip(to, to[1:], strict=False)):
+        to = [
+            None if axis is MOVED or axis == UNIT else position[axis]
+            for axis in [carried(eqn, k)[a] for a in inner]
+        ]
+        for j, (p, q) in enumerate(pairwise(to)):
             if p is None and q is None and is_reduction(eqn):
                 continue  # both are folded
             if p is not None and q == p + 1:
@@ -213,10 +222,8 @@ class Layout:
         axes, wide = wide_axes(frame.type.shape), wide_axes(var.type.shape)
         for own, axis in zip(wide, place, strict=True):
             self.classes.unite_axes(frame, axes[axis], var, own)
-        for j, (a, b) in enumerate(zip(place, place[1:], strict=False)):
+        for j, (a, b) in enumerate(pairwise(place)):
             if b == a + 1:
                 self._unite(self._first[frame] + a, self._first[var] + j)
             else:
                 self._break(self._first[var] + j)
-
-

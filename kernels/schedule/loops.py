@@ -19,7 +19,9 @@ from weft.kernels.schedule.plan import Plan
 class Loops:
     """The state of the loops being written: the plan, its groups of axes, and the index along each."""
 
-    def __init__(self, plan: Plan, builder: NestBuilder, layout: Layout, ex: Expressions, outs: dict[Var, str]) -> None:
+    def __init__(
+        self, plan: Plan, builder: NestBuilder, layout: Layout, ex: Expressions, outs: dict[Var, str]
+    ) -> None:
         self.plan, self.builder, self.layout, self.ex, self.outs = plan, builder, layout, ex, outs
         self.groups: tuple[Group, ...] = layout.groups(plan.frame)
         wide = [axis for group in self.groups for axis in group]
@@ -27,7 +29,9 @@ class Loops:
         self.reduced = [n for n, group in enumerate(self.groups) if group[0] in reduced_axes]
         self.kept = [n for n in range(len(self.groups)) if n not in self.reduced]
         self.where: dict[int, Index] = {}
-        self.places: dict[Var, Callable[[], tuple[str, Index]]] = {}  # where values on the whole space are stored
+        self.places: dict[
+            Var, Callable[[], tuple[str, Index]]
+        ] = {}  # where values on the whole space are stored
         for var in plan.full_outs:
             self.places[var] = self._place_in(outs[var])
         for var, out in plan.reloads.items():

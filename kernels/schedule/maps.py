@@ -1,17 +1,18 @@
 """Kernels that reduce nothing: a loop over every group of axes.
 
-The one idea: the innermost loop shall read without bounds. Where a pad or a concatenation changes that axis, the loop is cut
-into *zones* in each of which all indices are known to be inside: the operands of a concatenation, the inside of all pads.
-Only the borders are left to clamped loads and selects, which do not become vector loads. Borders are expressions of the
-parameters, so nothing depends on sizes.
+The one idea: the innermost loop shall read without bounds. Where a pad or a concatenation changes that axis,
+the loop is cut into *zones* in each of which all indices are known to be inside: the operands of a
+concatenation, the inside of all pads. Only the borders are left to clamped loads and selects, which do not
+become vector loads. Borders are expressions of the parameters, so nothing depends on sizes.
 
-What there is to decide is found by a rehearsal: the body is written once and thrown away, while index_maps.py notes the bounds
-that it meets.
+What there is to decide is found by a rehearsal: the body is written once and thrown away, while index_maps.py
+notes the bounds that it meets.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from itertools import pairwise
 
 from weft.ir.loops.nest import Index
 from weft.kernels.schedule import index as ix
@@ -45,7 +46,10 @@ def write_map(loops: Loops) -> None:
 
 def _write_body(loops: Loops) -> None:
     index = loops.kept_index()
-    values = [(loops.outs[var], loops.layout.offset(var, index), loops.ex.at(var, index)) for var in loops.plan.kept_outs]
+    values = [
+        (loops.outs[var], loops.layout.offset(var, index), loops.ex.at(var, index))
+        for var in loops.plan.kept_outs
+    ]
     loops.store(values)
 
 
@@ -55,7 +59,7 @@ def _write_zone(loops: Loops, begin: Index, end: Index, known: Bounds) -> None:
     if found.joins and not known.operands and len(found.joins[0].starts) < _MOST_ZONES:
         join = found.joins[0]
         borders = [begin, *(ix.minimum(ix.maximum(start, begin), end) for start in join.starts), end]
-        for k, (low, high) in enumerate(zip(borders, borders[1:], strict=False)):
+        for k, (low, high) in enumerate(pairwise(borders)):
             _write_zone(loops, low, high, known.choose(join.key, k))
         return
     if not found.pads:
@@ -78,12 +82,13 @@ def _rehearse(loops: Loops, begin: Index, end: Index, known: Bounds) -> Bounds:
 
 
 def _write_loop(loops: Loops, begin: Index, end: Index, known: Bounds) -> Bounds:
-    kind = "vector"
-    with loops.builder.loop(ix.sub(end, begin), kind) as (variable, _):
+    with loops.builder.loop(ix.sub(end, begin), "vector") as (variable, _):
         return _write_at(loops, ix.add(begin, variable), known)
 
 
-def _write_borders(loops: Loops, left: tuple[Index, Index], right: tuple[Index, Index], known: Bounds) -> None:
+def _write_borders(
+    loops: Loops, left: tuple[Index, Index], right: tuple[Index, Index], known: Bounds
+) -> None:
     """Both borders, by one body: side 0 is from ``left[0]`` to ``left[1]``, side 1 likewise."""
     width, other = ix.sub(left[1], left[0]), ix.sub(right[1], right[0])
     with loops.builder.loop(2, "sequential") as (side, _):

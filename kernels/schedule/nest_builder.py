@@ -1,10 +1,11 @@
 """Writes a loop nest statement by statement, each in the outermost loop where its operands are known.
 
-The one idea: a statement has a depth, that of its deepest operand, and goes to the body open at that depth; an equal statement
-is not written twice. So what does not change in a loop stands before it without any pass to move it there.
+The one idea: a statement has a depth, that of its deepest operand, and goes to the body open at that depth;
+an equal statement is not written twice. So what does not change in a loop stands before it without any pass
+to move it there.
 
-Run-time parameters have keys that say what they *are* (the size of an axis, the start of a slice). Equal keys are one
-parameter; equal numbers are not. That makes nests generic in their sizes.
+Run-time parameters have keys that say what they *are* (the size of an axis, the start of a slice). Equal keys
+are one parameter; equal numbers are not. That makes nests generic in their sizes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from weft.ir.loops.nest import (
 from weft.ir.types import BOOL, INT64
 from weft.kernels.schedule.index import names_in
 
-_COMMON = {0.0, *(sign * 2.0**k for k in range(-4, 5) for sign in (1, -1)), float("inf"), float("-inf")}
+_COMMON = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, float("inf"), float("-inf")}
 
 
 class _Body:
@@ -102,15 +103,15 @@ class NestBuilder:
         return self._bind("c", Const, (dtype, bits), 0)
 
     def literal(self, key: Hashable, value: np.generic) -> str:
-        """A scalar of the program: a constant where it is a small power of two or the like, else a parameter."""
+        """A scalar of the program: a constant where code gains by knowing it, else a parameter: it may be a length."""
         dtype = value.dtype
         number = complex(value)
         if dtype == BOOL or number != number or (number.real in _COMMON and number.imag in _COMMON):
             return self.const(dtype, value)
         words = np.zeros(max(dtype.itemsize, 8) // 8, np.int64)
         words.view(np.uint8)[: dtype.itemsize] = np.frombuffer(value.tobytes(), np.uint8)
-        first, *rest = [self.param((key, word), int(bits)) for word, bits in enumerate(words)]
-        return self._bind("c", ParamValue, (dtype, first.k), 0)
+        params = [self.param((key, word), int(bits)) for word, bits in enumerate(words)]
+        return self._bind("c", ParamValue, (dtype, params[0].k), 0)
 
     def index_value(self, index: Index) -> str:
         """An index as an int64 value."""
@@ -150,7 +151,9 @@ class NestBuilder:
         Gives the loop variable and the names of the accumulators.
         """
         depth = len(self._bodies)
-        accumulators = tuple(Accumulator(self._name("a", dtype, depth), dtype, op, init) for dtype, op, init in carries)
+        accumulators = tuple(
+            Accumulator(self._name("a", dtype, depth), dtype, op, init) for dtype, op, init in carries
+        )
         var = self._name("i", INT64, depth)
         body = _Body()
         self._bodies.append(body)
@@ -181,7 +184,9 @@ class NestBuilder:
     def _depth(self, names: Sequence[str]) -> int:
         return max([self._depths[name] for name in names], default=0)
 
-    def _bind(self, letter: str, kind: Any, fields: tuple[Any, ...], depth: int, *, share: bool = True) -> str:
+    def _bind(
+        self, letter: str, kind: Any, fields: tuple[Any, ...], depth: int, *, share: bool = True
+    ) -> str:
         """Write a statement that binds a name, unless the same one is visible."""
         body = self._bodies[depth]
         key = (kind, *fields)

@@ -1,9 +1,9 @@
-"""The plan of a kernel: its space, what is computed in which pass over the reduced axes, and what is kept for a later pass.
+"""The plan of a kernel: its space, what each pass over the reduced axes computes, what is kept for a later one.
 
-The one idea: the *level* of a value is the number of reductions that must have ended before it can be computed. The kernel makes
-one pass over the reduced axes for each level: it folds the reductions and stores the results whose operands have that
-level. A costly value that a later pass wants again is kept in memory: in the result it is stored to anyway, in a result
-which is written only later, or (rows) in a scratch row.
+The one idea: the *level* of a value is the number of reductions that must have ended before it can be
+computed. The kernel makes one pass over the reduced axes for each level: it folds the reductions and stores
+the results whose operands have that level. A costly value that a later pass wants again is kept in memory: in
+the result it is stored to anyway, in a result which is written only later, or (rows) in a scratch row.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ class Plan:
     level: dict[Var, int] = field(default_factory=dict)
     full_outs: list[Var] = field(default_factory=list)
     kept_outs: list[Var] = field(default_factory=list)
-    reloads: dict[Var, Var | None] = field(default_factory=dict)  # kept for later: in the buffer of a result, or in scratch
-    kept_reloads: list[Var] = field(default_factory=list)  # columns: values on the kept axes which the passes load
+    reloads: dict[Var, Var | None] = field(
+        default_factory=dict
+    )  # kept for later: in the buffer of a result, or in scratch
+    kept_reloads: list[Var] = field(
+        default_factory=list
+    )  # columns: values on the kept axes which the passes load
 
     @property
     def last(self) -> int:
@@ -49,10 +53,6 @@ class Plan:
         """The pass in which a reduction is folded."""
         operand = eqn.ins[0]
         return self.level[operand] if isinstance(operand, Var) else 0
-
-    def first_use(self, var: Var) -> int:
-        """The pass in which a reloaded value is computed."""
-        return self.level[var]
 
     def placed(self) -> list[tuple[Var, tuple[int, ...]]]:
         """All values whose place in the space is given, with it."""
@@ -73,7 +73,11 @@ def make_plan(graph: Graph) -> Plan:
         frame = folds[-1].ins[0]
         assert isinstance(frame, Var)
         reduced = _wide_reduced(folds[-1])
-        folds = [eqn for eqn in folds if _wide_reduced(eqn) == reduced and _same_sizes(eqn.ins[0].type.shape, frame.type.shape)]
+        folds = [
+            eqn
+            for eqn in folds
+            if _wide_reduced(eqn) == reduced and _same_sizes(eqn.ins[0].type.shape, frame.type.shape)
+        ]
     else:
         frame, reduced = results[0], ()
     space = wide_axes(frame.type.shape)
@@ -88,7 +92,9 @@ def make_plan(graph: Graph) -> Plan:
         elif own == sizes:
             (plan.full_outs if reduced else plan.kept_outs).append(var)
         else:
-            raise InternalError(f"a kernel over {sizes} reducing axes {reduced} has a result {var.type} that its loops do not make.")
+            raise InternalError(
+                f"a kernel over {sizes} that reduces {reduced} has a result {var.type}: fuse makes no such kernel."
+            )
     _find_reloads(plan)
     return plan
 
@@ -144,7 +150,8 @@ def _find_reloads(plan: Plan) -> None:
                     wanted.setdefault(atom, set()).update(wanted[var])
                     to = carried(eqn, k)
                     places.setdefault(atom, set()).update(
-                        tuple([MOVED if t is MOVED else UNIT if t == UNIT else at[t] for t in to]) for at in places[var]
+                        tuple([MOVED if t is MOVED else UNIT if t == UNIT else at[t] for t in to])
+                        for at in places[var]
                     )
 
 

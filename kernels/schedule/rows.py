@@ -1,7 +1,7 @@
 """Kernels whose accumulators are scalars: reductions of rows or of everything, and chains of them.
 
-The one idea: a loop over the rows, and inside one loop along the row for each level of the plan, with what is computed
-once a row between them. A reduction of everything is the case of a single row.
+The one idea: a loop over the rows, and inside one loop along the row for each level of the plan, with what is
+computed once a row between them. A reduction of everything is the case of a single row.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def _open_blocks(loops: Loops, stack: ExitStack) -> Index:
     per_block = builder.param("rows in a block", height)
     block, _ = stack.enter_context(builder.loop(builder.param("blocks", loops.extent), "parallel"))
     first = ix.mul(block, per_block)
-    row, _ = stack.enter_context(builder.loop(ix.minimum(per_block, ix.sub(loops.size(n), first)), "sequential"))
+    row, _ = stack.enter_context(
+        builder.loop(ix.minimum(per_block, ix.sub(loops.size(n), first)), "sequential")
+    )
     loops.where[n] = ix.add(first, row)
     return block
 
@@ -69,23 +71,23 @@ def _write_row(loops: Loops) -> None:
         loops.store([(loops.outs[var], layout.offset(var, loops.kept_index()), name) for var, name in kept])
         eqns = [eqn for eqn in plan.folds if plan.fold_level(eqn) == level]
         outs = [var for var in plan.full_outs if plan.level[var] == level]
-        keeps = [var for var in plan.reloads if plan.first_use(var) == level and var not in outs]
+        keeps = [var for var in plan.reloads if plan.level[var] == level and var not in outs]
         if not (eqns or outs or keeps):
             continue
         folds = [Fold(builder, eqn) for eqn in eqns]
 
-        def body(variables: list[Index], accs: list[list[str]]) -> list[list[str]]:
+        def body(variables: list[Index]) -> list[str]:
             loops.where.update(zip(loops.reduced, variables, strict=True))
             index = loops.full_index()
             values = [
-                fold.contribution(own, ex.operand(eqn, 0, index), variables[-1])
-                for fold, eqn, own in zip(folds, eqns, accs, strict=True)  # noqa: B023
+                fold.contribution(ex.operand(eqn, 0, index))
+                for fold, eqn in zip(folds, eqns, strict=True)  # noqa: B023
             ]
             stores = [(*loops.places[var](), ex.at(var, index)) for var in (*keeps, *outs)]  # noqa: B023
             loops.store(stores)
             return values
 
         results = fold_loops(builder, [loops.size(n) for n in loops.reduced], folds, body)
-        for eqn, fold, accs in zip(eqns, folds, results, strict=True):
-            builder.remember((eqn.outs[0], loops.kept_index()), fold.result(accs))
+        for eqn, fold, acc in zip(eqns, folds, results, strict=True):
+            builder.remember((eqn.outs[0], loops.kept_index()), fold.result(acc))
         ex.homes.update({var: loops.places[var] for var in (*keeps, *outs) if var in plan.reloads})

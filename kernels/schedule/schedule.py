@@ -1,8 +1,9 @@
 """Scheduling: a kernel of a fused graph becomes a loop nest.
 
 The one idea: three questions. What is one loop (layout.py)? What is computed in which pass over the reduced
-axes (plan.py)? Are there no accumulators (maps.py), are they scalars (rows.py) or vectors (columns.py)? The values themselves are written by
-expressions.py. None of the answers depends on sizes, but for those that are 0 or 1: a nest serves all shapes.
+axes (plan.py)? Are there no accumulators (maps.py), are they scalars (rows.py) or vectors (columns.py)? The
+values themselves are written by expressions.py. None of the answers depends on sizes, but for those that are
+0 or 1: a nest serves all shapes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from weft.kernels.schedule.loops import Loops
 from weft.kernels.schedule.maps import write_map
 from weft.kernels.schedule.nest_builder import NestBuilder
 from weft.kernels.schedule.plan import make_plan
+from weft.kernels.schedule.positions import expand_positions
 from weft.kernels.schedule.rows import write_rows
 
 
@@ -41,7 +43,7 @@ class Scheduled:
 def schedule(kernel: Eqn | Graph) -> Scheduled:
     """Write the loops of a `kernel` equation, or of the graph in one."""
     graph: Graph = kernel.params["graph"] if isinstance(kernel, Eqn) else kernel
-    graph = _with_own_results(graph)
+    graph = _with_own_results(expand_positions(graph))
     builder = NestBuilder()
     plan = make_plan(graph)
     layout = Layout(graph, builder, plan.frame, plan.placed())

@@ -1,8 +1,8 @@
-"""Axes: which axis of an operand goes, unchanged, to which axis of the result, and which axes of a program are thereby the same.
+"""Axes: which axis of an operand is which axis of the result, and which axes of a program are thereby the same.
 
-The one idea: two axes are the same because an equation says so, never because their sizes happen to be equal. So a
-program fuses the same way, and its kernels are the same code, at all its shapes. Axes of size 1 are the exception that
-broadcasting makes: they are no axes at all, and are left out of every space.
+The one idea: two axes are the same because an equation says so, never because their sizes happen to be equal.
+So a program fuses the same way, and its kernels are the same code, at all its shapes. Axes of size 1 are the
+exception that broadcasting makes: they are no axes at all, and are left out of every space.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ def _carried(eqn: Eqn, k: int, shape: tuple[int, ...]) -> Sequence[int | None]:
         case "concatenate":
             return [MOVED if axis == params["axis"] else axis for axis in every]
         case "dynamic_slice":
-            return [axis if size == n else MOVED for axis, (size, n) in enumerate(zip(params["sizes"], shape, strict=True))]
+            return [
+                axis if size == n else MOVED
+                for axis, (size, n) in enumerate(zip(params["sizes"], shape, strict=True))
+            ]
         case "gather":
             if k > 0:
                 return every

@@ -1,12 +1,14 @@
 """Which stored values are computed by one kernel.
 
-The one idea: a kernel runs over one space of axes, some of which it may reduce. A value joins a kernel when it lives in that
-space (on all axes, or on those that are kept) and reads what the kernel itself computes at the same index only; then it is one
-more statement of the same loops. Spaces are classes of axes (axes.py), so equal means equal by construction.
+The one idea: a kernel runs over one space of axes, some of which it may reduce. A value joins a kernel when
+it lives in that space (on all axes, or on those that are kept) and reads what the kernel itself computes at
+the same index only; then it is one more statement of the same loops. Spaces are classes of axes (axes.py), so
+equal means equal by construction.
 
-Kernels, library and host operations are *units*, nodes of an acyclic graph. Joining would close a cycle when another operand
-of the value depends on the kernel. Each unit has the set of all units it depends on, as a bit set; joining widens
-the sets of the units behind the kernel only by what is new, so in practice the whole is linear.
+Kernels, library and host operations are *units*, nodes of an acyclic graph. Joining would close a cycle when
+another operand of the value depends on the kernel. Each unit has the set of all units it depends on, as a bit
+set; joining widens the sets of the units behind the kernel only by what is new, so in practice the whole is
+linear.
 """
 
 from __future__ import annotations
@@ -93,7 +95,9 @@ class _Clusters:
     def run(self) -> list[Unit]:
         for position, eqn in enumerate(self.graph.eqns):
             if not any(var in self.stored.closure for var in eqn.outs):
-                self.add_unit(Unit(len(self.units), position, eqn=eqn), [a for a in eqn.ins if isinstance(a, Var)])
+                self.add_unit(
+                    Unit(len(self.units), position, eqn=eqn), [a for a in eqn.ins if isinstance(a, Var)]
+                )
                 continue
             for var in eqn.outs:
                 if var in self.stored.values:
@@ -130,7 +134,9 @@ class _Clusters:
         number: list[int | None] = [UNIT] * frame.type.ndim
         for i, axis in enumerate(wide):
             number[axis] = i
-        reduced = tuple(number[a] for a in reduced_axes(eqn) if number[a] != UNIT) if is_reduction(eqn) else ()
+        reduced = (
+            tuple(number[a] for a in reduced_axes(eqn) if number[a] != UNIT) if is_reduction(eqn) else ()
+        )
         space = tuple([self.classes.of(frame, axis) for axis in wide]) if isinstance(frame, Var) else ()
         node = Node(var, position, space, reduced, self.stored.closure[var], {})
         seen: set[tuple[Var, tuple[int | None, ...]]] = set()
@@ -187,14 +193,21 @@ class _Clusters:
         reads_unit = any(var in unit.places for var in node.reads)
         if unit.reduced and not node.reduced and node.space == kept and reads_unit:
             return self.join_at(unit, node, unit.kept)
-        if node.reduced and not unit.reduced and unit.space == tuple(node.space[a] for a in node.kept) and reads_unit:
+        if (
+            node.reduced
+            and not unit.reduced
+            and unit.space == tuple(node.space[a] for a in node.kept)
+            and reads_unit
+        ):
             return self.lift(unit, node)
         return False
 
     def join_at(self, unit: Unit, node: Node, place: Place) -> bool:
         for var, reads in node.reads.items():
             at = unit.places.get(var)
-            if at is not None and any(read is None or tuple([place[a] for a in read]) != at for read in reads):
+            if at is not None and any(
+                read is None or tuple([place[a] for a in read]) != at for read in reads
+            ):
                 return False
         self.add_node(unit, node, place)
         return True

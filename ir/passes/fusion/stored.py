@@ -1,12 +1,12 @@
 """Which values of a program are stored, and which are computed where they are read.
 
-The one idea: a value that is not stored is an expression of its index, so it can be read anywhere at the price of computing it
-there. Values that cross to a library or host operation, results of the program and reductions are stored; so is a value that
-is costly and read at several places. Storing is a decision about meaning only: where all readers end up in the kernel
-that computes the value, it never reaches memory.
+The one idea: a value that is not stored is an expression of its index, so it can be read anywhere at the
+price of computing it there. Values that cross to a library or host operation, results of the program and
+reductions are stored; so is a value that is costly and read at several places. Storing is a decision about
+meaning only: where all readers end up in the kernel that computes the value, it never reaches memory.
 
-The closure of a value is the set of equations that computing it from stored values takes: a bit set over the equations,
-so that its size and cost are exact and cheap to know, however the values are shared.
+The closure of a value is the set of equations that computing it from stored values takes: a bit set over the
+equations, so that its size and cost are exact and cheap to know, however the values are shared.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ def _find_repeated(graph: Graph, readers: dict[Var, list[Eqn]]) -> set[Var]:
     for eqn in reversed(graph.eqns):
         for var in eqn.outs:
             reads = readers.get(var, ())
-            if len(reads) > 1 or any(_repeats(reader, var) or _passes_on(reader, repeated) for reader in reads):
+            if len(reads) > 1 or any(
+                _repeats(reader, var) or _passes_on(reader, repeated) for reader in reads
+            ):
                 repeated.add(var)
     return repeated
 
