@@ -284,7 +284,7 @@ class Rewriter(GraphBuilder):
         """What a rewrite's function gets for an atom."""
         return atom.value if isinstance(atom, Literal) else Value(self, atom)
 
-    def uniform(self, atom: Atom) -> np.generic | None:
+    def uniform(self, atom: Atom) -> Any:
         """The scalar that ``atom`` is, or repeats; ``None`` where it is not known to be one."""
         if isinstance(atom, Literal):
             return atom.value
@@ -292,7 +292,7 @@ class Rewriter(GraphBuilder):
         if eqn is None:
             return None
         if eqn.prim.name == "full":
-            return np.asarray(eqn.params["value"]).astype(atom.type.dtype)[()]  # type: ignore[no-any-return]
+            return np.asarray(eqn.params["value"]).astype(atom.type.dtype)[()]
         if eqn.prim.name == "broadcast" and isinstance(eqn.ins[0], Literal):
             return eqn.ins[0].value
         return None
@@ -303,6 +303,7 @@ class Rewriter(GraphBuilder):
 
         atom = self.atom(value)
         if atom.type == type:
+            return value
         if isinstance(atom, Literal) and atom.type.dtype == type.dtype:
             return full(type.shape, atom.value.item(), type.dtype)
         return None

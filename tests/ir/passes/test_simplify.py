@@ -20,9 +20,6 @@ INPUTS = dict(zip("abcdef", "aimzhn", strict=True))  # canonical names to those 
         ("b: bool[2,3] = mul m True:bool\nreturn b", "return m"),
         ("b: f64[2,3] = mul a -1.0:f64\nreturn b", "g: f64[2,3] = neg a\nreturn g"),
         ("b: f64[2,3] = div a 1.0:f64\nreturn b", "return a"),
-        ("b: f64[2,3] = div a 8.0:f64\nreturn b", "g: f64[2,3] = mul a 0.125:f64\nreturn g"),
-        ("b: f64[2,3] = div a -0.5:f64\nreturn b", "g: f64[2,3] = mul a -2.0:f64\nreturn g"),
-        ("b: bf16[3] = div n 2.0:bf16\nreturn b", "g: bf16[3] = mul n 0.5:bf16\nreturn g"),
         ("b: f64[2,3] = sub a 0.0:f64\nreturn b", "return a"),
         ("b: c128[2,3] = sub z (0.0,0.0):c128\nreturn b", "return z"),
         ("b: f64[2,3] = add a -0.0:f64\nreturn b", "return a"),
@@ -105,9 +102,7 @@ def test_rules(equations: str, result: str) -> None:
         "f64[2,3] = sub 0.0:f64 a",  # 0.0 - 0.0 is 0.0, not -0.0
         "f64[2,3] = div a a",
         "f64[2,3] = div a 3.0:f64",  # 1/3 is rounded
-        "f64[2,3] = div a inf:f64",
-        "f64[2,3] = div a 5e-324:f64",  # its reciprocal overflows
-        "f64[2,3] = div a 8.98846567431158e+307:f64",  # its reciprocal is subnormal
+        "f64[2,3] = div a 8.0:f64",  # exact, but the graph would depend on the lengths of axes
         "c128[2,3] = mul z (1.0,0.0):c128",  # inf * 0 in the imaginary part
         "c128[2,3] = add z (0.0,0.0):c128",
         "c128[2,3] = div z (2.0,0.0):c128",
