@@ -8,7 +8,8 @@ when it has its row. record.py says what a row is.
 from __future__ import annotations
 
 import tests.op_rows.arrays
-import tests.op_rows.elementwise  # noqa: F401  entering its rows is all it does
+import tests.op_rows.elementwise
+import tests.op_rows.linear  # noqa: F401  entering their rows is all that these do
 from tests.op_rows.record import TABLE, TOLERANCE, OpRecord
 from tests.op_rows.structured import COLLECTIVES
 
