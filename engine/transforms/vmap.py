@@ -125,7 +125,7 @@ def vmap(
             raise ArgumentError(
                 f"vmap of {name}: out_axes={out_axes} does not match the result: {error}"
             ) from None
-        results = [_place(name, x, a, w, axis) for x, a, w in zip(outs, found_axes, wanted, strict=True)]
+        results = [_place(name, x, a, w, size) for x, a, w in zip(outs, found_axes, wanted, strict=True)]
         return tree.unflatten(traced.out_tree, [wrap_value(x) for x in results])
 
     return batched

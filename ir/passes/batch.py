@@ -6,8 +6,9 @@ Values that do not depend on the batch keep no axis, so that work common to all 
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from weft.ir.builder import at_source, bind_all, build, read
 from weft.ir.graph import Graph, Literal, Var, sub_graphs
@@ -15,22 +16,37 @@ from weft.ir.primitive import NOT_MAPPED
 from weft.ir.rules import to_front
 
 
-class Axis(int):
-    """The size of the batch axis, with the name that collectives call it by."""
+class Axis(NamedTuple):
+    """The batch axis: its length, and the name that collectives call it by."""
 
-    name: Hashable
+    size: int
+    name: Hashable = None
 
-    def __new__(cls, size: int, name: Hashable = None) -> Axis:
-        """An axis of ``size`` examples."""
-        axis = super().__new__(cls, size)
-        axis.name = name
-        return axis
+
+class _Scope(threading.local):
+    """The name of the axis that a thread is batching over, for rules that batch the graphs they carry."""
+
+    def __init__(self) -> None:
+        self.name: Hashable = None
+
+
+_scope = _Scope()
 
 
 def batch_values(
     graph: Graph, args: Sequence[Any], axes: Sequence[int | None], axis: Axis
 ) -> tuple[list[Any], list[int | None]]:
     """Run ``graph`` on batched values: its outputs and their batch axes."""
+    outer, _scope.name = _scope.name, axis.name
+    try:
+        return _run(graph, args, axes, axis)
+    finally:
+        _scope.name = outer
+
+
+def _run(
+    graph: Graph, args: Sequence[Any], axes: Sequence[int | None], axis: Axis
+) -> tuple[list[Any], list[int | None]]:
     env: dict[Var, Any] = dict(zip(graph.ins, args, strict=True))
     mapped: dict[Var, int | None] = dict(zip(graph.ins, axes, strict=True))
 
@@ -43,31 +59,31 @@ def batch_values(
         own = named and eqn.prim.lower.kind == "collective" and eqn.params["axis_name"] == axis.name
         with at_source(eqn.source):
             if own:
-                outs, out_axes = eqn.prim.lower.rule(eqn.prim, values, value_axes, axis, eqn.params)
+                outs, out_axes = eqn.prim.lower.rule(eqn.prim, values, value_axes, axis.size, eqn.params)
             elif all(a is NOT_MAPPED for a in value_axes) and not (
                 named and any(True for _ in sub_graphs(eqn))
             ):
                 outs = bind_all(eqn.prim, values, dict(eqn.params))
                 out_axes = (NOT_MAPPED,) * len(outs)
             else:
-                outs, out_axes = eqn.prim.batch(eqn.prim, values, value_axes, axis, eqn.params)
+                outs, out_axes = eqn.prim.batch(eqn.prim, values, value_axes, axis.size, eqn.params)
         env.update(zip(eqn.outs, outs, strict=True))
         mapped.update(zip(eqn.outs, out_axes, strict=True))
     return [read(env, a) for a in graph.outs], [axis_of(a) for a in graph.outs]
 
 
 def batch(
-    graph: Graph, axes: Sequence[int | None], axis: int, *, to_axis_0: bool = False
+    graph: Graph, axes: Sequence[int | None], size: int, *, to_axis_0: bool = False
 ) -> tuple[Graph, tuple[int | None, ...]]:
     """The batched graph and the batch axes of its outputs.
 
     Args:
         graph: the program of one example.
         axes: for each input, where its batch axis is, or ``NOT_MAPPED``.
-        axis: the number of examples (an `Axis` where it has a name).
+        size: the number of examples.
         to_axis_0: give every output the batch axis, in front.
     """
-    return _batch(graph, tuple(axes), int(axis), getattr(axis, "name", None), to_axis_0)
+    return _batch(graph, tuple(axes), size, _scope.name, to_axis_0)
 
 
 @functools.lru_cache(maxsize=512)
@@ -80,7 +96,7 @@ def _batch(
     def fun(*args: Any) -> list[Any]:
         outs, out_axes = batch_values(graph, args, axes, axis)
         if to_axis_0:
-            outs = [to_front(x, a, axis) for x, a in zip(outs, out_axes, strict=True)]
+            outs = [to_front(x, a, size) for x, a in zip(outs, out_axes, strict=True)]
             out_axes = [0] * len(outs)
         found.extend(out_axes)
         return outs
