@@ -15,11 +15,12 @@ from weft.ir.graph import Graph
 from weft.ir.interpret import evaluate
 from weft.ir.ops.half import widened
 from weft.ir.parser import parse_graph
-from weft.ir.passes.batch import Axis, batch
+from weft.ir.passes.batch import Axis, batch, batch_values
 from weft.ir.passes.jvp import jvp
 from weft.ir.passes.transpose import transpose
 from weft.ir.primitive import REGISTRY, scalar
 from weft.ir.printer import print_graph
+from weft.ir.rules import to_front
 from weft.ir.types import ArrayType, is_inexact
 from weft.ir.verify import verify
 
@@ -224,6 +225,17 @@ def _one_example(record: OpRecord, x: np.ndarray) -> Graph:
     return build(lambda v: [record.fun(v, len(x))], [ArrayType(x.shape[1:], x.dtype)])
 
 
+def _over_its_axis(graph: Graph, axis: int, size: int) -> Graph:
+    """The graph batched over the axis "i"."""
+    (type,) = graph.in_types
+
+    def fun(v: Any) -> list[Any]:
+        (out,), (out_axis,) = batch_values(graph, [v], [axis], Axis(size, "i"))
+        return [to_front(out, out_axis, size)]
+
+    return build(fun, [type.with_shape((*type.shape[:axis], size, *type.shape[axis:]))])
+
+
 @cases(COLLECTIVES)
 def test_collective_over_its_axis(record: OpRecord, dtype: np.dtype) -> None:
     for (x,) in record.operands(dtype):
@@ -231,7 +243,7 @@ def test_collective_over_its_axis(record: OpRecord, dtype: np.dtype) -> None:
         verify(graph)
         assert record.name in {eqn.prim.name for eqn in graph.eqns}
         assert parse_graph(print_graph(graph)) == graph
-        batched, _ = batch(graph, (0,), Axis(len(x), "i"), to_axis_0=True)
+        batched = _over_its_axis(graph, 0, len(x))
         verify(batched)
         assert_close(evaluate(batched, x)[0], record.reference(x))
         if is_inexact(dtype):
@@ -244,7 +256,7 @@ def test_collective_beside_another_axis(record: OpRecord, dtype: np.dtype) -> No
     for (x,) in record.operands(dtype):
         stacked = np.stack([x, 2 * x])
         inner, _ = batch(_one_example(record, x), (0,), 2, to_axis_0=True)
-        both, _ = batch(inner, (1,), Axis(len(x), "i"), to_axis_0=True)
+        both = _over_its_axis(inner, 1, len(x))
         verify(both)
         expected = np.stack([record.reference(y) for y in stacked], 1)
         assert_close(evaluate(both, stacked)[0], expected)
