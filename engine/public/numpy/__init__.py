@@ -9,21 +9,20 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import numpy as _np
-
 from weft.engine.array import Array
-from weft.numpy import creation, dtypes, elementwise, products, reductions, ufuncs
-from weft.numpy import shape as _shape
-from weft.numpy.creation import *
-from weft.numpy.dtypes import *
-from weft.numpy.elementwise import *
-from weft.numpy.products import *
-from weft.numpy.reductions import *
-from weft.numpy.shape import *
-from weft.numpy.ufuncs import *
+from weft.numpy import creation, dtypes, elementwise, products, reductions, shapes, ufuncs
+from weft.numpy.creation import *  # noqa: F403
+from weft.numpy.dtypes import *  # noqa: F403
+from weft.numpy.elementwise import *  # noqa: F403
+from weft.numpy.products import *  # noqa: F403
+from weft.numpy.reductions import *  # noqa: F403
+from weft.numpy.shapes import *  # noqa: F403
+from weft.numpy.ufuncs import *  # noqa: F403
 
 ndarray = Array
 _SUBMODULES = ("linalg", "fft")
+_PARTS = (creation, dtypes, elementwise, products, reductions, shapes, ufuncs)
+__all__ = sorted({"ndarray", *_SUBMODULES}.union(*[part.__all__ for part in _PARTS]))
 
 
 def __getattr__(name: str) -> Any:

@@ -238,7 +238,7 @@ def _parsed(operands: tuple[Any, ...], name: str) -> tuple[list[str], str, list[
 
 def _unary_sum(x: Any, letters: str, keep: set[str]) -> tuple[Any, str]:
     """An operand with repeated letters made diagonals, and letters that nobody else has summed."""
-    from weft.numpy.shape import diagonal
+    from weft.numpy.shapes import diagonal
 
     for letter in [c for c, n in Counter(letters).items() if n > 1]:
         while letters.count(letter) > 1:
