@@ -13,7 +13,7 @@ import numpy as np
 
 from weft.ir.errors import AxisError, DTypeError, ShapeError
 from weft.ir.ops import elementwise
-from weft.ir.ops.half import compute_dtype, widened
+from weft.ir.ops.half import in_compute_dtype, widened
 from weft.ir.ops.shape import broadcast, reshape, slice_axis, transpose
 from weft.ir.primitive import Lowering, Primitive, reduce
 from weft.ir.rules import KINDS, no_tangent, transposed
@@ -55,11 +55,12 @@ def _reduced_type(name: str, kind: str, *, filled: bool) -> Callable[..., ArrayT
 
 
 def _reduced_reference(name: str, ufunc: np.ufunc, *, filled: bool) -> Callable[..., np.ndarray]:
+    @in_compute_dtype
     def reference(x: np.ndarray, *, axes: Axes) -> np.ndarray:
-        if filled:
+        if filled and x.size == 0:
             _check_filled(name, type_of(x), axes)
-        result: np.ndarray = ufunc.reduce(widened(x), axis=axes, dtype=compute_dtype(x.dtype))
-        return result.astype(x.dtype, copy=False)
+        result: np.ndarray = ufunc.reduce(x, axes, x.dtype)
+        return result
 
     return reference
 
