@@ -6,7 +6,7 @@ The grammar of the text form (printer.py writes it, parser.py reads it)::
     eqn     ::= binder, ... "=" primitive ["[" name "=" param, ... "]"] atom ...
     binder  ::= name ":" type
     atom    ::= name | literal
-    literal ::= value ":" type                       a scalar, e.g. 2.0:f64[]
+    literal ::= value ":" type                       a scalar, e.g. 2.0:f64
     param   ::= int | float | str | bool | None | dtype | type | "(" param, ... ")" | graph
 
 Graphs are closed: a value from outside is an input. Structured primitives carry graphs in their params. A graph binds each
@@ -148,6 +148,8 @@ def sub_graphs(eqn: Eqn) -> Iterator[tuple[str, Graph]]:
 
 
 def _same_structure(a: Graph, b: Graph) -> bool:
+    from weft.ir.params import params_key  # which knows graphs
+
     if len(a.eqns) != len(b.eqns) or a.in_types != b.in_types:
         return False
     match: dict[Var, Var] = dict(zip(a.ins, b.ins, strict=True))
@@ -156,7 +158,7 @@ def _same_structure(a: Graph, b: Graph) -> bool:
         return match.get(x) is y if isinstance(x, Var) else x == y
 
     for p, q in zip(a.eqns, b.eqns, strict=True):
-        if p.prim is not q.prim or p.out_types != q.out_types or p.params != q.params:
+        if p.prim is not q.prim or p.out_types != q.out_types or params_key(p.params) != params_key(q.params):
             return False
         if len(p.ins) != len(q.ins) or not all(map(same, p.ins, q.ins)):
             return False

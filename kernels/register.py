@@ -159,7 +159,11 @@ class Writer:
     def phi(self, kind: str, incoming: Sequence[tuple[Register, str]] = ()) -> Register:
         """A phi node; edges may be added later with :meth:`add_incoming`, as loops need."""
         ref = f"%{self.fresh('p')}"
-        self._phis[ref] = (len(self._lines), kind, [f"[ {value.ref}, %{label} ]" for value, label in incoming])
+        self._phis[ref] = (
+            len(self._lines),
+            kind,
+            [f"[ {value.ref}, %{label} ]" for value, label in incoming],
+        )
         self._lines.append("")
         return Register(self, kind, ref)
 
@@ -408,7 +412,9 @@ def call_rare(
 _RARE_PROMISE = "noinline optnone nounwind willreturn memory(none)"
 
 
-def _define_rare(module: Module, function: str, kind: str, build: Callable[..., Register], others: int) -> None:
+def _define_rare(
+    module: Module, function: str, kind: str, build: Callable[..., Register], others: int
+) -> None:
     """The scalar function, and on the CPU its vector variants."""
     module.define(function, "")  # so that a build which asks for itself does not start again
     writer = Writer(module)

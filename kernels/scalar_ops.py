@@ -45,8 +45,8 @@ def _minimum(x: Register, y: Register) -> Register:
 
 
 def _sign(x: Register) -> Register:
-    """-1, 0 or 1 with x's sign; 0 keeps its sign, NaN stays."""
-    return (x.eq(0.0) | x.is_nan()).select(x, x.const(1.0).copysign(x))
+    """-1, 0 or 1; NaN stays, 0 is positive, as NumPy has it."""
+    return x.is_nan().select(x, x.eq(0.0).select(0.0, x.const(1.0).copysign(x)))
 
 
 FLOAT: dict[str, Expression] = {
@@ -190,8 +190,8 @@ def apply(writer: Writer, name: str, args: list[Scalar], dtype: np.dtype[Any], *
     Args:
         writer: the function being written.
         name: the op's name; :func:`names` lists them.
-        args: the operands. Arithmetic casts them to ``dtype`` first if they differ; comparisons, ``cast``, ``bitcast``, ``abs``,
-            ``real``, ``imag`` and ``angle`` take them as they are.
+        args: the operands. Arithmetic casts them to ``dtype`` first if they differ; comparisons, ``cast``,
+            ``bitcast``, and ``abs``, ``real``, ``imag`` and ``angle`` of a complex number take them as they are.
         dtype: the dtype of the result.
         **params: ``exponent`` (an int, not negative) of ``integer_pow``; nothing else has one.
 

@@ -88,8 +88,8 @@ def _matrices(shape: Sequence[int], batch: Axes, rows: Axes, columns: Axes) -> _
     strides = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
     m, n = math.prod(shape[d] for d in rows), math.prod(shape[d] for d in columns)
     if 0 not in shape:
-        runs = [_run(shape, strides, axes) for axes in (batch, rows, columns)]
-        if runs[0] is not None and runs[1] is not None and runs[2] is not None:
+        runs = [run for axes in (batch, rows, columns) if (run := _run(shape, strides, axes)) is not None]
+        if len(runs) == 3:
             (b, stride), (_, down), (_, across) = runs
             stride = stride if b > 1 else m * n
             # A side of size 1 has any stride that suits.
@@ -173,7 +173,7 @@ def _dot_reference(x: np.ndarray, y: np.ndarray, *, dims: Dims) -> np.ndarray:
     y_free = free_axes(y.ndim, y_contract, y_batch)
     a = np.transpose(x, (*x_batch, *x_free, *x_contract)).reshape(plan.batch, plan.m, plan.k)
     b = np.transpose(y, (*y_batch, *y_contract, *y_free)).reshape(plan.batch, plan.k, plan.n)
-    return np.matmul(a, b).reshape(shape)
+    return np.asarray(np.matmul(a, b).reshape(shape))
 
 
 def _dot_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:

@@ -547,6 +547,13 @@ imag_p = define(
 conj_p = define("conj", "complex", np.conj, linear, transposed(lambda ct, x: conj(ct)))
 
 
+def _complex_reference(re: np.ndarray, im: np.ndarray) -> np.ndarray:
+    # Not re + 1j * im: that is NaN where im is infinite.
+    out = np.empty(np.broadcast_shapes(np.shape(re), np.shape(im)), types.complex_dtype(re.dtype))
+    out.real, out.imag = re, im
+    return out
+
+
 def _complex_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
     return [real(cts[0]) if is_linear(ins[0]) else None, neg(imag(cts[0])) if is_linear(ins[1]) else None]
 
@@ -554,7 +561,7 @@ def _complex_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list
 complex_p = define(
     "complex",
     "floating",
-    lambda re, im: (re + 1j * im).astype(types.complex_dtype(re.dtype)),
+    _complex_reference,
     linear,
     _complex_transpose,
     result=types.complex_dtype,

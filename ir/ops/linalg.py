@@ -307,7 +307,7 @@ lu_p = Primitive(
 )
 
 
-def lu(x: Any) -> tuple[Any, Any, Any]:
+def lu(x: Any) -> Any:
     """Factor ``x[permutation] == L @ U`` by Gaussian elimination with partial pivoting.
 
     Args:
@@ -370,7 +370,7 @@ qr_p = Primitive(
 )
 
 
-def qr(x: Any, full_matrices: bool = False) -> tuple[Any, Any]:
+def qr(x: Any, full_matrices: bool = False) -> Any:
     """Factor ``x == q @ r`` with orthonormal columns in ``q`` and upper triangular ``r``.
 
     Args:

@@ -61,8 +61,8 @@ def _factored_type(
 
 def _factored_reference(
     a: np.ndarray, packed: np.ndarray, permutation: np.ndarray, b: np.ndarray, *, trans: int
-) -> np.ndarray:
-    def triangular(b: np.ndarray, lower: bool) -> np.ndarray:
+) -> Any:
+    def triangular(b: np.ndarray, lower: bool) -> Any:
         return triangular_solve_p.reference(
             packed, b, left_side=True, lower=lower, trans=trans, unit_diagonal=lower
         )
@@ -157,18 +157,18 @@ def _adjugate_reference(x: np.ndarray) -> np.ndarray:
     return out
 
 
-def _adjugate(a: np.ndarray) -> np.ndarray:
+def _adjugate(a: np.ndarray) -> Any:
     """``det(a) inv(a)`` where that is accurate, else by singular values, of which it is a polynomial."""
     try:
         inverse = np.linalg.inv(a)
         if np.linalg.norm(a, 1) * np.linalg.norm(inverse, 1) < 1e3:
             return np.linalg.det(a) * inverse
+    except np.linalg.LinAlgError:
+        pass  # singular
+    try:
         u, s, vh = np.linalg.svd(a)
     except np.linalg.LinAlgError:
-        try:
-            u, s, vh = np.linalg.svd(a)
-        except np.linalg.LinAlgError:
-            return np.full_like(a, np.nan)
+        return np.full_like(a, np.nan)
     others = np.array([np.prod(np.delete(s, k)) for k in range(len(s))], s.dtype)
     return np.linalg.det(u) * np.linalg.det(vh) * (vh.conj().T * others) @ u.conj().T
 
@@ -268,7 +268,7 @@ slogdet_p = Primitive(
 )
 
 
-def slogdet(a: Any) -> tuple[Any, Any]:
+def slogdet(a: Any) -> Any:
     """``(sign, log(abs(det(a))))`` of matrices ``(..., n, n)``: 0 and ``-inf`` where singular."""
     return slogdet_p.bind(a)
 
@@ -286,7 +286,8 @@ def _pinv_reference(x: np.ndarray, *, rtol: float) -> np.ndarray:
     def find(a: np.ndarray) -> tuple[np.ndarray]:
         return (np.asarray(np.linalg.pinv(a, rcond=np.asarray(rtol, real_dtype(x.dtype))), x.dtype),)
 
-    return or_nan(find, x, lambda t: (_pinv_type(t, rtol=rtol),))[0]
+    (out,) = or_nan(find, x, lambda t: (_pinv_type(t, rtol=rtol),))
+    return np.asarray(out)
 
 
 def _pinv_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:

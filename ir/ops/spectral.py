@@ -95,7 +95,7 @@ eigh_p = Primitive(
 )
 
 
-def eigh(x: Any, lower: bool = True, symmetrize: bool = True) -> tuple[Any, Any]:
+def eigh(x: Any, lower: bool = True, symmetrize: bool = True) -> Any:
     """Eigenvalues, ascending, and orthonormal eigenvectors of Hermitian matrices.
 
     Args:
@@ -162,7 +162,7 @@ eig_p = Primitive(
 )
 
 
-def eig(x: Any) -> tuple[Any, Any]:
+def eig(x: Any) -> Any:
     """Eigenvalues and eigenvectors of square matrices, always complex.
 
     Args:
@@ -202,8 +202,7 @@ def _svd_type(x: ArrayType, *, full_matrices: bool, compute_uv: bool) -> tuple[A
 
 def _svd_reference(x: np.ndarray, *, full_matrices: bool, compute_uv: bool) -> tuple[np.ndarray, ...]:
     def find(a: np.ndarray) -> tuple[np.ndarray, ...]:
-        found = np.linalg.svd(a, full_matrices=full_matrices, compute_uv=compute_uv)
-        return tuple(found) if compute_uv else (found,)
+        return tuple(np.linalg.svd(a, full_matrices)) if compute_uv else (np.linalg.svd(a, compute_uv=False),)
 
     return or_nan(find, x, lambda t: _svd_type(t, full_matrices=full_matrices, compute_uv=compute_uv))
 
@@ -251,7 +250,7 @@ svd_p = Primitive(
 )
 
 
-def svd(x: Any, full_matrices: bool = False) -> tuple[Any, Any, Any]:
+def svd(x: Any, full_matrices: bool = False) -> Any:
     """Singular values, descending, and vectors: ``x == u @ diag(s) @ vh``.
 
     Args:

@@ -6,7 +6,8 @@ identities are Dekker's and Knuth's; products get their error from one fma.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 
 from weft.kernels.maths.coefficients import COEFFICIENTS
 from weft.kernels.register import Register
@@ -91,12 +92,14 @@ def split_exponent(x: Register, low: float = 0.7071067811865475) -> Sum:
 
 
 def _bits_of(value: float, kind: str) -> int:
-    import struct
+    return int(
+        struct.unpack(
+            "<i" if kind == "float" else "<q", struct.pack("<f" if kind == "float" else "<d", value)
+        )[0]
+    )
 
-    return int(struct.unpack("<i" if kind == "float" else "<q", struct.pack("<f" if kind == "float" else "<d", value))[0])
 
-
-def through_double(function, *args: Register) -> Register:  # type: ignore[no-untyped-def]
+def through_double(function: Callable[..., Register], *args: Register) -> Register:
     """A function computed in double whatever the operands' kind, rounded back."""
     kind = args[0].kind
     return function(*(a.to_float("double") for a in args)).to_float(kind)

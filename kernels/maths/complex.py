@@ -13,7 +13,7 @@ from weft.kernels.maths.exp import exp, half_exp
 from weft.kernels.maths.hyperbolic import asinh, sinh, tanh
 from weft.kernels.maths.hyperbolic import cosh as real_cosh
 from weft.kernels.maths.inverse_trig import atan2, hypot
-from weft.kernels.maths.log import LOG10_OF_E, LOG2_OF_E, log, log1p
+from weft.kernels.maths.log import LOG2_OF_E, LOG10_OF_E, log, log1p
 from weft.kernels.maths.trig import cos, sin
 from weft.kernels.maths.trig import tan as real_tan
 from weft.kernels.register import Register

@@ -1,13 +1,14 @@
 """erf, erfc and the inverse of erf.
 
-The one idea: near 0 erf is x times a polynomial; elsewhere ``erfc(x) = exp(-x**2) * F(t) / (1 + 2 x)`` with F one polynomial for
-the whole half line in ``t = (x - 4) / (x + 4)`` (Shepherd and Laframboise, doi:10.1090/S0025-5718-1981-0595058-X).
+The one idea: near 0 erf is x times a polynomial; elsewhere ``erfc(x) = exp(-x**2) * F(t) / (1 + 2 x)`` with F one
+polynomial for the whole half line in ``t = (x - 4) / (x + 4)`` (Shepherd and Laframboise, 1981,
+doi:10.1090/S0025-5718-1981-0595058-X).
 """
 
 from __future__ import annotations
 
-from weft.kernels.maths.bits import fast_two_sum, keep_zero, polynomial, two_product, two_sum
-from weft.kernels.maths.exp import exp_of_sum
+from weft.kernels.maths.bits import fast_two_sum, keep_zero, polynomial, scale, two_product, two_sum
+from weft.kernels.maths.exp import exp_parts
 from weft.kernels.maths.log import log, log1p
 from weft.kernels.register import Register
 
@@ -25,12 +26,12 @@ def _erfc_of_size(size: Register) -> Register:
     t_low = ((-t).fma(shifted, difference) + (difference_low - t * shifted_low)) / shifted
     factor = polynomial("erfc", t + t_low)
     square, square_low = two_product(size, size)
-    weight = exp_of_sum(-square, -square_low)
+    weight, weight_low, k = exp_parts(-square, -square_low)
     below, below_low = fast_two_sum(size + size, size.const(1.0))
     inverse = 1.0 / below
     quotient = factor * inverse
     rest = ((-quotient).fma(below, factor) - quotient * below_low) * inverse
-    return weight.fma(quotient, weight * rest)
+    return scale(weight.fma(quotient, weight.fma(rest, weight_low * quotient)), k)
 
 
 def _erf_near_zero(x: Register) -> Register:
@@ -61,9 +62,13 @@ def erf_inv(x: Register) -> Register:
     w = near.select(-log1p(-(x * x)), -log((1.0 - size) * (size + 1.0)))
     root = w.sqrt()
     if x.kind == "float":
-        factor = (w < 5.0).select(polynomial("erf_inv_center", w - 2.5), polynomial("erf_inv_tail", root - 3.0))
+        factor = (w < 5.0).select(
+            polynomial("erf_inv_center", w - 2.5), polynomial("erf_inv_tail", root - 3.0)
+        )
     else:
-        tail = (root < 4.0).select(polynomial("erf_inv_tail", root - 3.25), polynomial("erf_inv_far", root - 5.0))
+        tail = (root < 4.0).select(
+            polynomial("erf_inv_tail", root - 3.25), polynomial("erf_inv_far", root - 5.0)
+        )
         factor = (w < 6.25).select(polynomial("erf_inv_center", w - 3.125), tail)
     result = x * factor
     result = size.eq(1.0).select(x * float("inf"), result)

@@ -21,7 +21,10 @@ from weft.kernels.register import Register
 
 LOG2_E = 1.4426950408889634
 # log(2) as a sum of two floats. fma(-k, high, x) is exact: it is a multiple of ulp(x) and small.
-LOG_2 = {"float": (0.6931471824645996, -1.9046542121259336e-09), "double": (0.6931471805599453, 2.3190468138462996e-17)}
+LOG_2 = {
+    "float": (0.6931471824645996, -1.9046542121259336e-09),
+    "double": (0.6931471805599453, 2.3190468138462996e-17),
+}
 # Beyond these exp is 0 or infinite in the type, and the exponent would leave the range of scale().
 RANGE = {"float": (-105.0, 90.0), "double": (-747.0, 711.0)}
 
@@ -53,13 +56,19 @@ def exp(x: Register) -> Register:
     return scale(expm1_reduced(r, low) + 1.0, k)
 
 
-def exp_of_sum(high: Register, low: Register) -> Register:
-    """``exp(high + low)``; ``low`` is small beside ``high``."""
+def exp_parts(high: Register, low: Register) -> tuple[Register, Register, Register]:
+    """``exp(high + low)`` as ``(a + b) * 2**k``, returned as ``(a, b, k)``; ``low`` is small beside ``high``."""
     inside = _clamp(high, *RANGE[high.kind])
     k, r, rest = _reduce(inside)
     low = inside.eq(high).select(low, 0.0)
     r, rest = two_sum(r, rest + low)
-    return scale(expm1_reduced(r, rest) + 1.0, k)
+    return *fast_two_sum(r.const(1.0), expm1_reduced(r, rest)), k
+
+
+def exp_of_sum(high: Register, low: Register) -> Register:
+    """``exp(high + low)``; ``low`` is small beside ``high``."""
+    a, _, k = exp_parts(high, low)
+    return scale(a, k)
 
 
 def half_exp(x: Register) -> Register:

@@ -1,8 +1,8 @@
 """Fits the polynomials of the vector maths and prints ``coefficients.py``; run as ``python -m weft.kernels.maths.fit``.
 
-The one idea: each function is written as a known shape times a smooth factor, and the factor is interpolated at Chebyshev nodes,
-with the lowest degree whose error is below the bound for the type. That is within a small factor of the minimax error.
-Needs mpmath. Each entry of :func:`fits` says which factor it is; ``z`` stands for a square.
+The one idea: each function is written as a known shape times a smooth factor, and the factor is interpolated at
+Chebyshev nodes, with the lowest degree whose error is below the bound for the type. That is within a small factor
+of the minimax error. Needs mpmath. Each entry of :func:`fits` says which factor it is; ``z`` stands for a square.
 """
 
 from __future__ import annotations
@@ -30,10 +30,17 @@ def fit(f: Function, low: Real, high: Real, bound: float, center: Real = 0) -> l
         ]
         coefficients = _to_monomials(weights, middle - center, half)
         points = [middle + half * mp.cos(mp.pi * k / (2 * n)) for k in range(2 * n + 1)]
-        error = max(abs(mp.polyval(coefficients[::-1], p - center) - f(p)) for p in points)
+        error = max(abs(_evaluate(coefficients, p - center) - f(p)) for p in points)
         if error < bound:
             return coefficients
     raise ValueError(f"no polynomial up to degree 44 reaches {bound} on [{low}, {high}]")
+
+
+def _evaluate(coefficients: list[Real], x: Real) -> Real:
+    total = mp.mpf(0)
+    for c in reversed(coefficients):
+        total = total * x + c
+    return total
 
 
 def _to_monomials(weights: list[Real], middle: Real, half: Real) -> list[Real]:
@@ -117,10 +124,19 @@ def fits() -> Iterator[tuple[str, str, list[Real]]]:
     atanh_z = _of_square(mp.atanh, third)
     erf_z = taylor_safe(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, lambda z: 2 / mp.sqrt(mp.pi) - 1)
     half = mp.log(2) / 2 * mp.mpf("1.001")
-    both: list[tuple[str, Function, Real, Real, int, Real]] = [  # name, f, low, high, bits below the type's, center
+    both: list[
+        tuple[str, Function, Real, Real, int, Real]
+    ] = [  # name, f, low, high, bits below the type's, center
         ("exp", taylor_safe(lambda r: (mp.expm1(r) - r) / r**2, lambda r: mp.mpf(1) / 2), -half, half, 2, 0),
         ("log", taylor_safe(lambda z: 2 * atanh_z(z), lambda z: 2 * third), 0, log_z, 1, 0),
-        ("log_tail", taylor_safe(lambda z: 2 * (atanh_z(z) - third) / z, lambda z: mp.mpf(2) / 5), 0, log_z, 2, 0),
+        (
+            "log_tail",
+            taylor_safe(lambda z: 2 * (atanh_z(z) - third) / z, lambda z: mp.mpf(2) / 5),
+            0,
+            log_z,
+            2,
+            0,
+        ),
         ("sin", sin_z, 0, quarter_pi, 2, 0),
         (
             "cos",
@@ -162,7 +178,9 @@ def main() -> None:
     tables: dict[str, dict[str, list[Real]]] = {}
     for name, kind, coefficients in fits():
         tables.setdefault(name, {})[kind] = coefficients
-    print('"""Polynomials of the vector maths, lowest power first, by name and kind: printed by ``fit.py``."""\n')
+    print(
+        '"""Polynomials of the vector maths, lowest power first, by name and kind: printed by ``fit.py``."""\n'
+    )
     print("COEFFICIENTS: dict[str, dict[str, tuple[float, ...]]] = {")
     for name, kinds in tables.items():
         print(f'    "{name}": {{')

@@ -1,7 +1,8 @@
 """lgamma and digamma, computed in double for every kind.
 
-The one idea: the asymptotic series from 8 on; smaller arguments are moved there by the recurrence, whose factors are gathered
-in one product. Around 1 and 2, where lgamma is 0, a polynomial times ``(x - 1) (x - 2)``; below 1/2 the reflection formulas.
+The one idea: the asymptotic series from 8 on; the recurrence moves smaller arguments, for digamma up to there,
+for lgamma down into ``[1, 2]``, where a polynomial times ``(x - 1) (x - 2)`` is exact at the roots; its factors
+are gathered in one product. Below 1/2 the reflection formulas.
 """
 
 from __future__ import annotations
@@ -42,16 +43,21 @@ def _sin_pi(x: Register) -> Register:
 
 def _lgamma_from_half(x: Register) -> Register:
     """``lgamma(x)`` for ``x >= 1/2``."""
-    # Everything up to 3 is moved into [1, 2] by one step, where the polynomial holds.
-    up, down = x < 1.0, x > 2.0
-    core_at = up.select(x + 1.0, down.select(x - 1.0, x))
-    core = (core_at - 1.0) * (core_at - 2.0) * polynomial("lgamma_core", core_at - 1.5)
-    near = x <= 3.0
-    moved, product, _ = _shift(x)
-    factor = near.select(up.select(1.0 / x, down.select(x - 1.0, x.const(1.0))), 1.0 / product)
-    inverse = 1.0 / moved
-    far = (moved - 0.5) * (log(moved) - 1.0) + (inverse.fma(polynomial("lgamma_tail", inverse * inverse), HALF_LOG_2_PI - 0.5))
-    return near.select(core, far) + log(factor)
+    # Below 8 move into [1, 2]: up by one step, or down by some; all terms but those at the roots have one sign.
+    up, far = x < 1.0, x >= START
+    core_at, product = up.select(x + 1.0, x), x.const(1.0)
+    for _ in range(int(START) - 2):
+        above = core_at > 2.0
+        core_at = above.select(core_at - 1.0, core_at)
+        product = above.select(product * core_at, product)
+    # (core_at - 1) and (core_at - 2), but exact also where x + 1 is rounded: lgamma is 0 where they are.
+    first, second = up.select(x, core_at - 1.0), up.select(x - 1.0, core_at - 2.0)
+    core = first * second * polynomial("lgamma_core", core_at - 1.5)
+    logarithm = log((up | far).select(x, product))
+    inverse = 1.0 / x
+    tail = inverse.fma(polynomial("lgamma_tail", inverse * inverse), HALF_LOG_2_PI - 0.5)
+    series = (x - 0.5) * (logarithm - 1.0) + tail
+    return far.select(series, core + up.select(-logarithm, logarithm))
 
 
 def _lgamma(x: Register) -> Register:

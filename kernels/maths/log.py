@@ -24,9 +24,18 @@ SHORT_LOG_2 = {
     "float": (0.693145751953125, 1.4286068203094173e-06),
     "double": (0.6931471805598903, 5.497923018708371e-14),
 }
-LOG2_OF_E = {"float": (1.4426950216293335, 1.925963033500011e-08), "double": (1.4426950408889634, 2.0355273740931033e-17)}
-LOG10_OF_E = {"float": (0.4342944920063019, -1.0103049952192578e-08), "double": (0.4342944819032518, 1.098319650216765e-17)}
-LOG10_OF_2 = {"float": (0.301025390625, 4.605038981195214e-06), "double": (0.30102999566395283, 2.8363394551044964e-14)}
+LOG2_OF_E = {
+    "float": (1.4426950216293335, 1.925963033500011e-08),
+    "double": (1.4426950408889634, 2.0355273740931033e-17),
+}
+LOG10_OF_E = {
+    "float": (0.4342944920063019, -1.0103049952192578e-08),
+    "double": (0.4342944819032518, 1.098319650216765e-17),
+}
+LOG10_OF_2 = {
+    "float": (0.301025390625, 4.605038981195214e-06),
+    "double": (0.30102999566395283, 2.8363394551044964e-14),
+}
 
 
 def _special(x: Register, result: Register) -> Register:
@@ -79,7 +88,9 @@ def log1p(x: Register) -> Register:
     return keep_zero(x, (x.is_nan() | (x < -1.0)).select(float("nan"), result))
 
 
-def _log_scaled(x: Register, factor: Sum | tuple[float, float], exponent_factor: tuple[float, float]) -> Register:
+def _log_scaled(
+    x: Register, factor: Sum | tuple[float, float], exponent_factor: tuple[float, float]
+) -> Register:
     """``log(x)`` to another base: ``k * exponent_factor + log(m) * factor``."""
     m, k = split_exponent(x)
     f = m - 1.0

@@ -42,7 +42,7 @@ def cbrt(x: Register) -> Register:
     return keep_zero(x, ordinary.select(result, x))
 
 
-def pow(x: Register, y: Register) -> Register:  # noqa: A001
+def pow(x: Register, y: Register) -> Register:
     """``x ** y`` with C's special cases."""
     size, exponent = x.fabs().to_float("double"), y.to_float("double")
     if x.kind == "double":

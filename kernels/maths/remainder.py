@@ -56,7 +56,9 @@ def remainder(x: Register, y: Register) -> Register:
     """NumPy's ``remainder``: the sign of ``y``."""
     left = fmod(x, y)
     nonzero, other_sign = left.ne(0.0), (left < 0.0) ^ (y < 0.0)
-    return nonzero.select(other_sign.select(left + y, left), left.is_nan().select(left, left.const(0.0).copysign(y)))
+    return nonzero.select(
+        other_sign.select(left + y, left), left.is_nan().select(left, left.const(0.0).copysign(y))
+    )
 
 
 def floor_divide(x: Register, y: Register) -> Register:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+
 from weft.kernels.cpu.compile import CompiledModule, compile_module
 from weft.kernels.scalar import Module, Register, Writer, is_complex, load, memory_kind, store
 from weft.kernels.scalar_ops import apply
@@ -20,7 +21,9 @@ def _element(writer: Writer, dtype: np.dtype[Any], buffer: int, index: Register)
 
 
 @cache
-def compile_op(name: str, dtypes: tuple[str, ...], out: str, params: tuple[tuple[str, Any], ...] = ()) -> CompiledModule:
+def compile_op(
+    name: str, dtypes: tuple[str, ...], out: str, params: tuple[tuple[str, Any], ...] = ()
+) -> CompiledModule:
     """The loop for one op; inputs are buffers 0, 1 ..., the output is the last buffer."""
     module = Module()
     writer = Writer(module)
@@ -31,7 +34,8 @@ def compile_op(name: str, dtypes: tuple[str, ...], out: str, params: tuple[tuple
     index = writer.phi("i64", [(n.const(0), "entry")])
     kinds = [np.dtype(d) for d in dtypes]
     args = [
-        load(writer, d, _element(writer, d, k, index), ", !alias.scope !2, !noalias !3") for k, d in enumerate(kinds)
+        load(writer, d, _element(writer, d, k, index), ", !alias.scope !2, !noalias !3")
+        for k, d in enumerate(kinds)
     ]
     target = np.dtype(out)
     result = apply(writer, name, args, target, **dict(params))
@@ -49,9 +53,7 @@ def compile_op(name: str, dtypes: tuple[str, ...], out: str, params: tuple[tuple
     writer.place(done)
     writer.do("ret void")
     writer.define("run", "define void @run(i64 %n, ptr noalias %buffers)")
-    scopes = (
-        "!0 = distinct !{!0}\n!1 = distinct !{!1, !0}\n!4 = distinct !{!4, !0}\n!2 = !{!1}\n!3 = !{!4}\n!9 = !{}\n"
-    )
+    scopes = "!0 = distinct !{!0}\n!1 = distinct !{!1, !0}\n!4 = distinct !{!4, !0}\n!2 = !{!1}\n!3 = !{!4}\n!9 = !{}\n"
     return compile_module(module.text() + scopes, f"{name}_{'_'.join(dtypes)}")
 
 
