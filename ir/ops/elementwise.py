@@ -273,7 +273,7 @@ def minimum(x: Any, y: Any) -> Any:
 
 floor_p = define("floor", "real", np.floor, no_tangent)
 ceil_p = define("ceil", "real", np.ceil, no_tangent)
-rint_p = define("rint", "real", np.rint, no_tangent)
+rint_p = define("rint", "real", lambda x: x if types.is_integer(x.dtype) else np.rint(x), no_tangent)
 trunc_p = define("trunc", "real", np.trunc, no_tangent)
 
 
