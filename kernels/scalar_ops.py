@@ -217,7 +217,8 @@ def apply(writer: Writer, name: str, args: list[Scalar], dtype: np.dtype[Any], *
         kind = register_kind(dtype)
         return Scalar(dtype, tuple(cast(writer, a, _part_dtype(dtype)).reg.to_float(kind) for a in args))
     if is_complex(args[0].dtype) and name in scalar_complex.TO_REAL:
-        return Scalar(dtype, (scalar_complex.TO_REAL[name](args[0].parts).to_float(register_kind(dtype)),))
+        part = scalar_complex.TO_REAL[name]((args[0].real, args[0].imag))
+        return Scalar(dtype, (part.to_float(register_kind(dtype)),))
     args = [cast(writer, a, dtype) for a in args]
     if name == "nextafter":
         return Scalar(dtype, (_next_after(*args),))
@@ -264,5 +265,5 @@ def _integer_pow(writer: Writer, x: Scalar, dtype: np.dtype[Any], exponent: int)
     if exponent < 0:
         raise TypeError(f"integer_pow needs an exponent that is not negative, got {exponent}.")
     if is_complex(dtype):
-        return Scalar(dtype, scalar_complex.integer_power(x.parts, exponent))
+        return Scalar(dtype, scalar_complex.integer_power((x.real, x.imag), exponent))
     return Scalar(dtype, (scalar_integer.integer_power(x.reg, exponent),))

@@ -34,8 +34,6 @@ def asin(x: Register) -> Register:
     size = x.fabs()
     z, s, s_low = _root_of_half(1.0 - size)
     high, low = HALF_PI[x.kind]
-    outer = high - ((s + s) - low + 2.0 * s.fma(_asin_tail(z), s_low))
-    # Adding the large parts first would lose the root's low part: pair them exactly.
     top, error = fast_two_sum(x.const(high), -(s + s))
     outer = top + (error + low - 2.0 * s.fma(_asin_tail(z), s_low))
     square = x * x

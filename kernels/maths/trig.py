@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from weft.kernels.maths.bits import (
-    COEFFICIENTS,
     MANTISSA_BITS,
     Sum,
     fast_two_sum,
-    horner,
     polynomial,
     round_to_bits,
     two_product,
@@ -138,7 +136,7 @@ def _cos_of_reduced(r: Register, low: Register) -> Sum:
     half = z * 0.5
     first = 1.0 - half
     rest = (1.0 - first) - half
-    return first, rest + (z * z).fma(horner(z, COEFFICIENTS["cos"][r.kind]), -(r * low))
+    return first, rest + (z * z).fma(polynomial("cos", z), -(r * low))
 
 
 def _sin_quadrant(k: Register, r: Register, low: Register) -> Register:
