@@ -34,7 +34,17 @@ from weft.ir.loops.nest import (
 from weft.ir.types import BOOL, INT64
 from weft.kernels.schedule.index import names_in
 
-_COMMON = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, float("inf"), float("-inf")}
+# Literals that stay constants: what arithmetic simplifies with, but few sizes, which come as literals too (a mean divides by
+# one). Integers also keep the powers of two by which divisions are shifts.
+_COMMON_FLOATS = frozenset((0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, float("inf"), float("-inf")))
+_COMMON_INTEGERS = frozenset((0, -1, -2, *(2**k for k in range(7))))
+
+
+def _is_common(value: np.generic) -> bool:
+    if value.dtype.kind in "iu":
+        return int(value) in _COMMON_INTEGERS
+    number = complex(value)
+    return value.dtype == BOOL or number != number or {number.real, number.imag} <= _COMMON_FLOATS
 
 
 class _Body:
@@ -105,8 +115,7 @@ class NestBuilder:
     def literal(self, key: Hashable, value: np.generic) -> str:
         """A scalar of the program: a constant where code gains by knowing it, else a parameter: it may be a length."""
         dtype = value.dtype
-        number = complex(value)
-        if dtype == BOOL or number != number or (number.real in _COMMON and number.imag in _COMMON):
+        if _is_common(value):
             return self.const(dtype, value)
         words = np.zeros(max(dtype.itemsize, 8) // 8, np.int64)
         words.view(np.uint8)[: dtype.itemsize] = np.frombuffer(value.tobytes(), np.uint8)

@@ -93,9 +93,7 @@ def test_softmax_is_one_kernel(golden: Callable[[str], None]) -> None:
     ],
     ids=["softmax", "log_softmax", "layer_norm", "logsumexp", "two_results"],
 )
-def test_a_chain_along_rows_is_one_kernel(
-    fun: Callable[..., Sequence[Any]], shape: tuple[int, ...]
-) -> None:
+def test_a_chain_along_rows_is_one_kernel(fun: Callable[..., Sequence[Any]], shape: tuple[int, ...]) -> None:
     assert names(fused(fun, shape)) == ["rows"]
 
 

@@ -1,0 +1,363 @@
+"""Schedules: the loop nests of kernels do what the graphs mean, are generic in their sizes, and have the right shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.ir.passes.test_fuse import layer_norm, log_softmax, softmax
+from tests.ir.random_graphs import C128, DTYPES, arguments, graphs
+from tests.kernels.fused import kernels, nests, run_fused
+from tests.kernels.row_chains import row_chains
+from weft.ir.builder import build
+from weft.ir.errors import InternalError
+from weft.ir.graph import Graph
+from weft.ir.interpret import evaluate
+from weft.ir.loops.nest import Const, Loop, Nest, ParamValue
+from weft.ir.ops import elementwise as e
+from weft.ir.ops import reduce as r
+from weft.ir.ops import shape as s
+from weft.ir.ops import transcendental as t
+from weft.ir.ops.control import optimization_barrier
+from weft.ir.ops.index import dynamic_slice, gather
+from weft.ir.passes.dce import dce
+from weft.ir.passes.fuse import fuse
+from weft.ir.types import ArrayType, bfloat16
+from weft.kernels.schedule import schedule
+
+F64, F32, F16, I64, U64, BOOL, C128_ = map(np.dtype, ("f8", "f4", "f2", "i8", "u8", "?", "c16"))
+TOLERANCE = {F32: 1e-6, F16: 2e-3, bfloat16: 2e-2}
+
+
+def assert_close(found: Sequence[Any], expected: Sequence[Any]) -> None:
+    """Equal types, and values but for how sums are associated."""
+    for a, b in zip(found, expected, strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        tolerance = TOLERANCE.get(a.dtype, 1e-10)
+        wide = np.float64 if a.dtype in (F16, bfloat16) else a.dtype
+        with np.errstate(all="ignore"):
+            np.testing.assert_allclose(a.astype(wide), b.astype(wide), rtol=tolerance, atol=1e-12)
+
+
+def check(fun: Callable[..., Sequence[Any]], *args: np.ndarray, chunks: int = 2) -> Graph:
+    """Hold the nests of a function against its meaning; gives the fused graph."""
+    graph = build(fun, [ArrayType(a.shape, a.dtype) for a in args])
+    result = fuse(graph)
+    assert kernels(result)
+    assert_close(run_fused(result, *args, chunks=chunks), evaluate(graph, *args))
+    return result
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape)
+
+
+# Index maps
+
+MOVES: dict[str, Callable[[Any], Any]] = {
+    "broadcast_rows": lambda x: s.broadcast(x, (*x.shape, 3), range(x.ndim)),
+    "broadcast_columns": lambda x: s.broadcast(x, (3, *x.shape), range(1, 1 + x.ndim)),
+    "expand": lambda x: s.broadcast(s.expand_dims(x, (0,)), (1, 2, *x.shape), (0, *range(2, 2 + x.ndim))),
+    "transpose": lambda x: s.transpose(x, range(x.ndim)[::-1]),
+    "flatten": lambda x: s.reshape(x, (x.size,)),
+    "split": lambda x: s.reshape(s.concatenate([x, x], 0), (x.shape[0], 2, *x.shape[1:])),
+    "slice": lambda x: s.slice_(x, [n // 3 for n in x.shape], [n - n // 4 for n in x.shape]),
+    "steps": lambda x: s.slice_(x, [n // 3 for n in x.shape], x.shape, [2] * x.ndim),
+    "reverse": lambda x: s.reverse(x, range(x.ndim)),
+    "pad": lambda x: s.pad(x, 0.5, [1] * x.ndim, [2] * x.ndim),
+    "pad_before": lambda x: s.pad(x, 0.5, [3] + [0] * (x.ndim - 1), [0] * x.ndim),
+    "pad_between": lambda x: s.pad(x, 0.5, [1] * x.ndim, [0] * x.ndim, [2] * x.ndim),
+    "pads": lambda x: e.sub(
+        s.pad(x, 0.0, [1] * x.ndim, [0] * x.ndim), s.pad(x, 2.0, [0] * x.ndim, [1] * x.ndim)
+    ),
+    "pad_and_cut": lambda x: s.pad(x, 0.5, [2] * x.ndim, [-1 if n else 0 for n in x.shape]),
+    "concatenate": lambda x: s.concatenate([x, e.mul(x, 2.0), x], x.ndim - 1),
+    "concatenate_rows": lambda x: s.concatenate([x, e.mul(x, 2.0)], 0),
+    "concatenate_pads": lambda x: s.concatenate([s.pad(x, 0.5, [0] * x.ndim, [1] * x.ndim)] * 2, x.ndim - 1),
+    "iota": lambda x: e.add(x, s.iota(F64, x.shape, x.ndim - 1)),
+    "full": lambda x: e.add(x, s.full(x.shape, 0.3, F64)),
+    "copy": optimization_barrier,
+    "window": lambda x: dynamic_slice(
+        x, [np.int64(1)] + [np.int64(-4)] * (x.ndim - 1), [n - n // 3 for n in x.shape]
+    ),
+    "window_past_the_end": lambda x: dynamic_slice(x, [np.uint64(2**63)] * x.ndim, [n // 2 for n in x.shape]),
+}
+
+
+@pytest.mark.parametrize("shape", [(1,), (5,), (0,), (3, 5), (1, 4), (4, 1), (0, 3), (2, 1, 7), (2, 3, 4)])
+@pytest.mark.parametrize("name", MOVES)
+def test_index_maps(name: str, shape: tuple[int, ...]) -> None:
+    check(lambda x: [e.add(MOVES[name](e.mul(x, 3.0)), 1.0)], normal(*shape), chunks=3)
+
+
+@pytest.mark.parametrize("first", MOVES)
+def test_index_maps_compose(first: str) -> None:
+    for second in MOVES:
+        check(lambda x, second=second: [e.mul(MOVES[second](e.sub(MOVES[first](x), 0.5)), 3.0)], normal(3, 4))
+
+
+def test_long_lines_are_cut_into_blocks() -> None:
+    def fun(x: Any, y: Any) -> list[Any]:
+        z = s.concatenate([x, y, x], 0)
+        return [e.sub(s.pad(z, 0.0, (1,), (0,)), s.pad(z, 0.0, (0,), (1,)))]
+
+    check(fun, normal(4100), normal(3), chunks=3)
+
+
+@pytest.mark.parametrize("mode", ["clip", "fill", "promise"])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int8])
+def test_gather(mode: str, dtype: type) -> None:
+    x, rng = normal(4, 1, 5), np.random.default_rng(0)
+    inside = mode == "promise"
+    i = rng.integers(0, 4 if inside else 9, (2, 3)).astype(dtype)
+    j = rng.integers(0, 1 if inside else 3, (2, 3)).astype(dtype)
+    check(lambda x, i: [gather(x, [i], (0,), mode)], x, i)
+    check(lambda x, i: [gather(x, [i], (2,), mode)], x, i)
+    check(lambda x, i, j: [e.mul(gather(x, [i, j], (0, 1), mode), 2.0)], x, i, j)
+    if not inside:
+        far = np.array([np.iinfo(dtype).max, np.iinfo(dtype).min], dtype)
+        check(lambda x, i: [gather(x, [i], (0,), mode)], x, far)
+
+
+@pytest.mark.parametrize(
+    "dtype", [F64, F32, F16, bfloat16, np.dtype(np.int16), np.dtype(np.uint8), BOOL, C128_]
+)
+def test_gather_fills_by_dtype(dtype: np.dtype) -> None:
+    check(lambda x, i: [gather(x, [i], (0,), "fill")], np.ones(3, dtype), np.array([0, 3, -1]))
+
+
+def test_gather_of_nothing_fills() -> None:
+    check(lambda x, i: [gather(x, [i], (0,), "fill")], np.zeros((0, 2)), np.array([0, 3]))
+
+
+# Reductions
+
+REDUCTIONS = {
+    F64: (r.reduce_sum_p, r.reduce_prod_p, r.reduce_max_p, r.reduce_min_p),
+    F32: (r.reduce_sum_p, r.reduce_max_p),
+    F16: (r.reduce_sum_p, r.reduce_prod_p, r.reduce_min_p),
+    bfloat16: (r.reduce_sum_p, r.reduce_max_p),
+    I64: (r.reduce_sum_p, r.reduce_prod_p, r.reduce_max_p, r.reduce_min_p, r.reduce_and_p, r.reduce_or_p),
+    np.dtype(np.uint8): (r.reduce_sum_p, r.reduce_max_p, r.reduce_min_p, r.reduce_and_p),
+    BOOL: (r.reduce_and_p, r.reduce_or_p, r.reduce_max_p, r.reduce_min_p),
+    C128_: (r.reduce_sum_p, r.reduce_prod_p),
+}
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)])
+@pytest.mark.parametrize("dtype", REDUCTIONS)
+def test_reductions(dtype: np.dtype, axes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    for shape in [(2, 3, 4), (3, 1, 5), (1, 1, 1)]:
+        x = (rng.normal(size=shape) * 3).astype(dtype)
+        for prim in REDUCTIONS[dtype]:
+            check(lambda x, prim=prim: [prim.bind(x, axes=axes)], x)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_reductions_of_nothing_give_the_identity(shape: tuple[int, int], axes: tuple[int, ...]) -> None:
+    check(lambda x: [r.reduce_sum(x, axes), r.reduce_prod(x, axes)], np.zeros(shape))
+    check(lambda x: [r.reduce_and(x, axes)], np.zeros(shape, bool))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_positions_of_extrema(axis: int) -> None:
+    x = np.array([[2.0, np.nan, 7.0, 7.0], [7.0, 1.0, np.nan, -np.inf]])
+    x = np.stack([x, np.full_like(x, -np.inf), -x])
+    for values in (x, x.astype(np.float32), np.nan_to_num(x, neginf=-9, posinf=9).astype(np.int8), x > 1):
+        check(lambda x: [r.argmax(x, axis), r.argmin(x, axis, np.int32)], values)
+
+
+def test_small_floats_are_summed_in_f32() -> None:
+    x = np.full((3, 4096), 0.1, np.float16)
+    for axes, value in (((1,), x), ((0,), x.T.copy())):
+        found = run_fused(
+            fuse(build(lambda x, axes=axes: [r.reduce_sum(x, axes)], [ArrayType(value.shape, F16)])), value
+        )
+        np.testing.assert_allclose(found[0].astype(float), 409.5, rtol=1e-3)
+
+
+# Chains along rows and columns
+
+
+def columns(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function of rows as one of columns."""
+    return lambda x: s.transpose(fun(s.transpose(x, (1, 0))), (1, 0))
+
+
+def _norm_of_columns(x: Any) -> Any:
+    spread = lambda y: s.broadcast(y, x.shape, (1,))  # noqa: E731
+    n = float(x.shape[0])
+    centred = e.sub(x, spread(e.div(r.reduce_sum(x, (0,)), n)))
+    variance = e.div(r.reduce_sum(e.mul(centred, centred), (0,)), n)
+    return e.mul(centred, spread(t.rsqrt(e.add(variance, 1e-5))))
+
+
+def _softmax_of_columns(x: Any) -> Any:
+    spread = lambda y: s.broadcast(y, x.shape, (1,))  # noqa: E731
+    powers = t.exp(e.sub(x, spread(r.reduce_max(x, (0,)))))
+    return e.div(powers, spread(r.reduce_sum(powers, (0,))))
+
+
+def _concentration(x: Any) -> Any:
+    """The sum of squares of a softmax: its powers are wanted by two passes and are no result."""
+    spread = lambda y: s.broadcast(y, x.shape, (0,))  # noqa: E731
+    powers = t.exp(e.sub(x, spread(r.reduce_max(x, (1,)))))
+    share = e.div(powers, spread(r.reduce_sum(powers, (1,))))
+    return r.reduce_sum(e.mul(share, share), (1,))
+
+
+CHAINS: dict[str, tuple[Callable[[Any], Any], int]] = {
+    "softmax": (softmax, 1),
+    "log_softmax": (log_softmax, 1),
+    "layer_norm": (
+        lambda x: layer_norm(x, s.full(x.shape[-1:], 2.0, F64), s.full(x.shape[-1:], 0.3, F64)),
+        1,
+    ),
+    "concentration": (_concentration, 1),
+    "norm_of_columns": (_norm_of_columns, 1),
+    "softmax_of_columns": (_softmax_of_columns, 1),
+    "transposed_softmax": (columns(softmax), 2),
+}
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (1, 4), (4, 1), (70, 3), (2, 530), (1, 1), (0, 3)])
+@pytest.mark.parametrize("name", CHAINS)
+def test_chains(name: str, shape: tuple[int, int]) -> None:
+    fun, count = CHAINS[name]
+    if name in ("softmax_of_columns", "transposed_softmax"):
+        shape = (max(shape[0], 1), shape[1])  # nothing has no largest
+    fused = check(lambda x: [fun(x)], normal(*shape), chunks=3)
+    if min(shape) > 1:
+        assert len(kernels(fused)) == count
+
+
+def test_scratch_rows_are_one_a_block() -> None:
+    eqn = kernels(fuse(build(lambda x: [_concentration(x)], [ArrayType((1000, 7), F64)])))[0]
+    scheduled = schedule(eqn)
+    assert scheduled.extent == 63 and scheduled.scratch == (63 * 7,)
+
+
+# The shape of nests
+
+
+def loops(nest: Nest) -> list[Loop]:
+    """All loops of a nest, in the order of the text."""
+    found: list[Loop] = []
+
+    def visit(body: tuple[Any, ...]) -> None:
+        for statement in body:
+            if isinstance(statement, Loop):
+                found.append(statement)
+                visit(statement.body)
+
+    visit(nest.body)
+    return found
+
+
+def test_elementwise_work_on_any_rank_is_one_loop() -> None:
+    fun = lambda x, y: [e.add(t.exp(x), y), e.mul(x, y)]  # noqa: E731
+    for shape in ((60,), (6, 10), (3, 4, 5), (3, 1, 20)):
+        (nest,) = nests(build(fun, [ArrayType(shape, F64)] * 2))
+        assert len(loops(nest)) == 1 and nest.n_params == 1
+    (flat,) = nests(build(lambda x: [e.add(s.reshape(x, (60,)), 1.0)], [ArrayType((3, 4, 5), F64)]))
+    assert len(loops(flat)) == 1
+
+
+def test_leading_axes_are_one_loop_where_the_last_is_apart() -> None:
+    bias = lambda x, b: [e.add(x, s.broadcast(b, x.shape, (2,)))]  # noqa: E731
+    (nest,) = nests(build(bias, [ArrayType((3, 4, 5), F64), ArrayType((5,), F64)]))
+    assert [loop.kind for loop in loops(nest)] == ["parallel", "vector"]
+    (nest,) = nests(build(lambda x: [softmax(x)], [ArrayType((3, 4, 5), F64)]))
+    assert [loop.kind for loop in loops(nest)] == ["parallel", "vector", "vector", "vector"]
+
+
+GENERIC: dict[str, Callable[[Any], Sequence[Any]]] = {
+    **{name: (lambda x, fun=fun: [fun(x)]) for name, (fun, _) in CHAINS.items()},
+    **{
+        name: (lambda x, fun=fun: [t.exp(fun(e.mul(x, 0.3)))])
+        for name, fun in MOVES.items()
+        if name not in ("slice", "steps", "window", "window_past_the_end", "split", "broadcast_rows")
+    },
+    "slices": lambda x: [e.sub(s.slice_axis(x, 0, 1, x.shape[0]), s.slice_axis(x, 0, 0, x.shape[0] - 1))],
+    "window": lambda x: [dynamic_slice(x, [np.int64(1), np.int64(2)], (x.shape[0] - 1, x.shape[1] - 1))],
+    "reductions": lambda x: [r.reduce_sum(x, (0,)), r.reduce_max(t.exp(x), (1,)), r.reduce_sum(x, (0, 1))],
+    "square": lambda x: [e.add(r.reduce_sum(x, (0,)), 1.0), r.reduce_sum(x, (1,))],
+    "positions": lambda x: [r.argmax(x, 1), r.argmin(x, 0)],
+}
+
+
+@pytest.mark.parametrize("name", GENERIC)
+def test_one_nest_serves_all_shapes(name: str) -> None:
+    shapes = [(a, b) for a in (3, 4, 5, 16, 512) for b in (3, 4, 8, 1000)]
+    found = {tuple(nests(build(GENERIC[name], [ArrayType(shape, F64)]))) for shape in shapes}
+    assert len(found) == 1
+
+
+def test_programs_that_differ_in_a_literal_share_their_code() -> None:
+    scaled = lambda c: nests(build(lambda x: [e.mul(x, c)], [ArrayType((3,), F64)]))[0]  # noqa: E731
+    assert scaled(0.3) == scaled(0.7)
+    assert any(isinstance(statement, ParamValue) for statement in scaled(0.3).body)
+    assert scaled(0.5) != scaled(0.3)
+    assert any(isinstance(statement, Const) for statement in scaled(0.5).body)
+    twice = lambda a, b: nests(build(lambda x: [e.add(e.mul(x, a), b)], [ArrayType((3,), F64)]))[0]  # noqa: E731
+    assert twice(0.3, 0.3) == twice(0.3, 0.7)
+
+
+@pytest.mark.parametrize(
+    "value", [0.3, np.float32(0.3), np.complex128(0.3 + 2j), np.int8(77), np.uint64(2**64 - 1)]
+)
+def test_literals_of_every_size_arrive(value: Any) -> None:
+    dtype = np.asarray(value).dtype
+    check(lambda x: [e.add(x, np.asarray(value))], np.ones(3, dtype))
+
+
+def test_nests_print(golden: Callable[[str], None]) -> None:
+    texts = []
+    for fun, shape in (
+        (lambda x: [softmax(x)], (3, 5)),
+        (lambda x: [_norm_of_columns(x)], (3, 5)),
+        (lambda x: [s.pad(e.mul(x, 0.3), 0.0, (1, 1), (1, 1))], (3, 5)),
+    ):
+        texts += [str(nest) for nest in nests(build(fun, [ArrayType(shape, F64)]))]
+    golden("\n".join(texts))
+
+
+def test_results_that_need_other_loops_are_refused() -> None:
+    graph = build(
+        lambda x: [t.exp(x), r.reduce_sum(x, (0,)), s.slice_axis(x, 0, 0, 2)], [ArrayType((5, 7), F64)]
+    )
+    with pytest.raises(InternalError, match=r"has a result f64\[2,7\]"):
+        schedule(graph)
+
+
+def test_inputs_literals_and_repeated_results_are_stored_too() -> None:
+    graph = build(lambda x: [x, *[t.exp(x)] * 2], [ArrayType((3,), F64)])
+    nest = schedule(graph).nest
+    assert [b.kind for b in nest.buffers] == ["in", "out", "out", "out"]
+
+
+# Random programs
+
+
+@settings(max_examples=120)
+@given(graph=graphs(dtypes=(*DTYPES, C128)), seed=st.integers(0, 9), chunks=st.integers(1, 3))
+def test_random_graphs(graph: Graph, seed: int, chunks: int) -> None:
+    graph = dce(graph)
+    args = arguments(graph, seed)
+    assert_close(run_fused(fuse(graph), *args, chunks=chunks), evaluate(graph, *args))
+
+
+@settings(max_examples=150)
+@given(graph=row_chains(), seed=st.integers(0, 9), chunks=st.integers(1, 3))
+def test_random_chains(graph: Graph, seed: int, chunks: int) -> None:
+    rng = np.random.default_rng(seed)
+    args = [rng.normal(size=type.shape) for type in graph.in_types]
+    assert_close(run_fused(fuse(graph), *args, chunks=chunks), evaluate(graph, *args))
