@@ -62,12 +62,12 @@ links:
 # are what runs, and the second does not undo the first.
 $(VENV)/.weft-dev: pyproject.toml | $(py)
 	@echo "installing Weft and its development tools into $(VENV) (a few minutes the first time)"
-	@$(py) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@PYTHONWARNINGS=ignore $(py) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $(VENV)/.weft-examples $@
 
 $(VENV)/.weft-examples: pyproject.toml | $(py)
 	@echo "installing Weft and what its examples need into $(VENV) (a minute or two the first time)"
-	@$(py) -m pip install --quiet --disable-pip-version-check -e '.[examples]'
+	@PYTHONWARNINGS=ignore $(py) -m pip install --quiet --disable-pip-version-check -e '.[examples]'
 	@touch $@
 
 $(py):
