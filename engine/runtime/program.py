@@ -45,6 +45,7 @@ class Program:
     out_types: tuple[ArrayType, ...]
     constants: dict[int, np.ndarray]
     _new: tuple[tuple[tuple[int, ...], np.dtype], ...]
+    _arena_bytes: int
     _pack: Any
     _idle: list[tuple[np.ndarray, memoryview, int]]
 
@@ -56,19 +57,23 @@ class Program:
     def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on C-contiguous arrays of the input types: the outputs, in order."""
         new = [np.empty(shape, dtype) for shape, dtype in self._new]
-        arena = arenas.take(self.buffers.arena_bytes)
+        arena = arenas.take(self._arena_bytes) if self._arena_bytes else None
         try:
             table = self._idle.pop()
         except IndexError:
             slots = self.tape.new_slots()
             table = (slots, memoryview(slots).cast("B"), slots.ctypes.data)
-        self._pack(table[1], 0, *map(id, values), *map(id, new), id(arena))
+        if arena is None:
+            self._pack(table[1], 0, *map(id, values), *map(id, new))
+        else:
+            self._pack(table[1], 0, *map(id, values), *map(id, new), id(arena))
         if self.host_calls:
             self.tape.run(table[0], self.host_calls)
         elif _interpreter()(self.tape.code_address, 0, table[2]) != RETURNED:
             raise InternalError("a tape without host calls yielded.")
         self._idle.append(table)
-        arenas.give_back(arena)
+        if arena is not None:
+            arenas.give_back(arena)
         return new if len(new) == len(self.out_types) else self._outputs(new)
 
     def _outputs(self, new: list[np.ndarray]) -> list[np.ndarray]:
@@ -131,7 +136,8 @@ def _assemble(
     """Write the tape."""
     builder = TapeBuilder()
     n_bound = buffers.n_bound
-    builder.bind(range(n_bound + 1))
+    bound = n_bound + bool(buffers.places)
+    builder.bind(range(bound))
     if buffers.places:
         builder.arena(buffers.arena_slot, buffers.places)
     host_calls: list[Callable[[Any], None]] = []
@@ -170,7 +176,8 @@ def _assemble(
         out_types=fused.out_types,
         constants=constants,
         _new=new,
-        _pack=struct.Struct(f"={n_bound + 1}q").pack_into,
+        _arena_bytes=buffers.arena_bytes,
+        _pack=struct.Struct(f"={bound}q").pack_into,
         _idle=[],
     )
 

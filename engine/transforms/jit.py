@@ -29,6 +29,8 @@ _SCALARS = {
     complex: np.dtype(np.complex128),
 }
 
+_ONLY_ARRAYS = {Array}
+
 
 def run_graph(graph: Graph, *args: Any) -> list[np.ndarray]:
     """Compile a graph (once) and run it on NumPy arrays."""
@@ -41,13 +43,14 @@ control.set_runner(run_graph)
 class Entry:
     """A traced signature of a jitted function, compiled when it first runs on arrays."""
 
-    __slots__ = ("_captured", "_program", "out_tree", "out_types", "single", "traced")
+    __slots__ = ("_captured", "_program", "captures_traced", "out_tree", "out_types", "single", "traced")
 
     def __init__(self, traced: Traced):
         self.traced = traced
         self.out_tree = traced.out_tree
         self.single = traced.out_tree.is_leaf()
         self.out_types = [interned_type(t) for t in traced.graph.out_types]
+        self.captures_traced = any(isinstance(x, Value) for x in traced.captured)
         self._program: Program | None = None
         self._captured: list[np.ndarray] = []
 
@@ -97,50 +100,51 @@ class Jitted:
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if config.local.jit_disabled:
             return self._fun(*args, **kwargs)
-        entry, values = self._find(args, kwargs)
-        if any(isinstance(v, Value) for v in values) or any(
-            isinstance(c, Value) for c in entry.traced.captured
-        ):
+        entry, values, is_traced = self._find(args, kwargs)
+        if is_traced or entry.captures_traced:
             outs = control.call(entry.traced.graph, *values, *entry.traced.captured, name=self._name)
             return tree.unflatten(entry.out_tree, [x if isinstance(x, Value) else wrap(x) for x in outs])
-        first = entry._program is None
-        result = entry.run([contiguous(v) for v in values])
-        if first:
+        if entry._program is None:
             self._programs.add(entry.program.nests)
-        return result
+        return entry.run(values)
 
-    def _find(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], *, compile: bool = True
-    ) -> tuple[Entry, list[Any]]:
-        """The entry for the signature of a call, traced if it is new, and the call's values."""
+    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Entry, list[Any], bool]:
+        """The entry for the signature of a call (traced if it is new), the values, and whether one of them is traced."""
         static_key: tuple[Any, ...] = ()
         dynamic, named = args, kwargs
         if self._static:
             dynamic, named, static_key = self._static.split(args, kwargs)
         leaves, in_tree = tree.flatten((dynamic, named))
-        values, types = [], []
-        for i, x in enumerate(leaves):
-            kind = x.__class__
-            if kind is Array:
-                types.append(id(x._type or x.type))
-                values.append(x._data)
-            elif kind in _SCALARS:
-                types.append(kind)
-                values.append(_scalar(x, kind))
-            else:
-                value = self._value(x, i, dynamic, named)
-                weak = kind is Tracer and value.weak
-                types.append((id(interned_type(ArrayType(value.shape, value.dtype))), weak))
-                values.append(value)
+        is_traced = False
+        if set(map(type, leaves)) == _ONLY_ARRAYS:
+            types: list[Any] = [id(x._type or x.type) for x in leaves]
+            values: list[Any] = [x._data for x in leaves]
+        else:
+            types, values = [], []
+            for i, x in enumerate(leaves):
+                kind = x.__class__
+                if kind is Array:
+                    types.append(id(x._type or x.type))
+                    values.append(x._data)
+                elif kind in _SCALARS:
+                    value = _scalar(x, kind)
+                    types.append((kind, value.dtype))
+                    values.append(value)
+                else:
+                    value = self._value(x, i, dynamic, named)
+                    is_traced |= isinstance(value, Value)
+                    weak = kind is Tracer and value.weak
+                    types.append((id(interned_type(ArrayType(value.shape, value.dtype))), weak))
+                    values.append(value)
         key = (in_tree, tuple(types), static_key)
         entry = self._entries.get(key)
         if entry is None:
             entry = self._trace(leaves, values, in_tree, static_key)
-            if not any(isinstance(c, Value) for c in entry.traced.captured):
+            if not entry.captures_traced:
                 self._entries[key] = entry
                 if not self._static and not kwargs and all(x.__class__ is Array for x in args):
                     self._fast[tuple(types)] = entry
-        return entry, values
+        return entry, values, is_traced
 
     def _value(self, x: Any, position: int, args: Any, kwargs: Any) -> Any:
         if isinstance(x, Value):
@@ -148,7 +152,7 @@ class Jitted:
         path = "an argument"
         if not isinstance(x, np.ndarray):
             path = f"argument{tree.leaves_with_path((args, kwargs))[position][0]}"
-        return to_value(x, f"{path} of {self._name}")
+        return contiguous(to_value(x, f"{path} of {self._name}"))
 
     def _trace(
         self, leaves: list[Any], values: list[Any], in_tree: Any, static_key: tuple[Any, ...]
@@ -174,7 +178,7 @@ class Jitted:
         from weft.engine.transforms.inspect import Lowered
 
         args, kwargs = tree.map(_stand_in, args), tree.map(_stand_in, kwargs)
-        entry, _ = self._find(args, kwargs)
+        entry, _, _ = self._find(args, kwargs)
         return Lowered(entry, self._name)
 
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:

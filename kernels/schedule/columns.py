@@ -19,6 +19,7 @@ from weft.kernels.schedule.fold import Fold
 from weft.kernels.schedule.loops import Loops
 
 WIDTH = 512  # columns in a block
+HEIGHT = 1024  # rows whose sum is taken by itself
 
 
 def write_columns(loops: Loops) -> None:
@@ -108,24 +109,65 @@ class _Columns:
         return load
 
     def write_pass(self, level: int) -> None:
-        """A pass over the reduced axes."""
+        """A pass over the reduced axes; sums of floats add up blocks of rows, each summed by itself."""
         plan, loops, ex = self.plan, self.loops, self.ex
         eqns = [eqn for eqn in plan.folds if plan.fold_level(eqn) == level]
         outs = [var for var in plan.full_outs if plan.level[var] == level]
         keeps = [var for var in plan.reloads if plan.level[var] == level and var not in outs]
         if not (eqns or outs or keeps):
             return
-        with ExitStack() as stack:
-            for n in loops.reduced:
-                variable, _ = stack.enter_context(self.builder.loop(loops.size(n), "sequential"))
-                loops.where[n] = variable
-            self.along_block(stack)
-            index, column = loops.full_index(), loops.offset(loops.kept)
-            stores: list[tuple[str, Index, str]] = []
-            for eqn in eqns:
-                fold, buffer = self.folds[id(eqn)], self.accumulators[id(eqn)]
-                acc = self.builder.load(fold.dtype, buffer, column, written=True)
-                stores.append((buffer, column, fold.step(acc, ex.operand(eqn, 0, index))))
-            stores += [(*loops.places[var](), ex.at(var, index)) for var in (*keeps, *outs)]
-            loops.store(stores)
+        targets = {id(eqn): self.accumulators[id(eqn)] for eqn in eqns}
+        sums = [eqn for eqn in eqns if self.folds[id(eqn)].rounds]
+        with ExitStack() as blocks:
+            if sums:
+                self.open_row_blocks(blocks)
+                for eqn in sums:
+                    targets[id(eqn)] = loops.add_scratch(self.folds[id(eqn)].dtype, loops.count(loops.kept))
+                self.for_columns(sums, lambda fold, eqn: (targets[id(eqn)], fold.start()))
+            with ExitStack() as stack:
+                self.open_rows(stack, in_blocks=bool(sums))
+                self.along_block(stack)
+                index, column = loops.full_index(), loops.offset(loops.kept)
+                stores: list[tuple[str, Index, str]] = []
+                for eqn in eqns:
+                    fold, buffer = self.folds[id(eqn)], targets[id(eqn)]
+                    acc = self.builder.load(fold.dtype, buffer, column, written=True)
+                    stores.append((buffer, column, fold.step(acc, ex.operand(eqn, 0, index))))
+                stores += [(*loops.places[var](), ex.at(var, index)) for var in (*keeps, *outs)]
+                loops.store(stores)
+            if sums:
+                self.for_columns(
+                    sums, lambda fold, eqn: (self.accumulators[id(eqn)], self.added(fold, eqn, targets))
+                )
         ex.homes.update({var: loops.places[var] for var in (*keeps, *outs) if var in plan.reloads})
+
+    def open_row_blocks(self, stack: ExitStack) -> None:
+        outermost = self.loops.reduced[0]
+        count = self.builder.param("row blocks", -(-self.loops.count([outermost]) // HEIGHT))
+        block, _ = stack.enter_context(self.builder.loop(count, "sequential"))
+        self.first_row = ix.mul(block, HEIGHT)
+
+    def open_rows(self, stack: ExitStack, *, in_blocks: bool) -> None:
+        for n in self.loops.reduced:
+            extent, first = self.loops.size(n), 0
+            if in_blocks and n == self.loops.reduced[0]:
+                first = self.first_row
+                extent = ix.minimum(HEIGHT, ix.sub(extent, first))
+            row, _ = stack.enter_context(self.builder.loop(extent, "sequential"))
+            self.loops.where[n] = ix.add(row, first)
+
+    def for_columns(self, eqns: list[Eqn], value: Callable[[Fold, Eqn], tuple[str, str]]) -> None:
+        """A loop along the block that stores a value for each of some reductions."""
+        with ExitStack() as stack:
+            self.along_block(stack)
+            column = self.loops.offset(self.loops.kept)
+            stores = []
+            for eqn in eqns:
+                buffer, name = value(self.folds[id(eqn)], eqn)
+                stores.append((buffer, column, name))
+            self.loops.store(stores)
+
+    def added(self, fold: Fold, eqn: Eqn, partial: dict[int, str]) -> str:
+        column = self.loops.offset(self.loops.kept)
+        total = self.builder.load(fold.dtype, self.accumulators[id(eqn)], column, written=True)
+        return fold.step(total, self.builder.load(fold.dtype, partial[id(eqn)], column, written=True))

@@ -13,7 +13,7 @@ import numpy as np
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
 from weft.ir.loops.vocabulary import register_dtype
-from weft.ir.types import is_bool, is_complex, is_inexact
+from weft.ir.types import is_bool, is_inexact
 from weft.kernels.schedule.nest_builder import NestBuilder
 
 
@@ -25,6 +25,11 @@ class Fold:
         self.rule: str = eqn.prim.lower.rule
         self.out_dtype = eqn.outs[0].type.dtype
         self.dtype = register_dtype(self.out_dtype)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether many small partial results are more exact than one long one."""
+        return self.rule == "add" and is_inexact(self.dtype)
 
     def start(self) -> str:
         """What the accumulator is before the first element."""
@@ -54,8 +59,7 @@ def identity(rule: str, dtype: np.dtype) -> object:
     if is_bool(dtype):
         return rule == "min"
     if is_inexact(dtype):
-        worst = -np.inf if rule == "max" else np.inf
-        return complex(worst, worst) if is_complex(dtype) else worst
+        return -np.inf if rule == "max" else np.inf
     limits = np.iinfo(dtype)
     return limits.min if rule == "max" else limits.max
 

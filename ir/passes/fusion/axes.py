@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from weft.ir.graph import Eqn, Literal, Var
+from weft.ir.types import is_complex
 
 UNIT = -1  # an axis of size 1: its index is 0
 MOVED = None  # the index changes on the way, or the result has no such axis
@@ -23,12 +24,19 @@ INDEX_MAPS = frozenset(
 def is_map(eqn: Eqn) -> bool:
     """Whether every element of the results is an expression of elements of the operands."""
     lower = eqn.prim.lower
-    return lower.kind == "scalar" or (lower.kind == "index" and lower.rule in INDEX_MAPS)
+    if lower.kind == "scalar":
+        return not _orders_complex(eqn)
+    return lower.kind == "index" and lower.rule in INDEX_MAPS
 
 
 def is_reduction(eqn: Eqn) -> bool:
     """Whether the equation folds axes."""
-    return eqn.prim.lower.kind in ("reduce", "argreduce")
+    return eqn.prim.lower.kind in ("reduce", "argreduce") and not _orders_complex(eqn)
+
+
+def _orders_complex(eqn: Eqn) -> bool:
+    """Whether the equation asks which complex number is larger: by real, then imaginary part, as NumPy has it and no loop."""
+    return eqn.prim.lower.rule in ("max", "min") and is_complex(eqn.ins[0].type.dtype)
 
 
 def reduced_axes(eqn: Eqn) -> tuple[int, ...]:
