@@ -31,6 +31,9 @@ class _Columns:
     def __init__(self, loops: Loops) -> None:
         self.loops = loops
         self.builder, self.plan, self.ex = loops.builder, loops.plan, loops.ex
+        self.first: Index = 0  # column of the block
+        self.width: Index = WIDTH
+        self.first_row: Index = 0
         self.folds = {id(eqn): Fold(loops.builder, eqn) for eqn in self.plan.folds}
         self.accumulators = {id(eqn): self.add_accumulator(eqn) for eqn in self.plan.folds}
         for var in self.plan.kept_reloads:

@@ -76,7 +76,8 @@ def _carried(eqn: Eqn, k: int, shape: tuple[int, ...]) -> Sequence[int | None]:
         case "copy":
             return every
         case "broadcast":
-            return params["dims"]
+            dims: tuple[int, ...] = params["dims"]
+            return dims
         case "transpose":
             return [params["perm"].index(axis) for axis in every]
         case "reshape":

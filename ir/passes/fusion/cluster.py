@@ -131,7 +131,7 @@ class _Clusters:
         """The node of a stored value: walk its closure from the frame, the value whose axes are the space."""
         frame = eqn.ins[0] if is_reduction(eqn) else var
         wide = wide_axes(frame.type.shape)
-        number: list[int | None] = [UNIT] * frame.type.ndim
+        number = [UNIT] * frame.type.ndim
         for i, axis in enumerate(wide):
             number[axis] = i
         reduced = (
@@ -147,7 +147,8 @@ class _Clusters:
         while todo:
             read, access = todo.pop()
             if read in self.stored.values:
-                place = None if MOVED in access else tuple([a for a in access if a != UNIT])
+                known = [a for a in access if a is not MOVED and a != UNIT]
+                place = None if MOVED in access else tuple(known)
                 node.reads.setdefault(read, set()).add(place)
             elif (read, access) not in seen:
                 seen.add((read, access))
