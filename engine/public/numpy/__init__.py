@@ -10,18 +10,34 @@ import importlib
 from typing import Any
 
 from weft.engine.array import Array
-from weft.numpy import creation, dtypes, elementwise, products, reductions, shapes, ufuncs
+from weft.numpy import (
+    creation,
+    dtypes,
+    elementwise,
+    joining,
+    numerics,
+    products,
+    reductions,
+    searching,
+    shapes,
+    sorting,
+    ufuncs,
+)
 from weft.numpy.creation import *  # noqa: F403
 from weft.numpy.dtypes import *  # noqa: F403
 from weft.numpy.elementwise import *  # noqa: F403
+from weft.numpy.joining import *  # noqa: F403
+from weft.numpy.numerics import *  # noqa: F403
 from weft.numpy.products import *  # noqa: F403
 from weft.numpy.reductions import *  # noqa: F403
+from weft.numpy.searching import *  # noqa: F403
 from weft.numpy.shapes import *  # noqa: F403
+from weft.numpy.sorting import *  # noqa: F403
 from weft.numpy.ufuncs import *  # noqa: F403
 
 ndarray = Array
 _SUBMODULES = ("linalg", "fft")
-_PARTS = (creation, dtypes, elementwise, products, reductions, shapes, ufuncs)
+_PARTS = (creation, dtypes, elementwise, joining, numerics, products, reductions, searching, shapes, sorting, ufuncs)
 __all__ = sorted({"ndarray", *_SUBMODULES}.union(*[part.__all__ for part in _PARTS]))
 
 
