@@ -21,7 +21,7 @@ from weft.engine.runtime.tape import RETURNED, Tape, TapeBuilder, load_interpret
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import Nest
-from weft.ir.ops.gemm import gemm_p, matrix_shapes
+from weft.ir.ops.contract import dot_general_p, dot_plan
 from weft.ir.ops.kernel import kernel_p
 from weft.ir.passes.fuse import fuse
 from weft.ir.passes.pipeline import BEFORE_FUSION, run_pipeline
@@ -150,7 +150,7 @@ def _assemble(
             operands = [slots[a] for a in eqn.ins] + [slots[v] for v in eqn.outs] + buffers.scratch[i]
             builder.kernel(kernels[i].address, one.params, operands, 0, one.extent)
             builder.note(kernels[i].name)
-        elif eqn.prim is gemm_p and not any(isinstance(a, Literal) for a in eqn.ins):
+        elif eqn.prim is dot_general_p:
             _gemm(builder, eqn, slots)
         else:
             builder.call_python(len(host_calls))
@@ -184,11 +184,22 @@ def _assemble(
 
 def _gemm(builder: TapeBuilder, eqn: Eqn, slots: dict[Var, int]) -> None:
     (a, b), (c,) = eqn.ins, eqn.outs
-    trans_a, trans_b = eqn.params["trans_a"], eqn.params["trans_b"]
-    batch, m, n, k = matrix_shapes(a.type.shape, b.type.shape, trans_a, trans_b)
-    strides = (m * k if a.type.ndim == 3 else 0, k * n if b.type.ndim == 3 else 0, m * n)
+    plan = dot_plan(a.type, b.type, eqn.params["dims"])
+    if plan.copy_a is not None or plan.copy_b is not None or isinstance(a, Literal) or isinstance(b, Literal):
+        raise InternalError(f"dot_general of {a.type} and {b.type} came to the tape unprepared.")
     builder.gemm(
-        c.type.dtype, slots[a], slots[b], slots[c], m, n, k, int(trans_a), int(trans_b), batch, strides
+        c.type.dtype,
+        slots[a],
+        slots[b],
+        slots[c],
+        plan.m,
+        plan.n,
+        plan.k,
+        int(plan.trans_a),
+        int(plan.trans_b),
+        plan.batch,
+        (plan.stride_a, plan.stride_b, plan.m * plan.n),
+        (plan.ld_a, plan.ld_b),
     )
 
 

@@ -161,6 +161,7 @@ class TapeBuilder:
         trans_b: int = 0,
         batch: int = 1,
         strides: tuple[int, int, int] | None = None,
+        rows: tuple[int, int] | None = None,
     ) -> None:
         """Multiply row-major matrices, ``c[m, n] = op(a)[m, k] @ op(b)[k, n]``, ``batch`` times.
 
@@ -177,6 +178,8 @@ class TapeBuilder:
             batch: number of products.
             strides: elements from one matrix to the next for a, b and c; 0 shares an operand among all
                 products. ``None`` means that matrices follow one another.
+            rows: elements from one row of what is stored to the next, for a and b; ``None`` means that rows follow
+                one another.
         """
         dtype = np.dtype(dtype)
         address = gemm_address(dtype)
@@ -187,13 +190,14 @@ class TapeBuilder:
         stride_a, stride_b, stride_c = (m * k, k * n, m * n) if strides is None else strides
         if batch > 1 and abs(stride_c) < m * n:
             raise InternalError(f"gemm results would overlap: {stride_c} elements apart, {m * n} long.")
+        row_a, row_b = (m if trans_a else k, k if trans_b else n) if rows is None else rows
         scalars = np.zeros((2, 2 * WORD_BYTES // dtype.itemsize), dtype)
         scalars[0, 0] = 1  # alpha; beta stays 0
         dims = (
             *(m, n, k),
             *(ord(_TRANSPOSES[trans_a]), ord(_TRANSPOSES[trans_b]), batch),
             *(stride * dtype.itemsize for stride in (stride_a, stride_b, stride_c)),
-            *(max(1, m if trans_a else k), max(1, k if trans_b else n), max(1, n)),
+            *(max(1, row_a), max(1, row_b), max(1, n)),
             m * n * dtype.itemsize,
             *scalars.reshape(-1).view(np.int64).tolist(),
         )

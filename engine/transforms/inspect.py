@@ -17,6 +17,7 @@ from weft.engine.trace import Traced, function_name, trace
 from weft.ir.builder import Value, type_of_value
 from weft.ir.errors import ArgumentError
 from weft.ir.graph import Eqn, Graph, sub_graphs
+from weft.ir.ops.contract import dot_general_p, dot_plan
 from weft.ir.types import ArrayType, check_dtype
 
 STAGES = ("graph", "fused", "loops", "llvm", "asm", "tape")
@@ -208,7 +209,6 @@ def _flops(eqn: Eqn) -> int:
         return max(t.size for t in eqn.out_types)
     if kind in ("reduce", "argreduce"):
         return eqn.ins[0].type.size
-    if eqn.prim.name == "gemm":
-        k = eqn.ins[0].type.shape[-2 if eqn.params["trans_a"] else -1]
-        return 2 * k * eqn.outs[0].type.size
+    if eqn.prim is dot_general_p:
+        return 2 * dot_plan(*eqn.in_types, eqn.params["dims"]).k * eqn.outs[0].type.size
     return 0

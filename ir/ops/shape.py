@@ -136,7 +136,7 @@ transpose_p = Primitive(
 def transpose(x: Any, perm: Sequence[int]) -> Any:
     """``x`` with axis ``i`` of the result being axis ``perm[i]`` of ``x``."""
     perm = tuple(perm)
-    return x if perm == tuple(range(len(perm))) else transpose_p.bind(x, perm=perm)
+    return x if perm == tuple(range(len(x.shape))) else transpose_p.bind(x, perm=perm)
 
 
 def move_axis(x: Any, source: int, destination: int) -> Any:

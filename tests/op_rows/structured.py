@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.op_rows.record import BF16, BOOL, C64, C128, F16, F32, F64, FEW, I8, I64, U8, OpRecord, draw, row
 from weft.ir.builder import build, type_of_value
-from weft.ir.ops import collective, contract, control, gemm, index, kernel
+from weft.ir.ops import collective, contract, control, index, kernel
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
 
@@ -115,27 +115,6 @@ for variant, spec, dims, shapes in [
         (F16, BF16, F32, F64, C64, C128, I8, I64, U8, BOOL),
         [lambda rng, dtype, shapes=shapes: tuple(draw(rng, s, dtype) for s in shapes)],
         variant,
-    )
-
-for variant, flags, shapes in [
-    ("plain", {}, ((3, 4), (4, 2))),
-    ("transposed", {"trans_a": True, "trans_b": True}, ((4, 3), (2, 4))),
-    ("stack", {"trans_b": True}, ((5, 3, 4), (2, 4))),
-]:
-
-    def _product(a: np.ndarray, b: np.ndarray, trans_a: bool = False, trans_b: bool = False) -> np.ndarray:
-        spec = f"...{'ki' if trans_a else 'ik'},{'jk' if trans_b else 'kj'}->...ij"
-        return np.einsum(spec, a, b)
-
-    row(
-        "gemm",
-        lambda a, b, flags=flags: gemm.gemm(a, b, **flags),
-        lambda a, b, flags=flags: _product(a, b, **flags),
-        (F32, F64, C64, C128),
-        [lambda rng, dtype, shapes=shapes: tuple(draw(rng, s, dtype) for s in shapes)],
-        variant,
-        smooth=False,
-        batches=False,
     )
 
 # Operations that carry graphs

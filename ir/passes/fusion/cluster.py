@@ -134,16 +134,16 @@ class _Clusters:
         number = [UNIT] * frame.type.ndim
         for i, axis in enumerate(wide):
             number[axis] = i
-        reduced = (
-            tuple(number[a] for a in reduced_axes(eqn) if number[a] != UNIT) if is_reduction(eqn) else ()
-        )
+        folded = reduced_axes(eqn) if is_reduction(eqn) else ()
+        reduced = tuple([number[axis] for axis in folded if number[axis] != UNIT])
         space = tuple([self.classes.of(frame, axis) for axis in wide]) if isinstance(frame, Var) else ()
         node = Node(var, position, space, reduced, self.stored.closure[var], {})
         seen: set[tuple[Var, tuple[int | None, ...]]] = set()
-        if is_reduction(eqn):
-            todo = [(frame, tuple(number))] if isinstance(frame, Var) else []
-        else:
+        todo: list[tuple[Var, tuple[int | None, ...]]] = []
+        if not is_reduction(eqn):
             todo = self.operands(eqn, tuple(number))
+        elif isinstance(frame, Var):
+            todo.append((frame, tuple(number)))
         while todo:
             read, access = todo.pop()
             if read in self.stored.values:

@@ -1,0 +1,79 @@
+"""What contractions become: products that BLAS can run, and loops."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tests.ir.passes.texts import body
+from weft.ir.builder import build
+from weft.ir.graph import Graph
+from weft.ir.interpret import evaluate
+from weft.ir.ops import contract
+from weft.ir.passes.products import lower_products
+from weft.ir.types import ArrayType, bfloat16
+from weft.ir.verify import verify
+
+SIZES = {"a": 2, "b": 3, "m": 4, "n": 5, "k": 6, "l": 1}
+
+
+def dims_of(left: str, right: str, out: str) -> tuple:
+    """The dims of an einsum whose result has batch, left and right axes in order."""
+    batch = [c for c in out if c in left and c in right]
+    summed = [c for c in left if c in right and c not in out]
+    return (
+        (tuple(map(left.index, summed)), tuple(map(right.index, summed))),
+        (tuple(map(left.index, batch)), tuple(map(right.index, batch))),
+    )
+
+
+def product(left: str, right: str, out: str, dtype: object) -> tuple[Graph, list[np.ndarray]]:
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(-3, 4, [SIZES[c] for c in s]).astype(dtype) for s in (left, right)]
+    graph = build(
+        lambda x, y: [contract.dot_general(x, y, dims_of(left, right, out))],
+        [ArrayType(x.shape, x.dtype) for x in arrays],
+    )
+    return graph, arrays
+
+
+CASES = [
+    ("mk", "kn", "mn"),
+    ("km", "nk", "mn"),
+    ("k", "k", ""),
+    ("akl", "alk", "a"),
+    ("mk", "k", "m"),
+    ("m", "n", "mn"),
+]
+CASES += [(f"{''.join(p)}", "bakn", "abmn") for p in itertools.permutations("abmk")]
+CASES += [("mkl", f"{''.join(p)}", "mn") for p in itertools.permutations("kln")]
+
+
+@pytest.mark.parametrize(("left", "right", "out"), CASES)
+@pytest.mark.parametrize(
+    "dtype", [np.float64, np.complex64, np.int32, np.bool_, np.float16, bfloat16], ids=str
+)
+def test_products_keep_their_meaning(left: str, right: str, out: str, dtype: object) -> None:
+    graph, arrays = product(left, right, out, dtype)
+    lowered = lower_products(graph)
+    verify(lowered)
+    (found,), (expected,) = evaluate(lowered, *arrays), evaluate(graph, *arrays)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+    for eqn in lowered.eqns:
+        if eqn.prim is contract.dot_general_p:
+            plan = contract.dot_plan(*eqn.in_types, eqn.params["dims"])
+            assert plan.copy_a is None and plan.copy_b is None
+    assert lower_products(lowered) == lowered
+
+
+def test_rows_that_no_stride_reaches_are_moved_first() -> None:
+    head = "x: f64[2,4,3], y: f64[3,2,5]"
+    equations = "c: f64[4,5] = dot_general[dims=(((0, 2), (1, 0)), ((), ()))] x y\nreturn c"
+    assert body(lower_products, head, equations).count("transpose[") == 1
+
+
+def test_dot_products_are_loops() -> None:
+    head = "x: f64[7], y: f64[7]"
+    text = body(lower_products, head, "c: f64[] = dot_general[dims=(((0,), (0,)), ((), ()))] x y\nreturn c")
+    assert "mul" in text and "reduce_sum" in text and "dot_general" not in text
