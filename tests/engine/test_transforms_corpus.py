@@ -27,7 +27,7 @@ Function = Callable[..., Any]
 
 def wave(tree: Any, phase: float) -> Any:
     """Numbers of no special value in the shapes of a tree: a tangent or a cotangent."""
-    return jax.tree.map(lambda leaf: np.cos(phase + np.arange(np.size(leaf))).reshape(np.shape(leaf)), tree)
+    return jax.tree.map(lambda leaf: np.cos(phase + np.arange(leaf.size)).reshape(leaf.shape), tree)
 
 
 def stacked(tree: Any) -> Any:
