@@ -46,6 +46,10 @@ def _carried(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
     return tuple(ex.layout.carry(eqn, 0, index))
 
 
+def _reshape(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
+    return ex.layout.reshaped(eqn, index)
+
+
 def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
     def moved(axis: int) -> Index:
         start, stride = eqn.params["start"][axis], eqn.params["strides"][axis]
@@ -67,7 +71,7 @@ MOVES: dict[str, Callable[[Expressions, Eqn, Indices], Indices]] = {
     "copy": _carried,
     "broadcast": _carried,
     "transpose": _carried,
-    "reshape": lambda ex, eqn, index: ex.layout.reshaped(eqn, index),
+    "reshape": _reshape,
     "slice": _slice,
     "reverse": _reverse,
 }
