@@ -1,0 +1,38 @@
+"""`weft.errors`: the classes of errors that Weft raises on purpose, `WeftError` the base of all.
+
+Each also derives from the built-in exception that NumPy or JAX raises for the same mistake, so existing handlers keep working.
+"""
+
+from weft.ir.errors import (
+    ArgumentError,
+    AxisError,
+    ConcretizationError,
+    DTypeError,
+    GradientError,
+    ImmutableError,
+    IndexingError,
+    InternalError,
+    LeakedTracerError,
+    ParseError,
+    ShapeError,
+    StaticArgumentError,
+    VerificationError,
+    WeftError,
+)
+
+__all__ = [
+    "ArgumentError",
+    "AxisError",
+    "ConcretizationError",
+    "DTypeError",
+    "GradientError",
+    "ImmutableError",
+    "IndexingError",
+    "InternalError",
+    "LeakedTracerError",
+    "ParseError",
+    "ShapeError",
+    "StaticArgumentError",
+    "VerificationError",
+    "WeftError",
+]
