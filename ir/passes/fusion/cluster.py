@@ -26,7 +26,7 @@ from weft.ir.passes.fusion.axes import (
     reduced_axes,
     wide_axes,
 )
-from weft.ir.passes.fusion.stored import LARGEST, Stored
+from weft.ir.passes.fusion.stored import Stored
 
 Place = tuple[int, ...]  # the axes of a space on which a value lives, in the order of its own axes
 _SIBLINGS = 8  # kernels over one space that are tried when none of the producers fits
@@ -185,7 +185,7 @@ class _Clusters:
 
     def join(self, unit: Unit, node: Node) -> bool:
         """Add a node to a kernel if it fits: same loops, reads at the same index, no cycle, not too large."""
-        if (unit.closure | node.closure).bit_count() > LARGEST or not self.is_acyclic(unit, node):
+        if self.stored.is_full(unit.closure | node.closure) or not self.is_acyclic(unit, node):
             return False
         every = tuple(range(len(node.space)))
         if node.space == unit.space and (not node.reduced or unit.reduced in ((), node.reduced)):

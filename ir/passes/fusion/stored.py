@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.passes.fusion.axes import INDEX_MAPS, is_map, is_reduction, reshape_groups, wide_axes
 
-LARGEST = 400  # equations in one kernel: LLVM's time is linear up to here
+# What one kernel may take, in equations and in cost: LLVM's time is linear up to here.
+LARGEST, HEAVIEST = 400, 800
 COSTLY = 8  # simple operations above which a value is not computed twice
 
 _SIMPLE = frozenset(
@@ -36,6 +37,11 @@ class Stored:
     values: set[Var]
     aliases: set[int]
     closure: dict[Var, int]
+    costs: Costs
+
+    def is_full(self, closure: int) -> bool:
+        """Whether a kernel with this closure has reached the size that it may have."""
+        return closure.bit_count() >= LARGEST or self.costs.of(closure) >= HEAVIEST
 
 
 def choose_stored(graph: Graph) -> Stored:
@@ -43,9 +49,10 @@ def choose_stored(graph: Graph) -> Stored:
     needed, aliases = _find_needed(graph)
     readers = _find_readers(graph, aliases)
     repeated = _find_repeated(graph, readers)
-    costs = Costs(graph.eqns)
     stored: set[Var] = set(graph.ins)
     closure: dict[Var, int] = {}
+    costs = Costs(graph.eqns)
+    result = Stored(stored, aliases, closure, costs)
     plain: set[Var] = set()  # values that are the same expression at every flat index
     for position, eqn in enumerate(graph.eqns):
         if position in aliases or not (is_map(eqn) or is_reduction(eqn)):
@@ -63,12 +70,12 @@ def choose_stored(graph: Graph) -> Stored:
             if (
                 var in needed
                 or is_reduction(eqn)
-                or bits.bit_count() >= LARGEST
+                or result.is_full(bits)
                 or (var in repeated and not _only_moves(eqn) and costs.of(bits) > COSTLY)
                 or (not is_plain and any(_mixes_axes(reader) for reader in readers.get(var, ())))
             ):
                 stored.add(var)
-    return Stored(stored, aliases, closure)
+    return result
 
 
 def _find_needed(graph: Graph) -> tuple[set[Var], set[int]]:
