@@ -46,6 +46,11 @@ def is_infinite(x: Any) -> Any:
     return e.eq(e.abs_(x), constant(x, math.inf)) if is_inexact(x.dtype) else e.ne(x, x)
 
 
+def rint(x: Any) -> Any:
+    """Nearest integer, halves to even; of both parts if ``x`` is complex."""
+    return e.complex_(e.rint(e.real(x)), e.rint(e.imag(x))) if is_complex(x.dtype) else e.rint(x)
+
+
 def reciprocal(x: Any) -> Any:
     """``1 / x``, truncated for integers."""
     return e.div(constant(x, 1), x) if is_inexact(x.dtype) else e.int_div(constant(x, 1), x)
@@ -136,12 +141,14 @@ def modf(x: Any) -> tuple[Any, Any]:
 
 
 def spacing(x: Any) -> Any:
-    """Distance to the next number away from zero, with the sign of ``x``."""
-    size = e.abs_(x)
+    """Distance to the next number away from zero, with the sign of ``x``; of float16, as in NumPy, to the next larger."""
+    half = x.dtype == np.float16
+    size = x if half else e.abs_(x)
     above = e.nextafter_p.bind(size, constant(x, math.inf))
     below = e.nextafter_p.bind(size, constant(x, 0))
     gap = e.select(e.is_finite(above), e.sub(above, size), e.sub(size, below))
-    return e.copysign(e.select(is_infinite(x), constant(x, math.nan), gap), x)
+    gap = e.select(is_infinite(x), constant(x, math.nan), gap)
+    return gap if half else e.copysign(gap, x)
 
 
 def _layout(dtype: np.dtype) -> tuple[np.dtype, int, int]:

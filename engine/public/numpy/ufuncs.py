@@ -20,13 +20,13 @@ from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, DTypeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
-from weft.ir.types import bfloat16, check_dtype
+from weft.ir.types import bfloat16, check_dtype, is_complex
 from weft.numpy import formulas
 from weft.numpy.staging import like_numpy, mark_weak, refuse, to_bool, value
 
 # What Python's operators call: of scalars alone they are weak, as Python's own results are.
 _OPERATORS = {"add", "subtract", "multiply", "divide", "floor_divide", "remainder", "power", "negative", "positive", "absolute"}
-_KINDS = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
+_KINDS: dict[str, Any] = {"b": np.dtype(bool), "i": int, "u": int, "f": float, "c": complex}
 _HALF = np.dtype(np.float16)
 
 
@@ -43,8 +43,11 @@ def _loop(ufunc: np.ufunc, operands: tuple[Any, ...], dtype: np.dtype | None) ->
     return ufunc.resolve_dtypes(every, signature=(None,) * ufunc.nin + (dtype,) * ufunc.nout)
 
 
-def _weak_kind(x: Any) -> type:
-    return _KINDS[x.dtype.kind] if isinstance(x, Value) else type(x)
+def _weak_kind(x: Any) -> Any:
+    """What stands for a Python scalar in `_loop`; bool is nobody's subordinate."""
+    if isinstance(x, Value):
+        return _KINDS[x.dtype.kind]
+    return _KINDS["b"] if isinstance(x, bool) else type(x)
 
 
 def loop_values(ufunc: np.ufunc, args: tuple[Any, ...], dtype: Any = None) -> tuple[list[Any], tuple[np.dtype, ...]]:
@@ -126,9 +129,17 @@ def _compare(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
 
 
 def _mixed(op: Callable[[Any, Any], Any], ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
-    """Comparison of int64 with uint64, which no integer dtype holds both: negative numbers are below all unsigned ones."""
+    """Comparison of any two dtypes that NumPy's loops compare.
+
+    No integer dtype holds both int64 and uint64: negative numbers are below all unsigned ones. Complex numbers are in the order of
+    their real parts, then of their imaginary ones.
+    """
 
     def compute(x: Any, y: Any) -> Any:
+        if is_complex(x.dtype) and op not in (e.eq, e.ne):
+            strict = e.lt if op in (e.lt, e.le) else e.gt
+            tied = e.eq(e.real(x), e.real(y))
+            return e.or_(strict(e.real(x), e.real(y)), e.and_(tied, op(e.imag(x), e.imag(y))))
         if x.dtype == y.dtype:
             return op(x, y)
         signed, answer = (x, ufunc(-1, 0)) if x.dtype.kind == "i" else (y, ufunc(0, -1))
@@ -163,7 +174,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.heaviside: formulas.heaviside, np.gcd: formulas.gcd, np.lcm: formulas.lcm,
     np.maximum: e.maximum, np.minimum: e.minimum, np.fmax: formulas.fmax, np.fmin: formulas.fmin,
     # Rounding
-    np.floor: _rounded(e.floor), np.ceil: _rounded(e.ceil), np.trunc: _rounded(e.trunc), np.rint: e.rint, np.modf: formulas.modf,
+    np.floor: _rounded(e.floor), np.ceil: _rounded(e.ceil), np.trunc: _rounded(e.trunc), np.rint: formulas.rint, np.modf: formulas.modf,
     # Roots, exponentials, logarithms
     np.sqrt: t.sqrt, np.cbrt: t.cbrt, np.exp: t.exp, np.exp2: t.exp2, np.expm1: t.expm1, np.log: t.log, np.log2: t.log2,
     np.log10: t.log10, np.log1p: t.log1p, np.logaddexp: formulas.logaddexp, np.logaddexp2: formulas.logaddexp2,
