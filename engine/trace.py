@@ -6,6 +6,7 @@ gives its graph, the values it closed over, and the structure of its result.
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -105,6 +106,20 @@ class Traced(NamedTuple):
 def function_name(fun: Callable[..., Any]) -> str:
     """What errors and graphs call a function."""
     return getattr(fun, "__name__", None) or type(fun).__name__
+
+
+def argument_names(fun: Callable[..., Any], args: Any, kwargs: Any) -> list[str]:
+    """What messages call each leaf of the arguments: ``x``, ``params['w']``."""
+    indices = iter(range(len(tree.leaves((args, kwargs)))))
+    args, kwargs = tree.map(lambda leaf: next(indices), (args, kwargs))
+    try:
+        bound = inspect.signature(fun).bind_partial(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        bound = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
+    found = {
+        leaf: f"{name}{path}" for name, value in bound.items() for path, leaf in tree.leaves_with_path(value)
+    }
+    return [found[i] for i in sorted(found)]
 
 
 def flat_outputs(out: Any, name: str) -> tuple[list[Any], tree.TreeDef]:

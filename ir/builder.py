@@ -15,73 +15,31 @@ Operations without array arguments (iota, full) go to the ambient builder, the i
 from __future__ import annotations
 
 import itertools
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from weft.ir.errors import ConcretizationError, InternalError, LeakedTracerError
-from weft.ir.graph import Atom, Eqn, Graph, Literal, Source, Var
+from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.primitive import Primitive
 from weft.ir.quiet import quietly
+from weft.ir.source import at_source, user_source
 from weft.ir.types import ArrayType, type_of
 
 _depths = itertools.count(1)
 
 
 class _State(threading.local):
-    """What a thread is doing: functions being traced (innermost last), and the source line of the equation at hand."""
+    """The functions that a thread is tracing, innermost last."""
 
     def __init__(self) -> None:
         self.ambient: list[GraphBuilder] = []
-        self.source: Source | None = None
 
 
 state = _State()
-
-# Frames of these folders are ours; the first frame outside them is the user's line. The folders may be reached through links.
-_HOME = Path(__file__).resolve().parent.parent
-INTERNAL = {str(_HOME / folder) for folder in ("ir", "kernels", "engine")} | {str(Path(np.__file__).parent)}
-_internal_files: dict[str, bool] = {}
-
-
-def _is_internal(file: str) -> bool:
-    known = _internal_files.get(file)
-    if known is None:
-        path = str(Path(file).resolve())
-        known = (
-            any(path.startswith(folder) for folder in INTERNAL)
-            or "optree" in path
-            or file.startswith("<frozen")
-        )
-        _internal_files[file] = known
-    return known
-
-
-def user_source() -> Source | None:
-    """The user's line that is being executed, or ``None`` outside of any."""
-    if state.source is not None:
-        return state.source
-    frame = sys._getframe(1)
-    while frame is not None:
-        if not _is_internal(frame.f_code.co_filename):
-            return Source(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
-
-
-@contextmanager
-def at_source(source: Source | None) -> Iterator[None]:
-    """Record equations as written at ``source``."""
-    previous, state.source = state.source, source
-    try:
-        yield
-    finally:
-        state.source = previous
 
 
 class Value:
@@ -290,7 +248,7 @@ def _concretization_message(x: Value, what: str) -> str:
         made = f"It is the argument {name}." if name else "It is an argument of the traced function."
     return (
         f"{what}, but {x.type} is traced by {builder.name or 'a transformation'}: only its shape and dtype are known.\n"
-        f"{made}\nAt {user_source()}.\n"
+        f"{made}\n"
         f"Choose by value with weft.numpy.where or weft.lax.select, or make the argument static (static_argnums)."
     )
 

@@ -12,30 +12,46 @@ class WeftError(Exception):
     """Base of all errors that Weft raises on purpose."""
 
 
-class ShapeError(WeftError, ValueError):
+class UserError(WeftError):
+    """Base of the errors that a program using Weft makes. The text ends with the user's file and line.
+
+    Attributes:
+        message: the text without them.
+    """
+
+    def __init__(self, message: str):
+        """Say what is wrong; the line is added."""
+        from weft.ir.source import user_source
+
+        self.message = message
+        source = user_source()
+        super().__init__(message if source is None else f"{message}\nAt {source}, in {source.function}.")
+
+
+class ShapeError(UserError, ValueError):
     """Shapes of the arguments do not go together.
 
     ``weft.numpy.add(zeros(3), zeros(4))`` fails inside a traced function; reshape or slice one of the two.
     """
 
 
-class DTypeError(WeftError, TypeError):
+class DTypeError(UserError, TypeError):
     """A dtype is not accepted by an operation."""
 
 
-class ArgumentError(WeftError, TypeError):
+class ArgumentError(UserError, TypeError):
     """An argument is not an array, scalar or tree of them, or has the wrong structure."""
 
 
-class AxisError(WeftError, ValueError, IndexError):
+class AxisError(UserError, ValueError, IndexError):
     """An axis is out of range or given twice."""
 
 
-class IndexingError(WeftError, IndexError, TypeError):
+class IndexingError(UserError, IndexError, TypeError):
     """An index is not possible with static shapes, or is out of range."""
 
 
-class ConcretizationError(WeftError, TypeError):
+class ConcretizationError(UserError, TypeError):
     """A Python ``if``, ``while``, ``int()`` or the like needs the value of a traced array.
 
     Under `jit` and `vmap` only shapes and dtypes are known while the function is traced. Use ``weft.numpy.where`` or
@@ -43,22 +59,22 @@ class ConcretizationError(WeftError, TypeError):
     """
 
 
-class LeakedTracerError(WeftError, RuntimeError):
+class LeakedTracerError(UserError, RuntimeError):
     """A traced value outlived the transformation that made it.
 
     It was stored in a global, an attribute or a list by a traced function. Return it from the function instead.
     """
 
 
-class StaticArgumentError(WeftError, ValueError, TypeError):
+class StaticArgumentError(UserError, ValueError, TypeError):
     """A static argument is not hashable, so calls cannot be told apart by it."""
 
 
-class GradientError(WeftError, TypeError):
+class GradientError(UserError, TypeError):
     """A derivative is not defined: the output is not a real scalar, or an input is not floating."""
 
 
-class ImmutableError(WeftError, TypeError):
+class ImmutableError(UserError, TypeError):
     """An array was assigned to in place. Write ``x = x.at[index].set(value)``."""
 
 

@@ -17,23 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from weft.ir.primitive import Primitive
+from weft.ir.source import Source
 from weft.ir.types import ArrayType
-
-
-class Source(NamedTuple):
-    """Where the user wrote an operation."""
-
-    file: str
-    line: int
-    function: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
 
 
 class Var:

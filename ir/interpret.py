@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from weft.ir.builder import bind_all, read, state
+from weft.ir.builder import bind_all, read
 from weft.ir.graph import Graph, Var
+from weft.ir.source import current
 
 
 def evaluate(graph: Graph, *args: Any) -> list[Any]:
@@ -22,11 +23,11 @@ def evaluate(graph: Graph, *args: Any) -> list[Any]:
 
 def run_eqns(eqns: Sequence[Any], env: dict[Var, Any]) -> None:
     """Run equations in order, reading from and writing to ``env``; equations keep the user's lines."""
-    previous = state.source
+    previous = current.source
     try:
         for eqn in eqns:
-            state.source = eqn.source or previous
+            current.source = eqn.source or previous
             outs = bind_all(eqn.prim, [read(env, a) for a in eqn.ins], eqn.params)
             env.update(zip(eqn.outs, outs, strict=True))
     finally:
-        state.source = previous
+        current.source = previous

@@ -26,12 +26,13 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.builder import GraphBuilder, Value, at_source, state, tracing
+from weft.ir.builder import GraphBuilder, Value, tracing
 from weft.ir.errors import InternalError
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.params import map_graphs, param_key
 from weft.ir.primitive import Primitive
 from weft.ir.rules import KINDS
+from weft.ir.source import at_source, current
 from weft.ir.types import ArrayType
 
 # Primitives of two operands that may be exchanged: a pattern is tried both ways round.
@@ -244,7 +245,7 @@ class Rewriter(GraphBuilder):
                 eqn = _with_ins(old, _substitute(old.ins, replaced))
                 if eqn.params:
                     eqn = map_graphs(eqn, visit)
-                state.source = eqn.source
+                current.source = eqn.source
                 outs = self.step(eqn, self)
                 if outs is None:
                     self._append(eqn)
@@ -263,7 +264,7 @@ class Rewriter(GraphBuilder):
         if prim.lower.kind == "scalar":
             ins = self._broadcast_scalars(ins)
         out_types = prim.out_types(tuple([a.type for a in ins]), params)
-        eqn = Eqn(prim, ins, tuple([Var(t) for t in out_types]), params, state.source)
+        eqn = Eqn(prim, ins, tuple([Var(t) for t in out_types]), params, current.source)
         if self.nesting == _DEEPEST:
             raise InternalError(f"rewrites of {prim.name} lead to rewrites without end.")
         self.nesting += 1

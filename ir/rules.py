@@ -98,8 +98,9 @@ def pointwise(
 def batch_at_front(
     rule: Callable[..., Any],
 ) -> Callable[[Primitive, Sequence[Any], Sequence[int | None], int, dict[str, Any]], Any]:
-    """Batching rule of a primitive with one result, from ``rule(prim, args, **params) -> result``; all arguments get, and
-    the result has, the batch axis first.
+    """Batching rule of a primitive with one result, from ``rule(prim, args, **params) -> result``.
+
+    All arguments get, and the result has, the batch axis first.
     """
 
     def batch(

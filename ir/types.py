@@ -86,8 +86,9 @@ def check_dtype(dtype: object) -> np.dtype:
 
 @functools.lru_cache(maxsize=4096)
 def promote(*dtypes: np.dtype) -> np.dtype:
-    """The common dtype of ``dtypes``: NumPy 2's promotion; bfloat16 with float16 gives float32, with integers bfloat16's
-    own width decides as float16's does.
+    """The common dtype of ``dtypes`` by NumPy 2's promotion.
+
+    bfloat16 with float16 gives float32; with integers its width decides, as float16's does.
     """
     if bfloat16 not in dtypes or all(d == bfloat16 for d in dtypes):
         return np.result_type(*dtypes)

@@ -91,7 +91,7 @@ def _verify_types(eqn: Eqn, names: Mapping[Var, str]) -> None:
     try:
         expected = eqn.prim.out_types(eqn.in_types, dict(eqn.params))
     except WeftError as error:
-        _fail(eqn, names, "prim", 0, str(error).removesuffix("."), error)
+        _fail(eqn, names, "prim", 0, getattr(error, "message", str(error)).removesuffix("."), error)
     except (TypeError, KeyError, IndexError, AttributeError, ValueError) as error:
         _fail(eqn, names, "prim", 0, f"{eqn.prim} does not take these operands and params: {error}", error)
     if len(expected) != len(eqn.outs):

@@ -1,55 +1,94 @@
-"""The code in the documentation runs: every ```python block, in order, one namespace a page.
+"""The documentation is right: its code runs and prints what it says, and what it points to is there.
 
-A block of prompts (`>>>`) is a doctest, its output included; any other block must run without an error.
+pages.py says how a page is run. Each one runs in a process of its own, since pages declare primitives and change settings.
 """
 
 from __future__ import annotations
 
-import doctest
+import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-PAGES = [page for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if page.exists()]
+from tests.pages import BLOCK, ROOT, render
+from weft.ir import errors
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 
 
-def blocks(text: str) -> list[tuple[int, str]]:
-    """The (line, source) of each Python block of a page."""
-    return [(text.count("\n", 0, match.start(1)), match.group(1)) for match in BLOCK.finditer(text)]
+def pages(texts: dict[str, str]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("page", texts)
 
 
-def run(source: str, line: int, name: str, namespace: dict[str, Any]) -> None:
-    """Run one block; errors and differences name the page and its line."""
-    if not source.lstrip().startswith(">>>"):
-        exec(compile("\n" * line + source, name, "exec"), namespace)
-        return
-    session = doctest.DocTestParser().get_doctest(source, namespace, name, name, line)
-    session.globs = namespace  # doctest copies it; later blocks are to see the names of earlier ones
-    report: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-    if runner.run(session, out=report.append, clear_globs=False).failed:
-        pytest.fail("".join(report))
+@pages({name: text for name, text in TEXTS.items() if BLOCK.search(text)})
+def test_page_prints_what_it_says(page: str, request: pytest.FixtureRequest) -> None:
+    command = [sys.executable, "-W", "error", "-m", "tests.pages", page]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
+    assert run.returncode == 0, run.stderr
+    if request.config.getoption("--update-golden"):
+        (ROOT / page).write_text(run.stdout, encoding="utf-8")
+    else:
+        assert run.stdout == TEXTS[page], f"{page} does not show what its code prints; `make golden` writes it anew"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    for line, source in blocks(page.read_text(encoding="utf-8")):
-        run(source, line, str(page), namespace)
+@pages(TEXTS)
+def test_page_names_files_that_are_there(page: str) -> None:
+    """Paths in backquotes are seen from the root, links from the page."""
+    text = re.sub(r"^```.*?^```$", "", TEXTS[page], flags=re.DOTALL | re.MULTILINE)
+    named = re.findall(r"`((?:asv_bench|docs|engine|examples|ir|kernels|tests)/[\w./-]*)`", text)
+    missing = [path for path in named if not (ROOT / path).exists()]
+    linked = [path for path in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in path]
+    missing += [path for path in linked if not ((ROOT / page).parent / path).exists()]
+    assert missing == []
 
 
-def test_a_wrong_output_is_found() -> None:
-    with pytest.raises(pytest.fail.Exception, match=r"Expected:\n    3\nGot:\n    2"):
-        run(">>> 1 + 1\n3\n", 0, "page", {})
+def test_every_error_has_its_section() -> None:
+    classes = {name for name, cls in vars(errors).items() if inspect.isclass(cls)} - {"WeftError"}
+    assert set(re.findall(r"^## (\w+Error)$", TEXTS["docs/errors.md"], re.MULTILINE)) == classes
 
 
-def test_blocks_are_found_with_their_lines() -> None:
-    assert blocks("text\n```python\na = 1\n```\n```text\nno\n```\n```python\nb\n```\n") == [
-        (2, "a = 1\n"),
-        (8, "b\n"),
-    ]
+def test_every_decision_is_listed() -> None:
+    listed = re.findall(r"\((\d{4}-[\w-]+\.md)\)", TEXTS["docs/decisions/README.md"])
+    assert listed == sorted(p.name for p in (ROOT / "docs/decisions").glob("[0-9]*.md"))
+
+
+FENCE = "```"
+
+
+def block(source: str, kind: str = "python") -> str:
+    return f"{FENCE}{kind}\n{source}{FENCE}\n"
+
+
+def test_what_a_block_prints_is_put_below_it() -> None:
+    right = "text\n" + block("a = 1\nprint(a)\n") + block("1\n", "output") + "more\n" + block("a += 1\n")
+    assert render(right, "page") == right
+    assert render(right.replace(block("1\n", "output"), ""), "page") == right
+    assert render(right.replace("\n1\n", "\n7\n"), "page") == right
+    assert render(block("a = 1\n") + block("old\n", "output"), "page") == block("a = 1\n")
+
+
+def test_other_fences_are_not_code() -> None:
+    text = block("raise\n", "text") + block("x: f64[3]\n", "output")
+    assert render(text, "page") == text
+
+
+def test_an_error_is_shown_with_its_line_in_the_page() -> None:
+    source = "import weft\nweft.jit(bool)(1.0)\n"
+    shown = render("one line\n" + block(source, "python error"), "docs/page.md")
+    assert "ConcretizationError: Python needs the truth value" in shown
+    assert "\nAt docs/page.md:4.\n" in shown
+    with pytest.raises(AssertionError, match="docs/page.md:1: the block raises no error"):
+        render(block("a = 1\n", "python error"), "docs/page.md")
+
+
+def test_other_errors_of_a_page_are_errors() -> None:
+    with pytest.raises(ZeroDivisionError):
+        render(block("1 / 0\n", "python error"), "page")
+
+
+def test_addresses_are_not_shown() -> None:
+    assert render(block("print(hex(140737488355327))\n"), "page").endswith(block("0x...\n", "output"))

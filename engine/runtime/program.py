@@ -124,10 +124,16 @@ def compile_graph(graph: Graph) -> Program:
         for kernel in compiled:
             config.log("llvm", kernel.llvm)
             config.log("asm", kernel.asm)
-        buffers = bufferize(
-            fused, [scheduled[i].scratch if i in scheduled else () for i in range(len(fused.eqns))]
-        )
+        buffers = bufferize(fused, [_scratch_bytes(scheduled.get(i)) for i in range(len(fused.eqns))])
         return _assemble(graph, fused, scheduled, kernels, buffers)
+
+
+def _scratch_bytes(kernel: Scheduled | None) -> list[int]:
+    """Sizes of a kernel's scratch buffers."""
+    if kernel is None:
+        return []
+    dtypes = [b.dtype for b in kernel.nest.buffers if b.kind == "scratch"]
+    return [elements * dtype.itemsize for elements, dtype in zip(kernel.scratch, dtypes, strict=True)]
 
 
 def _assemble(

@@ -293,7 +293,8 @@ class custom_vjp(_Custom):
             result = tuple(result)
         if not isinstance(result, tuple) or len(result) != len(rest):
             raise GradientError(
-                f"the backward function of {name} must return a tuple of {len(rest)} cotangents, one an argument, got {result!r}."
+                f"the backward function of {name} must return a tuple of {len(rest)} cotangents, one an argument, "
+                f"got {result!r}."
             )
         found: list[Any] = []
         for argument, ct in zip(rest, result, strict=True):

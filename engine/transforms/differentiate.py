@@ -147,7 +147,7 @@ def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fa
         ShapeError: a tangent's shape is not its primal's.
         DTypeError: a tangent's dtype is not its primal's.
     """
-    leaves, in_tree, tangent_leaves = _flatten_pair("jvp", primals, tangents, ("primals", "tangents"))
+    leaves, _, tangent_leaves = _flatten_pair("jvp", primals, tangents, ("primals", "tangents"))
     values = [to_value(x, f"primal {i} of jvp") for i, x in enumerate(leaves)]
     ts = check_tangents("jvp", values, tangent_leaves)
     call_tree = tree.structure((tuple(primals), {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from weft.engine import tree
 from weft.engine.array import wrap_value
-from weft.engine.trace import function_name
+from weft.engine.trace import argument_names, function_name
 from weft.engine.transforms.differentiate import (
     check_output_is_scalar,
     flatten_arguments,
@@ -35,6 +36,13 @@ def selected_arguments(kind: str, name: str, argnums: int | Sequence[int], n: in
     return tuple(i % n for i in positions)
 
 
+def selected_names(fun: Callable[..., Any], positions: Sequence[int], args: Any, kwargs: Any) -> list[str]:
+    """What messages call the leaves of some positional arguments."""
+    names = argument_names(fun, args, kwargs)
+    ends = list(itertools.accumulate([len(tree.leaves(x)) for x in args], initial=0))
+    return [n for i in positions for n in names[ends[i] : ends[i + 1]]]
+
+
 def check_inputs(
     kind: str, name: str, paths: Sequence[str], values: Sequence[Any], *, holomorphic: bool, allow_int: bool
 ) -> None:
@@ -42,13 +50,13 @@ def check_inputs(
     for path, v in zip(paths, values, strict=True):
         if holomorphic and not is_complex(v.dtype):
             raise GradientError(
-                f"{kind} with holomorphic=True needs complex inputs, but {path} of {name} has dtype {v.dtype}."
+                f"{kind} with holomorphic=True needs complex inputs, but argument {path} of {name} has dtype {v.dtype}."
             )
         if not holomorphic and is_complex(v.dtype):
             continue
         if not is_inexact(v.dtype) and not allow_int:
             raise GradientError(
-                f"{kind} needs floating inputs, but {path} of {name} has dtype {v.dtype}. "
+                f"{kind} needs floating inputs, but argument {path} of {name} has dtype {v.dtype}. "
                 f"Convert it with .astype(float), or leave it out of argnums."
             )
 
@@ -82,12 +90,9 @@ def value_and_grad(
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         positions = selected_arguments("grad", name, argnums, len(args))
         selected = tuple(args[i] for i in positions)
-        paths = [
-            f"argument {positions[0] if len(positions) == 1 else ''}{p}"
-            for p, _ in tree.leaves_with_path(selected)
-        ]
+        names = selected_names(fun, positions, args, kwargs)
         values, in_tree, weak = flatten_arguments(selected, {}, name)
-        check_inputs("grad", name, paths, values, holomorphic=holomorphic, allow_int=allow_int)
+        check_inputs("grad", name, names, values, holomorphic=holomorphic, allow_int=allow_int)
 
         @functools.wraps(fun)
         def of_selected(*chosen: Any) -> Any:

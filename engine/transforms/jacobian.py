@@ -12,7 +12,7 @@ from weft.engine import tree
 from weft.engine.array import to_value, unwrap, wrap_value
 from weft.engine.trace import function_name
 from weft.engine.transforms.differentiate import linearize, vjp
-from weft.engine.transforms.grad import check_inputs, selected_arguments
+from weft.engine.transforms.grad import check_inputs, selected_arguments, selected_names
 from weft.engine.transforms.vmap import vmap
 from weft.ir.ops.shape import move_axis, reshape, slice_axis
 
@@ -58,11 +58,9 @@ def _chosen(
             full[i] = x
         return fun(*full, **kwargs)
 
-    found = tree.leaves_with_path(selected)
-    values = [to_value(x, f"an argument of {name}") for _, x in found]
-    check_inputs(
-        kind, name, [f"argument{p}" for p, _ in found], values, holomorphic=holomorphic, allow_int=False
-    )
+    values = [to_value(x, f"an argument of {name}") for x in tree.leaves(selected)]
+    names = selected_names(fun, positions, args, kwargs)
+    check_inputs(kind, name, names, values, holomorphic=holomorphic, allow_int=False)
     return of_selected, selected, values
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from weft.engine import config, tree
 from weft.engine.array import Array, interned_type, to_value, wrap, wrap_typed
 from weft.engine.runtime.program import Program, compile_graph, contiguous
-from weft.engine.trace import Traced, Tracer, function_name, trace
+from weft.engine.trace import Traced, Tracer, argument_names, function_name, trace
 from weft.engine.transforms.signature import StaticArguments
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError
@@ -139,7 +139,7 @@ class Jitted:
         key = (in_tree, tuple(types), static_key)
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._trace(leaves, values, in_tree, static_key)
+            entry = self._trace(leaves, values, in_tree, static_key, self._names(dynamic, named))
             if not entry.captures_traced:
                 self._entries[key] = entry
                 if not self._static and not kwargs and all(x.__class__ is Array for x in args):
@@ -149,19 +149,26 @@ class Jitted:
     def _value(self, x: Any, position: int, args: Any, kwargs: Any) -> Any:
         if isinstance(x, Value):
             return x
-        path = "an argument"
-        if not isinstance(x, np.ndarray):
-            path = f"argument{tree.leaves_with_path((args, kwargs))[position][0]}"
-        return contiguous(to_value(x, f"{path} of {self._name}"))
+        if isinstance(x, np.ndarray):
+            return contiguous(to_value(x))
+        return contiguous(to_value(x, f"argument {self._names(args, kwargs)[position]} of {self._name}"))
+
+    def _names(self, args: Any, kwargs: Any) -> list[str]:
+        """What messages call the leaves of the traced arguments."""
+        return argument_names(self._static.of_traced(self._fun), args, kwargs)
 
     def _trace(
-        self, leaves: list[Any], values: list[Any], in_tree: Any, static_key: tuple[Any, ...]
+        self,
+        leaves: list[Any],
+        values: list[Any],
+        in_tree: Any,
+        static_key: tuple[Any, ...],
+        names: list[str],
     ) -> Entry:
         fun = self._static.bind(self._fun, static_key) if self._static else self._fun
         weak = [x.__class__ in _SCALARS or (x.__class__ is Tracer and x.weak) for x in leaves]
         types = [ArrayType(tuple(v.shape), v.dtype) for v in values]
-        paths = _argument_names(self._fun, in_tree)
-        traced = trace(fun, types, in_tree, kind="jit", weak=weak, argument_names=paths)
+        traced = trace(fun, types, in_tree, kind="jit", weak=weak, argument_names=names)
         config.log("graph", traced.graph)
         return Entry(traced)
 
@@ -213,22 +220,6 @@ def _stand_in(x: Any) -> Any:
     ):
         return x
     return wrap(np.zeros(tuple(x.shape), np.dtype(x.dtype)))
-
-
-def _argument_names(fun: Callable[..., Any], in_tree: Any) -> list[str]:
-    """What messages call each leaf of the arguments: ``x``, ``params['w']``."""
-    import inspect
-
-    args, kwargs = tree.unflatten(in_tree, range(in_tree.num_leaves))
-    try:
-        bound = inspect.signature(fun).bind_partial(*args, **kwargs).arguments
-    except (TypeError, ValueError):
-        bound = {}
-    found: dict[int, str] = {}
-    for name, value in bound.items():
-        for path, leaf in tree.leaves_with_path(value):
-            found[leaf] = f"{name}{path}"
-    return [found.get(i, f"leaf {i} of the arguments") for i in range(in_tree.num_leaves)]
 
 
 def jit(

@@ -80,6 +80,21 @@ class StaticArguments:
             ) from None
         return (type(x), x)
 
+    def of_traced(self, fun: Callable[..., Any]) -> Callable[..., Any]:
+        """Something with the signature that ``fun`` has without its static arguments."""
+        if not self:
+            return fun
+        parameters = inspect.signature(fun).parameters.values()
+        traced = [p for i, p in enumerate(parameters) if i not in self.positions and p.name not in self.names]
+
+        def stand_in() -> None:
+            """Never called."""
+
+        stand_in.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [p.replace(default=p.empty) for p in traced], __validate_parameters__=False
+        )
+        return stand_in
+
     def bind(self, fun: Callable[..., Any], key: tuple[Any, ...]) -> Callable[..., Any]:
         """``fun`` with the static arguments of ``key`` put in; it takes the traced ones."""
         count, *static = key

@@ -9,7 +9,7 @@ from typing import Any
 
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
-from weft.engine.trace import Tracer, function_name, trace
+from weft.engine.trace import Tracer, argument_names, function_name, trace
 from weft.ir.builder import Value, type_of_value
 from weft.ir.errors import ArgumentError, AxisError, ShapeError
 from weft.ir.ops import collective
@@ -42,11 +42,11 @@ def _axis_size(
             continue
         ndim = len(v.shape)
         if not -ndim <= axis < ndim:
-            raise AxisError(f"vmap of {name}: in_axes has {axis} for argument{path} of shape {v.shape}.")
+            raise AxisError(f"vmap of {name}: in_axes has {axis} for argument {path} of shape {v.shape}.")
         normalized.append(axis % ndim)
         sizes.setdefault(
             v.shape[axis % ndim],
-            f"argument{path} of shape {v.shape} has {v.shape[axis % ndim]} along axis {axis}",
+            f"argument {path} of shape {v.shape} has {v.shape[axis % ndim]} along axis {axis}",
         )
     if given is not None:
         sizes.setdefault(given, f"axis_size={given}")
@@ -89,10 +89,9 @@ def vmap(
 
     @functools.wraps(fun)
     def batched(*args: Any, **kwargs: Any) -> Any:
-        found = tree.leaves_with_path((args, kwargs))
         leaves, in_tree = tree.flatten((args, kwargs))
-        paths = [p for p, _ in found]
-        values = [to_value(x, f"argument{p} of vmap({name})") for p, x in found]
+        names = argument_names(fun, args, kwargs)
+        values = [to_value(x, f"argument {n} of vmap({name})") for n, x in zip(names, leaves, strict=True)]
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
             raise ArgumentError(
                 f"vmap of {name}: in_axes has {len(in_axes)} entries for {len(args)} positional arguments."
@@ -103,7 +102,7 @@ def vmap(
             raise ArgumentError(
                 f"vmap of {name}: in_axes={in_axes} does not match the arguments: {error}"
             ) from None
-        size, axes = _axis_size(name, values, axes, paths, axis_size)
+        size, axes = _axis_size(name, values, axes, names, axis_size)
         types = [type_of_value(v) for v in values]
         types = [
             t if a is None else t.with_shape((*t.shape[:a], *t.shape[a + 1 :]))
@@ -112,7 +111,7 @@ def vmap(
         weak = [type(x) in (bool, int, float, complex) or (isinstance(x, Tracer) and x.weak) for x in leaves]
         _axes.sizes.append((axis_name, size))
         try:
-            traced = trace(fun, types, in_tree, kind="vmap", weak=weak, argument_names=paths)
+            traced = trace(fun, types, in_tree, kind="vmap", weak=weak, argument_names=names)
         finally:
             _axes.sizes.pop()
         axis = Axis(size, axis_name)

@@ -57,6 +57,8 @@ def _reduced_type(name: str, kind: str, *, filled: bool) -> Callable[..., ArrayT
 def _reduced_reference(name: str, ufunc: np.ufunc, *, filled: bool) -> Callable[..., np.ndarray]:
     @in_compute_dtype
     def reference(x: np.ndarray, *, axes: Axes) -> np.ndarray:
+        if not axes:  # not 0 + x, which loses the sign of -0.0
+            return x
         if filled and x.size == 0:
             _check_filled(name, type_of(x), axes)
         result: np.ndarray = ufunc.reduce(x, axes, x.dtype)

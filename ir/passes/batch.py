@@ -10,10 +10,11 @@ import threading
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
-from weft.ir.builder import at_source, bind_all, build, read
+from weft.ir.builder import bind_all, build, read
 from weft.ir.graph import Graph, Literal, Var, sub_graphs
 from weft.ir.primitive import NOT_MAPPED
 from weft.ir.rules import to_front
+from weft.ir.source import at_source
 
 
 class Axis(NamedTuple):

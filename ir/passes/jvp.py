@@ -11,10 +11,11 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from weft.ir.builder import at_source, bind_all, build, read
+from weft.ir.builder import bind_all, build, read
 from weft.ir.errors import GradientError
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.rules import zeros_like
+from weft.ir.source import at_source
 
 
 def push_forward(eqns: Sequence[Eqn], env: dict[Var, Any], tangents: dict[Var, Any]) -> None:

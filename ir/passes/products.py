@@ -1,7 +1,7 @@
 """Contractions as matrix products: every `dot_general` that is left can be handed to BLAS as its operands lie.
 
 Operands of which no stride says where their rows are get a transposition first, an equation that fuses with what computes
-them. A product that leaves no free axis on either side (a dot product) becomes a multiplication and a sum, which fuse with
+them. A product by a scalar, or one that leaves no free axis on either side (a dot product), becomes a multiplication and a sum, which fuse with
 their neighbours; so do products of integers and booleans, which BLAS does not have. 16-bit floats are multiplied as f32.
 """
 
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.builder import at_source, build, read
+from weft.ir.builder import build, read
 from weft.ir.graph import Graph, Var
 from weft.ir.interpret import run_eqns
 from weft.ir.ops import contract, elementwise, reduce, shape
+from weft.ir.source import at_source
 from weft.ir.types import is_bool, is_floating
 
 Axes = tuple[int, ...]
@@ -47,7 +48,8 @@ def product(x: Any, y: Any, dims: Any) -> Any:
     x_free = tuple(i for i in range(len(x.shape)) if i not in (*x_sum, *x_batch))
     y_free = tuple(i for i in range(len(y.shape)) if i not in (*y_sum, *y_batch))
     dtype = x.dtype
-    if not (x_free or y_free) or (dtype not in BLAS_DTYPES and not is_floating(dtype)):
+    by_scalar = not x.shape or not y.shape
+    if by_scalar or not (x_free or y_free) or (dtype not in BLAS_DTYPES and not is_floating(dtype)):
         return _by_loops(x, y, (x_sum, x_batch, x_free), (y_sum, y_batch, y_free))
     if dtype not in BLAS_DTYPES:
         wide = np.dtype(np.float32)

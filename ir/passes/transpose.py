@@ -10,12 +10,13 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from weft.ir.builder import at_source, bind_all, build, read
+from weft.ir.builder import bind_all, build, read
 from weft.ir.errors import GradientError
 from weft.ir.graph import Graph, Literal, Var
 from weft.ir.ops.elementwise import add
 from weft.ir.primitive import Linear
 from weft.ir.rules import zeros_like
+from weft.ir.source import at_source
 
 
 def pull_back(graph: Graph, args: Sequence[Any], cts: Sequence[Any]) -> list[Any]:

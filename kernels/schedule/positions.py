@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.builder import at_source, build, read
+from weft.ir.builder import build, read
 from weft.ir.graph import Eqn, Graph, Var
 from weft.ir.interpret import run_eqns
 from weft.ir.ops.elementwise import cast, eq, ne, or_, select
 from weft.ir.ops.reduce import reduce_max, reduce_min
 from weft.ir.ops.shape import broadcast, iota
+from weft.ir.source import at_source
 from weft.ir.types import INT64, is_inexact
 
 

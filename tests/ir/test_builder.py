@@ -10,14 +10,11 @@ from weft.ir.builder import (
     GraphBuilder,
     Recorder,
     Value,
-    at_source,
     bind_all,
     build,
     concrete,
-    state,
     tracing,
     type_of_value,
-    user_source,
 )
 from weft.ir.errors import ConcretizationError, InternalError, LeakedTracerError
 from weft.ir.graph import Literal, Source
@@ -25,6 +22,7 @@ from weft.ir.interpret import evaluate
 from weft.ir.ops.control import call_p
 from weft.ir.ops.elementwise import add, mul, neg, neg_p
 from weft.ir.ops.shape import full, iota
+from weft.ir.source import at_source, current, user_source
 from weft.ir.types import ArrayType
 from weft.ir.verify import verify
 
@@ -127,7 +125,7 @@ def test_at_source_sets_and_restores() -> None:
         assert user_source() == source
         with at_source(None):
             assert user_source() != source
-    assert state.source is None
+    assert current.source is None
 
 
 def test_a_recorder_knows_the_values_of_what_it_records() -> None:

@@ -250,7 +250,7 @@ def angle(z: Any, deg: bool = False) -> Any:
     """Angle of complex numbers from the positive real axis, in radians or degrees."""
     z = value(z, "angle")
     if not is_complex(z.dtype):
-        z = as_dtype(z, float_dtype(z.dtype))
+        z = as_dtype(z, np.dtype(float) if z.dtype.kind == "b" else float_dtype(z.dtype))
     result = t.atan2(e.imag(z), e.real(z))
     return e.mul(result, 180 / np.pi) if deg else result
 

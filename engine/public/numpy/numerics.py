@@ -18,7 +18,7 @@ from weft.ir.ops.transcendental import sqrt
 from weft.ir.types import INT64, is_bool, is_complex, is_inexact
 from weft.numpy import formulas
 from weft.numpy.reductions import average as _average
-from weft.numpy.staging import axis_index, like_numpy, same_dtype, static_int, to_inexact, value
+from weft.numpy.staging import axis_index, like_numpy, same_dtype, silent, static_int, to_inexact, value
 
 __all__ = [
     "allclose", "array_equal", "array_equiv", "convolve", "corrcoef", "correlate", "cov", "diff", "ediff1d", "gradient", "interp",
@@ -301,7 +301,7 @@ def correlate(a: Any, v: Any, mode: str = "valid", *, precision: Any = None, pre
 # Covariance
 
 
-@like_numpy(np.cov)
+@like_numpy(silent(np.cov))
 def cov(
     m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None, fweights: Any = None, aweights: Any = None,
     *, dtype: Any = None,
@@ -352,7 +352,7 @@ def cov(
     return s.squeeze(result, [d for d in (0, 1) if result.shape[d] == 1])
 
 
-@like_numpy(np.corrcoef)
+@like_numpy(silent(np.corrcoef))
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     """Correlation coefficients of variables; the arguments are those of `cov`."""
     c = cov.staged(x, y, rowvar, dtype=dtype)

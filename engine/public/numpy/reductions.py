@@ -6,6 +6,7 @@ what it accumulates in, and with which identity elements left out by ``where`` a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ from weft.numpy.staging import (
     axis_indices,
     like_numpy,
     refuse,
+    silent,
     static_dtype,
     to_bool,
     to_inexact,
@@ -167,6 +169,18 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> An
 # Means
 
 
+def _of_some(reference: Callable[..., Any]) -> Callable[..., Any]:
+    """NumPy's mean or variance; `silent`, which costs time, where it may be one of no elements."""
+    quiet = silent(reference)
+
+    @functools.wraps(reference)
+    def run(a: Any, *args: Any, **kwargs: Any) -> Any:
+        doubtful = len(args) > 3 or not kwargs.keys() <= {"axis", "keepdims", "dtype"} or np.size(a) == 0
+        return (quiet if doubtful else reference)(a, *args, **kwargs)
+
+    return run
+
+
 def _count(x: Any, axes: tuple[int, ...], where: Any, name: str) -> Any:
     """How many elements are averaged: a number, or an array where ``where`` decides (axes kept)."""
     if where is None or where is True:
@@ -196,7 +210,7 @@ def _squeezed(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return x if keepdims else reshape(x, _rest(x.shape, axes))
 
 
-@like_numpy(np.mean)
+@like_numpy(_of_some(np.mean))
 def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None) -> Any:
     """Arithmetic mean over ``axis`` (all by default); integers are averaged in float64."""
     refuse("mean", out=out)
@@ -235,7 +249,7 @@ def _variance(a: Any, name: str, axis: Any, dtype: Any, ddof: Any, keepdims: boo
     return _squeezed(_divided(total, freedom), axes, keepdims), real_dtype(dtype)
 
 
-@like_numpy(np.var)
+@like_numpy(_of_some(np.var))
 def var(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False, *,
     where: Any = None, mean: Any = None, correction: Any = None,
@@ -258,7 +272,7 @@ def var(
     return e.cast(result, dtype)
 
 
-@like_numpy(np.std)
+@like_numpy(_of_some(np.std))
 def std(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False, *,
     where: Any = None, mean: Any = None, correction: Any = None,
@@ -419,13 +433,13 @@ def _nan_extremum(a: Any, name: str, extremum: Any, worst: float, axis: Any, out
     return e.select(found, result, formulas.constant(result, np.nan))
 
 
-@like_numpy(np.nanmax)
+@like_numpy(silent(np.nanmax))
 def nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
     """Largest element that is not NaN; NaN where there is none."""
     return _nan_extremum(a, "nanmax", max, -np.inf, axis, out, keepdims, initial, where)
 
 
-@like_numpy(np.nanmin)
+@like_numpy(silent(np.nanmin))
 def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
     """Smallest element that is not NaN; NaN where there is none."""
     return _nan_extremum(a, "nanmin", min, np.inf, axis, out, keepdims, initial, where)
@@ -455,20 +469,20 @@ def _where_valid(a: Any, name: str, where: Any) -> Any:
     return e.and_(valid, broadcast_to(to_bool(value(where, name, "where")), valid.shape))
 
 
-@like_numpy(np.nanmean)
+@like_numpy(silent(np.nanmean))
 def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None) -> Any:
     """`mean` of the elements that are not NaN; NaN where there is none."""
     return mean.staged(_numbers(a, "nanmean", 0)[0], axis, dtype, out, keepdims, where=_where_valid(a, "nanmean", where))
 
 
-@like_numpy(np.nanvar)
+@like_numpy(silent(np.nanvar))
 def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False, *, where: Any = None) -> Any:
     """`var` of the elements that are not NaN."""
     x = _numbers(a, "nanvar", 0)[0]
     return var.staged(x, axis, dtype, out, ddof, keepdims, where=_where_valid(a, "nanvar", where))
 
 
-@like_numpy(np.nanstd)
+@like_numpy(silent(np.nanstd))
 def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False, *, where: Any = None) -> Any:
     """`std` of the elements that are not NaN."""
     x = _numbers(a, "nanstd", 0)[0]

@@ -32,6 +32,7 @@ from weft.numpy.staging import (
     like_numpy,
     refuse,
     same_dtype,
+    silent,
     static_int,
     to_inexact,
     value,
@@ -257,7 +258,7 @@ def _quantile_function(reference: Any, scale: float, skip_nan: bool) -> Any:
     definition.__name__ = definition.__qualname__ = name
     what = "percentile, from 0 to 100," if scale == 100 else "quantile, from 0 to 1,"
     definition.__doc__ = f"The {what} of elements over an axis{', NaN left out' if skip_nan else ''}. See `numpy.{name}`."
-    return like_numpy(reference)(definition)
+    return like_numpy(silent(reference))(definition)
 
 
 quantile = _quantile_function(np.quantile, 1, False)
@@ -266,14 +267,14 @@ nanquantile = _quantile_function(np.nanquantile, 1, True)
 nanpercentile = _quantile_function(np.nanpercentile, 100, True)
 
 
-@like_numpy(np.median)
+@like_numpy(silent(np.median))
 def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
     """The middle element over an axis, or the mean of the two in the middle; NaN where there is one."""
     refuse("median", out=out)
     return _quantile(a, 0.5, axis, "linear", keepdims, "median", scale=1, skip_nan=False)
 
 
-@like_numpy(np.nanmedian)
+@like_numpy(silent(np.nanmedian))
 def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
     """`median` of the elements that are not NaN."""
     refuse("nanmedian", out=out)

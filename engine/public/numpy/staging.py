@@ -7,7 +7,9 @@ name the function and the argument, so that a call fails with the same words ins
 
 from __future__ import annotations
 
+import functools
 import operator
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -65,6 +67,18 @@ def like_numpy(reference: Callable[..., Any] | None, *, maker: bool = False) -> 
         return numpy_function(eager, maker=maker)(definition)
 
     return decorate
+
+
+def silent(reference: Callable[..., Any]) -> Callable[..., Any]:
+    """A NumPy function without the warnings that it writes in Python ("Mean of empty slice"); NaN says it too."""
+
+    @functools.wraps(reference)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return reference(*args, **kwargs)
+
+    return run
 
 
 # Values

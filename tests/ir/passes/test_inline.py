@@ -5,7 +5,8 @@ import time
 import numpy as np
 
 from tests.ir.passes.texts import changed, unchanged
-from weft.ir.builder import GraphBuilder, at_source, build
+from weft.ir.builder import GraphBuilder, build
+from weft.ir.source import at_source
 from weft.ir.graph import Source
 from weft.ir.interpret import evaluate
 from weft.ir.ops.control import call, checkpoint_p, custom_jvp_call_p, custom_linear_p
