@@ -51,6 +51,12 @@ def test_every_error_has_its_section() -> None:
     assert set(re.findall(r"^## (\w+Error)$", TEXTS["docs/errors.md"], re.MULTILINE)) == classes
 
 
+def test_each_section_shows_its_error() -> None:
+    for section in re.split(r"^## ", TEXTS["docs/errors.md"], flags=re.MULTILINE)[1:]:
+        name, shown = section.split("\n")[0], re.findall(r"^```output\n(\w+):", section, re.MULTILINE)
+        assert shown and set(shown) == {name}
+
+
 def test_every_decision_is_listed() -> None:
     listed = re.findall(r"\((\d{4}-[\w-]+\.md)\)", TEXTS["docs/decisions/README.md"])
     assert listed == sorted(p.name for p in (ROOT / "docs/decisions").glob("[0-9]*.md"))

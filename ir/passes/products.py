@@ -1,8 +1,9 @@
 """Contractions as matrix products: every `dot_general` that is left can be handed to BLAS as its operands lie.
 
 Operands of which no stride says where their rows are get a transposition first, an equation that fuses with what computes
-them. A product by a scalar, or one that leaves no free axis on either side (a dot product), becomes a multiplication and a sum, which fuse with
-their neighbours; so do products of integers and booleans, which BLAS does not have. 16-bit floats are multiplied as f32.
+them. A product by a scalar, or one that leaves no free axis on either side (a dot product), becomes a multiplication and a
+sum, which fuse with their neighbours; so do products of integers and booleans, which BLAS does not have. 16-bit floats are
+multiplied as f32.
 """
 
 from __future__ import annotations
