@@ -68,7 +68,7 @@ def where(condition: Any, x: Any = None, y: Any = None, *, size: int | None = No
         return nonzero.staged(condition, size=size, fill_value=fill_value)
     if x is None or y is None:
         raise ArgumentError("where takes one argument or three: a condition, and what to choose from.")
-    x, y = same_dtype("where", x, y)
+    x, y = same_dtype("where", x, y, weak=True)
     return e.select(*broadcast_values("where", to_bool(value(condition, "where", "the condition")), x, y))
 
 
@@ -77,7 +77,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """For each element, the choice whose condition is the first to hold, else ``default``."""
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ArgumentError(f"select got {len(condlist)} conditions and {len(choicelist)} choices: it needs as many, and one at least.")
-    *choices, result = same_dtype("select", *choicelist, default)
+    *choices, result = same_dtype("select", *choicelist, default, weak=True)
     conditions = [value(c, "select", "a condition") for c in condlist]
     for c, x in zip(reversed(conditions), reversed(choices), strict=True):
         result = e.select(*broadcast_values("select", to_bool(c), x, result))

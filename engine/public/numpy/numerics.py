@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.engine.dispatch import as_dtype, broadcast_to, broadcast_values, is_weak, promote_values
+from weft.engine.dispatch import as_dtype, broadcast_to, broadcast_values, promote_values
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import contract
 from weft.ir.ops import elementwise as e
@@ -371,10 +371,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 @like_numpy(np.isclose)
 def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     """Where ``|a - b| <= atol + rtol |b|``; infinities are close to themselves."""
-    weak = is_weak(a) and is_weak(b)
-    a, b = promote_values("isclose", a, b) if not isinstance(a, list) and not isinstance(b, list) else broadcast_values("isclose", *same_dtype("isclose", a, b))
-    if not is_inexact(a.dtype) or weak:
-        a, b = to_inexact(a), to_inexact(b)
+    a, b = (to_inexact(x) for x in same_dtype("isclose", a, b))
     a, b = broadcast_values("isclose", a, b)
     size = e.abs_(b)
     near = e.le(e.abs_(e.sub(a, b)), e.add(_like(atol, size), e.mul(_like(rtol, size), size)))

@@ -20,8 +20,6 @@ from weft.engine.dispatch import (
     broadcast_to,
     broadcast_values,
     common_dtype,
-    is_weak,
-    promote_values,
 )
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import contract
@@ -77,9 +75,9 @@ def matmul(a: Any, b: Any, *, out: Any = None, precision: Any = None, preferred_
 def dot(a: Any, b: Any, *, out: Any = None, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """Sum of products over the last axis of ``a`` and the last but one of ``b`` (the only one of a vector)."""
     refuse("dot", out=out)
-    if is_weak(a) or is_weak(b) or not np.ndim(a) or not np.ndim(b):
-        return e.mul(*promote_values("dot", a, b))
     a, b = _operands("dot", a, b, preferred_element_type)
+    if a.ndim == 0 or b.ndim == 0:
+        return e.mul(*broadcast_values("dot", a, b))
     contracted = b.ndim - 2 if b.ndim > 1 else 0
     if a.shape[-1] != b.shape[contracted]:
         raise _mismatch("dot", a, b, f"axis {a.ndim - 1} of the first and axis {contracted} of the second are summed together")

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from weft.engine.array import to_value
-from weft.engine.dispatch import as_dtype, common_dtype, numpy_function
+from weft.engine.dispatch import as_dtype, common_dtype, is_weak, numpy_function
 from weft.engine.trace import Tracer
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, AxisError, WeftError
@@ -120,9 +120,12 @@ def stacked(x: Sequence[Any], name: str, dtype: Any = None) -> Any:
     return concatenate([reshape(as_dtype(item, dtype), (1, *item.shape)) for item in items], 0)
 
 
-def same_dtype(name: str, *args: Any) -> list[Any]:
-    """Arguments as values of their common dtype; shapes stay as they are."""
-    args = tuple([value(x, name) if isinstance(x, list | tuple) else x for x in args])
+def same_dtype(name: str, *args: Any, weak: bool = False) -> list[Any]:
+    """Arguments as values of their common dtype; shapes stay as they are.
+
+    ``weak`` says that Python scalars give way to arrays. In most of NumPy's functions, other than the elementwise ones, they do not.
+    """
+    args = tuple([x if weak and is_weak(x) else value(x, name) for x in args])
     dtype = common_dtype(*args)
     return [as_dtype(to_value(x, f"an argument of {name}"), dtype) for x in args]
 
