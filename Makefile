@@ -28,7 +28,7 @@ test: $(VENV)/.weft-dev links  ## run all tests, two at a time
 test-gpu: $(VENV)/.weft-dev links  ## run the tests that need an NVIDIA GPU
 	@$(pytest) -m gpu $(ARGS)
 
-golden: $(VENV)/.weft-dev links  ## write the expected texts under tests/golden anew; read the diff like code
+golden: $(VENV)/.weft-dev links  ## write expected texts anew, in tests/golden and in the pages; read the diff like code
 	@$(pytest) -n 2 --update-golden $(ARGS)
 
 dev: $(VENV)/.weft-dev links  ## make .venv with everything a developer needs

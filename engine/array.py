@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine.methods import ArrayMethods
-from weft.ir.builder import Value
+from weft.ir.builder import Value, state
 from weft.ir.errors import ArgumentError
 from weft.ir.quiet import quietly
 from weft.ir.types import SHORT_NAMES, ArrayType, bfloat16, check_dtype
@@ -86,15 +86,15 @@ class Array(ArrayMethods):
             return self._data.astype(dtype)
         if copy:
             return self._data.copy()
-        view = self._data.view()
-        view.flags.writeable = False
-        return view
+        return freeze(self).view()
 
     def __buffer__(self, flags: int) -> memoryview:
         return memoryview(self.__array__())
 
     def __dlpack__(self, **kwargs: Any) -> Any:
-        return self._data.__dlpack__(**kwargs)
+        if "max_version" in kwargs:  # the consumer is told that the memory is read-only
+            return freeze(self).__dlpack__(**kwargs)
+        return (self._data if self._data.flags.writeable else self._data.copy()).__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[Any, int]:
         return self._data.__dlpack_device__()
@@ -192,24 +192,63 @@ def unwrap(x: Any) -> Any:
     return x._data if x.__class__ is Array else x
 
 
+def native(x: np.ndarray, name: str = "an argument") -> np.ndarray:
+    """A user's NumPy array as a plain one of a dtype that Weft has, not copied if it is one."""
+    if x.__class__ is not _ndarray:
+        if isinstance(x, np.ma.MaskedArray):
+            raise ArgumentError(
+                f"{name} is a masked array, and Weft has no masks: fill it (x.filled(0)), or pass data and mask apart."
+            )
+        x = np.asarray(x)
+    return x if x.dtype in SHORT_NAMES else x.astype(check_dtype(x.dtype))
+
+
+def freeze(x: Array) -> np.ndarray:
+    """The data of an Array, marked as what nobody changes, which `own` then need not copy."""
+    x._data.setflags(write=False)
+    return x._data
+
+
+def own(x: np.ndarray) -> np.ndarray:
+    """``x`` if nobody can change its elements any more, or else a copy of them as they are now.
+
+    A function being traced gets one copy of an array, however often it uses it, until the array is found changed.
+    """
+    base = x.base
+    if not x.flags.writeable and (base is None or (base.__class__ is _ndarray and not base.flags.writeable)):
+        return x
+    known = state.ambient[-1].snapshots if state.ambient else {}
+    if id(x) in known and _same_bits(known[id(x)][1], x):
+        return known[id(x)][1]
+    copy = np.array(x, order="C")
+    copy.setflags(write=False)
+    known[id(x)] = x, copy  # holding x keeps its id its own
+    return copy
+
+
+def _same_bits(x: np.ndarray, y: np.ndarray) -> bool:
+    return (x.shape, x.dtype) == (y.shape, y.dtype) and x.tobytes() == y.tobytes()
+
+
 def to_value(x: Any, name: str = "an argument") -> Any:
-    """A value of the IR (NumPy array or traced) for an array-like leaf; raises `ArgumentError` for anything else."""
+    """A value of the IR (NumPy array or traced) for an array-like leaf; raises `ArgumentError` for anything else.
+
+    What NumPy arrays hold is copied: their owner may change it later.
+    """
     kind = x.__class__
     if kind is Array:
         return x._data
     if isinstance(x, Value):
         return x
-    if kind is _ndarray:
-        return x if x.dtype in SHORT_NAMES else x.astype(check_dtype(x.dtype))
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, np.ndarray):
+        return own(native(x, name))
+    if isinstance(x, np.generic):
         check_dtype(x.dtype)
         return np.asarray(x)
     if kind in _FAST_SCALARS:
         return np.asarray(x)
     if hasattr(x, "__array__") or hasattr(x, "__dlpack__"):
-        data = np.asarray(x)
-        check_dtype(data.dtype)
-        return data
+        return own(native(np.asarray(x), name))
     raise ArgumentError(
         f"{name} is {x!r} of type {kind.__module__}.{kind.__qualname__}, not an array, a number or a tree of them. "
         f"Make it static (static_argnums, static_argnames) or take it out of the arguments."

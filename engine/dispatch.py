@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from weft.engine.array import Array, to_value, wrap
+from weft.engine.array import Array, freeze, native, own, to_value, wrap
 from weft.engine.trace import Tracer
 from weft.ir.builder import Value, state
 from weft.ir.errors import ShapeError
@@ -45,17 +45,41 @@ def to_data(x: Any) -> Any:
         return kind(map(to_data, x))
     if kind is dict:
         return {k: to_data(v) for k, v in x.items()}
-    return x
+    return native(x) if isinstance(x, np.ndarray) else x
 
 
-def from_data(x: Any) -> Any:
-    """``x`` with Arrays for NumPy arrays and scalars, in lists, tuples and named tuples too."""
+def to_own_data(x: Any) -> Any:
+    """`to_data` with copies of a user's NumPy arrays, which may change before a graph runs."""
+    kind = x.__class__
+    if kind is Array:
+        return freeze(x)
+    if kind is list or kind is tuple:
+        return kind(map(to_own_data, x))
+    if kind is dict:
+        return {k: to_own_data(v) for k, v in x.items()}
+    return own(native(x)) if isinstance(x, np.ndarray) else x
+
+
+def _foreign(x: Any) -> list[np.ndarray]:
+    """The NumPy arrays in an argument, which belong to the user."""
+    if isinstance(x, np.ndarray):
+        return [x]
+    if x.__class__ is list or x.__class__ is tuple:
+        return [a for v in x for a in _foreign(v)]
+    return []
+
+
+def from_data(x: Any, foreign: Sequence[np.ndarray] = ()) -> Any:
+    """``x`` with Arrays for NumPy arrays and scalars, in lists, tuples and named tuples too.
+
+    What may be memory of one of the arrays ``foreign`` is copied.
+    """
     if isinstance(x, np.ndarray | np.generic):
-        return wrap(x)
+        return wrap(np.array(x) if any(np.may_share_memory(x, a) for a in foreign) else x)
     if isinstance(x, list):
-        return [from_data(v) for v in x]
+        return [from_data(v, foreign) for v in x]
     if isinstance(x, tuple):
-        items = [from_data(v) for v in x]
+        items = [from_data(v, foreign) for v in x]
         return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
     return x
 
@@ -73,18 +97,23 @@ def numpy_function(reference: Callable[..., Any] | None, *, maker: bool = False)
 
         @functools.wraps(definition)
         def function(*args: Any, **kwargs: Any) -> Any:
-            staged = maker and state.ambient
-            if not staged:
-                for x in args:
-                    if isinstance(x, Value) or (x.__class__ in (list, tuple) and is_traced(x)):
-                        staged = True
-                        break
-                else:
-                    staged = bool(kwargs) and any(map(is_traced, kwargs.values()))
-            args = tuple([to_data(x) for x in args])
+            staged = maker and bool(state.ambient)
+            foreign: list[np.ndarray] = []
+            for x in (*args, *kwargs.values()) if kwargs else args:
+                kind = x.__class__
+                if kind is Array or kind in _PYTHON_SCALARS:
+                    continue
+                if is_traced(x):
+                    staged = True
+                    break
+                foreign += _foreign(x)
+            convert = to_own_data if staged or eager is definition else to_data
+            args = tuple([convert(x) for x in args])
             if kwargs:
-                kwargs = {k: to_data(v) for k, v in kwargs.items()}
-            return from_data(definition(*args, **kwargs) if staged else quietly(eager, *args, **kwargs))
+                kwargs = {k: convert(v) for k, v in kwargs.items()}
+            if staged:
+                return from_data(definition(*args, **kwargs))
+            return from_data(quietly(eager, *args, **kwargs), foreign)
 
         function.staged = definition  # type: ignore[attr-defined]
         function.eager = eager  # type: ignore[attr-defined]

@@ -77,7 +77,9 @@ def _entries(index: Any, shape: Sequence[int]) -> list[Any]:
             items.extend(_as_arrays(item))
     used = sum(_axes_used(item) for item in items if item is not Ellipsis and item is not None)
     if used > len(shape):
-        raise IndexingError(f"too many indices: an array of shape {tuple(shape)} has {len(shape)} axes, the index addresses {used}.")
+        raise IndexingError(
+            f"too many indices: an array of shape {tuple(shape)} has {len(shape)} axes, the index addresses {used}."
+        )
     places = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(places) > 1:
         raise IndexingError("an index can have one ellipsis (...) only.")
@@ -106,8 +108,14 @@ def _as_arrays(item: Any) -> list[Any]:
     elif isinstance(item, list | tuple):
         value = np.asarray(to_data(item))
         value = value.astype(INT64) if value.size == 0 else value
-    elif isinstance(item, float | complex | str) or not hasattr(item, "__index__") and not hasattr(item, "shape"):
-        raise IndexingError(f"{item!r} is no index: use integers, slices, None, Ellipsis, or arrays of integers or bool.")
+    elif (
+        isinstance(item, float | complex | str)
+        or not hasattr(item, "__index__")
+        and not hasattr(item, "shape")
+    ):
+        raise IndexingError(
+            f"{item!r} is no index: use integers, slices, None, Ellipsis, or arrays of integers or bool."
+        )
     else:
         value = to_value(item, "an index")
     if value.dtype == BOOL:
@@ -115,7 +123,9 @@ def _as_arrays(item: Any) -> list[Any]:
             value = _known_mask(value)
         return [_ScalarMask(bool(value))] if value.ndim == 0 else [*_Masked.of(value)]
     if value.dtype.kind not in "iu":
-        raise IndexingError(f"an index array has dtype {value.dtype}: indices are integers, or bool for a mask.")
+        raise IndexingError(
+            f"an index array has dtype {value.dtype}: indices are integers, or bool for a mask."
+        )
     if value.ndim == 0 and not isinstance(value, Value):
         return [int(value)]
     return [value]
@@ -186,7 +196,9 @@ def _parse(index: Any, shape: Sequence[int], strict: bool) -> tuple[_Index, tupl
         for x, n in zip(entries, sizes, strict=True)
     ]
     if any(by_array):  # NumPy: beside an index array, an integer is one too
-        by_array = [b or (x is not None and not isinstance(x, slice)) for b, x in zip(by_array, entries, strict=True)]
+        by_array = [
+            b or (x is not None and not isinstance(x, slice)) for b, x in zip(by_array, entries, strict=True)
+        ]
     parsed, arrays = _Index(), []
     for item, n, is_array in zip(entries, sizes, by_array, strict=True):
         if item is None:
@@ -196,7 +208,14 @@ def _parse(index: Any, shape: Sequence[int], strict: bool) -> tuple[_Index, tupl
         if is_array:
             if not arrays:
                 parsed.place = len(parsed.layout)
-            arrays.append((axis, np.zeros(int(item), INT64) if isinstance(item, _ScalarMask) else _checked(item, n, axis, strict)))
+            arrays.append(
+                (
+                    axis,
+                    np.zeros(int(item), INT64)
+                    if isinstance(item, _ScalarMask)
+                    else _checked(item, n, axis, strict),
+                )
+            )
             parsed.slices.append((0, n, 1))
         elif isinstance(item, slice):
             parsed.layout.append(axis)
@@ -213,7 +232,9 @@ def _parse(index: Any, shape: Sequence[int], strict: bool) -> tuple[_Index, tupl
 
 def _slice(item: slice, n: int) -> tuple[int, int, int]:
     """Start, length and step of a slice of an axis."""
-    parts = [None if p is None else int(p.__index__()) for p in map(to_data, (item.start, item.stop, item.step))]
+    parts = [
+        None if p is None else int(p.__index__()) for p in map(to_data, (item.start, item.stop, item.step))
+    ]
     try:
         start, stop, step = slice(*parts).indices(n)
     except ValueError:
@@ -310,7 +331,9 @@ def get_item(x: Any, index: Any) -> Any:
             return wrap(x._data[_plain(index)])
         except (IndexError, TypeError, ValueError) as error:
             explained = _explanation(x, index)
-            raise (explained or IndexingError(f"{error} (an array of shape {x.shape}, index {index!r})")) from None
+            raise (
+                explained or IndexingError(f"{error} (an array of shape {x.shape}, index {index!r})")
+            ) from None
     return wrap_value(read(to_value(x), index))
 
 
@@ -343,7 +366,10 @@ def _update_window(x: Any, slices: Sequence[tuple[int, int, int]], update: Any) 
         return ix.dynamic_update_slice(x, update, [np.asarray(i, INT64) for i in first])
     # Otherwise a choice: both operands are index maps, which fuse with what makes and reads them.
     gaps = [step - 1 for step in steps]
-    high = [n - i - ((m - 1) * step + 1) for n, i, m, step in zip(x.shape, first, update.shape, steps, strict=True)]
+    high = [
+        n - i - ((m - 1) * step + 1)
+        for n, i, m, step in zip(x.shape, first, update.shape, steps, strict=True)
+    ]
     inside = s.pad(s.full(update.shape, True, BOOL), np.zeros((), BOOL), first, high, gaps)
     return e.select(inside, s.pad(update, np.zeros((), x.dtype), first, high, gaps), x)
 
@@ -381,7 +407,9 @@ def write(x: Any, index: Any, values: Any, op: str, mode: str = "fill", unique: 
         changed = _combined(line, _within(parsed), values, op)
         if mode == "fill":
             inside = _inside(parsed, shape)
-            changed = e.select(broadcast_to(inside, changed.shape) if isinstance(inside, Value) else inside, changed, line)
+            changed = e.select(
+                broadcast_to(inside, changed.shape) if isinstance(inside, Value) else inside, changed, line
+            )
         return s.reshape(ix.dynamic_update_slice(x, changed, starts), whole)
     if not parsed.arrays:
         return s.reshape(_combined(x, parsed.slices, values, op), whole)
@@ -427,7 +455,9 @@ def _as_update(values: Any, shape: tuple[int, ...], x: Any) -> Any:
     except ValueError:
         common = None
     if common != shape:
-        raise ShapeError(f"at[...] of an array of shape {x.shape} addresses elements of shape {shape}, and got values of shape {values.shape}.")
+        raise ShapeError(
+            f"at[...] of an array of shape {x.shape} addresses elements of shape {shape}, and got values of shape {values.shape}."
+        )
     return broadcast_to(values, shape)
 
 
@@ -507,34 +537,48 @@ class AtIndex:
         if x.__class__ is Array and not _traced_index(self._index) and not isinstance(values, Value):
             index = _plain(self._index)
             masked = quietly(_write_masked, x._data, index, values, op)
-            return wrap(masked if masked is not None else quietly(_write_data, x._data, index, values, op, mode))
+            return wrap(
+                masked if masked is not None else quietly(_write_data, x._data, index, values, op, mode)
+            )
         return wrap_value(write(to_value(x), self._index, values, op, mode, unique))
 
-    def set(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
+    def set(
+        self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
+    ) -> Any:
         """The array with the elements replaced by ``values``."""
         return self._update(values, "set", mode, unique_indices)
 
-    def add(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
+    def add(
+        self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
+    ) -> Any:
         """The array with ``values`` added to the elements."""
         return self._update(values, "add", mode, unique_indices)
 
-    def subtract(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
+    def subtract(
+        self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
+    ) -> Any:
         """The array with ``values`` subtracted from the elements."""
         values = _converted(values, self._array.dtype)
         negative = e.neg(values) if values.dtype != BOOL else values
         return self._update(negative, "add", mode, unique_indices)
 
-    def multiply(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
+    def multiply(
+        self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
+    ) -> Any:
         """The array with the elements multiplied by ``values``."""
         return self._update(values, "mul", mode, unique_indices)
 
     mul = multiply
 
-    def min(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
+    def min(
+        self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
+    ) -> Any:
         """The array with the elements replaced by the smaller of them and ``values``."""
         return self._update(values, "min", mode, unique_indices)
 
-    def max(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
+    def max(
+        self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
+    ) -> Any:
         """The array with the elements replaced by the larger of them and ``values``."""
         return self._update(values, "max", mode, unique_indices)
 
@@ -544,20 +588,36 @@ class AtIndex:
 
         return wnp.ones_like(self._array).at[self._index].multiply(values, mode=mode, unique_indices=unique)
 
-    def divide(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
+    def divide(
+        self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
+    ) -> Any:
         """The array with the elements divided by ``values``."""
         return self._array / self._factor(values, mode, unique_indices)
 
-    def power(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
+    def power(
+        self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
+    ) -> Any:
         """The array with the elements raised to the power of ``values``."""
         return self._array ** self._factor(values, mode, unique_indices)
 
-    def apply(self, func: Callable[[Any], Any], *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
+    def apply(
+        self,
+        func: Callable[[Any], Any],
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+    ) -> Any:
         """The array with the elements replaced by ``func`` of them."""
         return self.set(func(self.get(mode=mode)), mode=mode, unique_indices=unique_indices)
 
     def get(
-        self, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None, fill_value: Any = None
+        self,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+        fill_value: Any = None,
     ) -> Any:
         """The elements.
 
@@ -572,7 +632,9 @@ class AtIndex:
         how = _mode(mode, {**_MODES, None: None})
         if how is None:
             return get_item(self._array, self._index)
-        return wrap_value(read(to_value(self._array), self._index, how, None if fill_value is None else fill_value))
+        return wrap_value(
+            read(to_value(self._array), self._index, how, None if fill_value is None else fill_value)
+        )
 
 
 def _converted(values: Any, dtype: np.dtype) -> Any:
@@ -598,5 +660,7 @@ def view(x: Any, dtype: Any = None) -> Any:
     if x.__class__ is Array:
         return wrap(np.ascontiguousarray(x._data).view(dtype).reshape(x.shape))
     if x.dtype == BOOL or dtype == BOOL:
-        return wrap_value(e.ne(view(x, np.uint8), np.asarray(0, np.uint8)) if dtype == BOOL else e.cast(to_value(x), dtype))
+        return wrap_value(
+            e.ne(view(x, np.uint8), np.asarray(0, np.uint8)) if dtype == BOOL else e.cast(to_value(x), dtype)
+        )
     return wrap_value(to_value(x) if x.dtype == dtype else e.bitcast(to_value(x), dtype))

@@ -28,7 +28,9 @@ _MODULES = {"numpy": "weft.numpy", "numpy.linalg": "weft.numpy.linalg", "numpy.f
 
 def _refuse_out(name: str, kwargs: Mapping[str, Any]) -> None:
     if kwargs.get("out") is not None:
-        raise ArgumentError(f"numpy.{name} got out=, and arrays of Weft are immutable: use the result instead.")
+        raise ArgumentError(
+            f"numpy.{name} got out=, and arrays of Weft are immutable: use the result instead."
+        )
 
 
 def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -48,13 +50,23 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Map
         return getattr(face, name)(x.reshape(x.shape + (1,) * y.ndim), y, **kwargs)
     if method in ("reduce", "accumulate") and (name, method) in _METHODS:
         axis = inputs[1] if len(inputs) > 1 else kwargs.get("axis", 0)
-        rest = {k: v for k, v in kwargs.items() if k not in ("axis", "out") and v is not None and k in ("dtype", "keepdims", "initial", "where")}
+        rest = {
+            k: v
+            for k, v in kwargs.items()
+            if k not in ("axis", "out") and v is not None and k in ("dtype", "keepdims", "initial", "where")
+        }
         return getattr(face, _METHODS[name, method])(inputs[0], axis=axis, **rest)
     if is_traced(tuple(inputs)):
-        raise ArgumentError(f"numpy.{label} has no counterpart for traced arrays: write it with functions of weft.numpy.")
+        raise ArgumentError(
+            f"numpy.{label} has no counterpart for traced arrays: write it with functions of weft.numpy."
+        )
     if method == "at":
-        raise ArgumentError(f"numpy.{label} works in place, and arrays are immutable: write x.at[index].add(values) or the like.")
-    return from_data(getattr(ufunc, method)(*map(to_data, inputs), **{k: to_data(v) for k, v in kwargs.items()}))
+        raise ArgumentError(
+            f"numpy.{label} works in place, and arrays are immutable: write x.at[index].add(values) or the like."
+        )
+    return from_data(
+        getattr(ufunc, method)(*map(to_data, inputs), **{k: to_data(v) for k, v in kwargs.items()})
+    )
 
 
 @functools.cache

@@ -101,6 +101,8 @@ class GraphBuilder:
         self.captured: dict[int, tuple[Var, Any]] = {}
         self.closed = False
         self.argument_names: Sequence[str] | None = None
+        # Arrays that can change, by id, with copies of what they held when they were used.
+        self.snapshots: dict[int, tuple[Any, Any]] = {}
 
     def add_input(self, type: ArrayType) -> Value:
         """A new input of the graph."""

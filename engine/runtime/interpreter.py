@@ -39,8 +39,8 @@ __all__ = ["compile_interpreter", "interpret"]
 
 # Numba freezes these numbers as constants of the compiled code.
 _OP, _ADDRESS, _DIMS, _ARGS, _NARGS, _BEGIN, _END, _EXTRA = (int(field) for field in Field)
-_BIND, _ARENA, _KERNEL, _GEMM, _COPY, _ZERO, _YIELD = (
-    int(op) for op in (Op.BIND, Op.ARENA, Op.KERNEL, Op.GEMM, Op.COPY, Op.ZERO, Op.YIELD)
+_BIND, _ARENA, _KERNEL, _GEMM, _COPY, _ZERO, _YIELD, _BLAS_THREADS = (
+    int(op) for op in (Op.BIND, Op.ARENA, Op.KERNEL, Op.GEMM, Op.COPY, Op.ZERO, Op.YIELD, Op.BLAS_THREADS)
 )
 _M, _N, _K, _TRANS_A, _TRANS_B, _BATCH, _STRIDE_A, _STRIDE_B, _STRIDE_C, _LDA, _LDB, _LDC, _C_BYTES = (
     int(word) for word in list(GemmWord)[: GemmWord.ALPHA]
@@ -135,6 +135,19 @@ def _call_gemm(typing_context, function, pointers):
     return types.void(types.int64, pointers), emit
 
 
+@_intrinsic
+def _call_with_int(typing_context, function, number):
+    """Call ``void function(int number)``."""
+
+    def emit(context, builder, signature, args):
+        shape = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
+        function = builder.inttoptr(args[0], shape.as_pointer())
+        builder.call(function, [builder.trunc(args[1], ir.IntType(32))])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
 @_native(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _gemm(function, words, a, b, c):
     """Multiply a batch of row-major matrices: each C[m, n] = op(A) op(B)."""
@@ -214,6 +227,8 @@ def interpret(code: int, pc: int, slots: int) -> int:
             for i in range(nargs):
                 slot = _read(args, i)
                 _write(slots, slot, _read(_read(slots, slot), data_word))
+        elif op == _BLAS_THREADS:
+            _call_with_int(_read(here, _ADDRESS), _read(here, _EXTRA))
         elif op == _YIELD:
             return pc
         else:

@@ -28,6 +28,7 @@ from weft.ir.passes.pipeline import BEFORE_FUSION, run_pipeline
 from weft.ir.quiet import quietly
 from weft.ir.types import ArrayType
 from weft.kernels.backend import Kernel, compile_nests
+from weft.kernels.library.blas import thread_count
 from weft.kernels.schedule import Scheduled, schedule
 
 
@@ -148,6 +149,7 @@ def _assemble(
         builder.arena(buffers.arena_slot, buffers.places)
     host_calls: list[Callable[[Any], None]] = []
     slots = buffers.slots
+    threads: _BlasThreads | None = None
     for i, eqn in enumerate(fused.eqns):
         if is_alias(eqn):
             continue
@@ -157,11 +159,16 @@ def _assemble(
             builder.kernel(kernels[i].address, one.params, operands, 0, one.extent)
             builder.note(kernels[i].name)
         elif eqn.prim is dot_general_p:
-            _gemm(builder, eqn, slots)
+            threads = threads or _BlasThreads(builder)
+            _gemm(builder, eqn, slots, threads)
         else:
+            if threads is not None:
+                threads.finish()
             builder.call_python(len(host_calls))
             builder.note(eqn.prim.name)
             host_calls.append(_host_call(eqn, slots))
+    if threads is not None:
+        threads.finish()
     for slot, var in buffers.copies:
         builder.copy(slot, slots[var], var.type.nbytes)
     tape = builder.finish(buffers.n_slots)
@@ -188,11 +195,37 @@ def _assemble(
     )
 
 
-def _gemm(builder: TapeBuilder, eqn: Eqn, slots: dict[Var, int]) -> None:
+# Products of fewer multiplications than this run on one thread: handing out work costs more than it saves, and on a busy
+# machine a thread that waits for its turn holds up the product for a whole time slice.
+THREADED_PRODUCT = 2**20
+
+
+class _BlasThreads:
+    """How many threads BLAS is left with as a tape runs: told only when it changes, and put back at the end."""
+
+    def __init__(self, builder: TapeBuilder):
+        self.builder = builder
+        self.normal = thread_count()
+        self.now: int | None = None
+
+    def use(self, number: int) -> None:
+        """Run what follows with ``number`` threads."""
+        if self.normal > 1 and self.now != number:
+            self.builder.blas_threads(number)
+            self.now = number
+
+    def finish(self) -> None:
+        """Leave BLAS as it was found."""
+        if self.now is not None:
+            self.use(self.normal)
+
+
+def _gemm(builder: TapeBuilder, eqn: Eqn, slots: dict[Var, int], threads: _BlasThreads) -> None:
     (a, b), (c,) = eqn.ins, eqn.outs
     plan = dot_plan(a.type, b.type, eqn.params["dims"])
     if plan.copy_a is not None or plan.copy_b is not None or isinstance(a, Literal) or isinstance(b, Literal):
         raise InternalError(f"dot_general of {a.type} and {b.type} came to the tape unprepared.")
+    threads.use(1 if plan.m * plan.n * plan.k < THREADED_PRODUCT else threads.normal)
     builder.gemm(
         c.type.dtype,
         slots[a],

@@ -16,6 +16,7 @@ pools of numbers that instructions refer to by word offset: ``dims`` and ``args`
     COPY    args = target, source; end = bytes                          memmove(target, source, end)
     ZERO    args = target; end = bytes                                  memset(target, 0, end)
     YIELD   extra = index of a Python callable                          return the next program counter
+    BLAS_THREADS  address; extra = number                               address(number)
 
 A kernel is a C function ``void kernel(int64* dims, void** buffers, int64 begin, int64 end)``. Its buffer
 addresses are gathered into scratch words behind the slots: the array of slots is `Tape.slot_words` long, see
@@ -34,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weft.ir.errors import InternalError
-from weft.kernels.library.blas import GEMM_DTYPES, gemm_address, gemm_name
+from weft.kernels.library.blas import GEMM_DTYPES, gemm_address, gemm_name, set_threads_address
 
 __all__ = [
     "RETURNED",
@@ -72,6 +73,7 @@ class Op(IntEnum):
     COPY = 5
     ZERO = 6
     YIELD = 7
+    BLAS_THREADS = 8
 
 
 class GemmWord(IntEnum):
@@ -214,6 +216,12 @@ class TapeBuilder:
     def call_python(self, index: int) -> None:
         """Leave native code and let `Tape.run` call its ``python_calls[index]`` with the slots."""
         self._append(_Instruction(Op.YIELD, extra=index))
+
+    def blas_threads(self, number: int) -> None:
+        """Let BLAS use ``number`` threads from here on, where it can be told."""
+        address = set_threads_address()
+        if address:
+            self._append(_Instruction(Op.BLAS_THREADS, address, extra=number))
 
     def note(self, text: str) -> None:
         """Comment on the instruction added last, for `Tape.disassemble`."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine import config, tree
-from weft.engine.array import Array, interned_type, to_value, wrap, wrap_typed
+from weft.engine.array import Array, interned_type, native, own, to_value, wrap, wrap_typed
 from weft.engine.runtime.program import Program, compile_graph, contiguous
 from weft.engine.trace import Traced, Tracer, argument_names, function_name, trace
 from weft.engine.transforms.signature import StaticArguments
@@ -102,6 +102,7 @@ class Jitted:
             return self._fun(*args, **kwargs)
         entry, values, is_traced = self._find(args, kwargs)
         if is_traced or entry.captures_traced:
+            values = [own(x) if isinstance(x, np.ndarray) else x for x in values]
             outs = control.call(entry.traced.graph, *values, *entry.traced.captured, name=self._name)
             return tree.unflatten(entry.out_tree, [x if isinstance(x, Value) else wrap(x) for x in outs])
         if entry._program is None:
@@ -150,7 +151,7 @@ class Jitted:
         if isinstance(x, Value):
             return x
         if isinstance(x, np.ndarray):
-            return contiguous(to_value(x))
+            return contiguous(native(x))  # read during the call, so it need not be copied
         return contiguous(to_value(x, f"argument {self._names(args, kwargs)[position]} of {self._name}"))
 
     def _names(self, args: Any, kwargs: Any) -> list[str]:

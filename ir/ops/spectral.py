@@ -49,13 +49,22 @@ from weft.ir.rules import batch_all, zeros_like
 from weft.ir.types import ArrayType, complex_dtype, is_complex, real_dtype
 
 
+def _pairs(v: Any) -> tuple[Any, Any]:
+    """``v_j`` and ``v_i`` at ``[..., i, j]``."""
+    lead = len(v.shape) - 1
+    square = (*v.shape, v.shape[-1])
+    return broadcast(v, square, (*range(lead), lead + 1)), broadcast(v, square, tuple(range(lead + 1)))
+
+
 def _gaps(v: Any) -> Any:
     """``1 / (v_j - v_i)`` at ``[..., i, j]``, and 0 where the two are equal."""
-    n = v.shape[-1]
-    lead = len(v.shape) - 1
-    square = (*v.shape, n)
-    gap = sub(broadcast(v, square, (*range(lead), lead + 1)), broadcast(v, square, tuple(range(lead + 1))))
-    return safe_inverse(gap)
+    return safe_inverse(sub(*_pairs(v)))
+
+
+def _square_gaps(v: Any) -> Any:
+    """``1 / (v_j**2 - v_i**2)``, and 0 where the two are equal: factored, since rounding could tell equal squares apart."""
+    right, left = _pairs(v)
+    return safe_inverse(mul(sub(right, left), add(right, left)))
 
 
 def safe_inverse(x: Any) -> Any:
@@ -220,7 +229,7 @@ def _svd_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: 
     v, u_dx = adjoint(vh), matmul(adjoint(u), dx)
     change = matmul(u_dx, v)
     wide = cast(s, dx.dtype)
-    gaps = cast(_gaps(mul(s, s)), dx.dtype)
+    gaps = cast(_square_gaps(s), dx.dtype)
     right, left = scale_columns(change, wide), scale_rows(change, wide)
     within_u = mul(gaps, add(right, adjoint(right)))
     within_v = mul(gaps, add(left, adjoint(left)))

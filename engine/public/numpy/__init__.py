@@ -37,7 +37,19 @@ from weft.numpy.ufuncs import *  # noqa: F403
 
 ndarray = Array
 _SUBMODULES = ("linalg", "fft")
-_PARTS = (creation, dtypes, elementwise, joining, numerics, products, reductions, searching, shapes, sorting, ufuncs)
+_PARTS = (
+    creation,
+    dtypes,
+    elementwise,
+    joining,
+    numerics,
+    products,
+    reductions,
+    searching,
+    shapes,
+    sorting,
+    ufuncs,
+)
 __all__ = sorted({"ndarray", *_SUBMODULES}.union(*[part.__all__ for part in _PARTS]))
 
 

@@ -44,7 +44,13 @@ _full = full
 
 
 def array(
-    object: Any, dtype: Any = None, copy: bool = True, order: str | None = None, ndmin: int = 0, *, device: Any = None
+    object: Any,
+    dtype: Any = None,
+    copy: bool = True,
+    order: str | None = None,
+    ndmin: int = 0,
+    *,
+    device: Any = None,
 ) -> Any:
     """An array of ``object``: a number, an array, nested lists of them, or anything that NumPy reads.
 
@@ -84,12 +90,16 @@ def _plain(x: Any) -> Any:
     return [_plain(v) for v in x] if isinstance(x, list | tuple) else x._data if isinstance(x, Array) else x
 
 
-def asarray(a: Any, dtype: Any = None, order: str | None = None, *, copy: bool | None = None, device: Any = None) -> Any:
+def asarray(
+    a: Any, dtype: Any = None, order: str | None = None, *, copy: bool | None = None, device: Any = None
+) -> Any:
     """An array of ``a``; an `Array` or traced array of the dtype asked for is given back as it is."""
     if isinstance(a, Array | Value) and not copy and (dtype is None or a.dtype == check_dtype(dtype)):
         return a
     if copy is False:
-        raise ArgumentError("asarray got copy=False, and the data cannot be shared: what they are made of may change.")
+        raise ArgumentError(
+            "asarray got copy=False, and the data cannot be shared: what they are made of may change."
+        )
     return array(a, dtype)
 
 
@@ -111,13 +121,23 @@ def frombuffer(buffer: Any, dtype: Any = float, count: int = -1, offset: int = 0
 # From shapes
 
 
-@like_numpy(lambda shape, dtype=None, *, device=None: np.zeros(static_shape(shape, "zeros"), static_dtype(dtype, float)), maker=True)
+@like_numpy(
+    lambda shape, dtype=None, *, device=None: np.zeros(
+        static_shape(shape, "zeros"), static_dtype(dtype, float)
+    ),
+    maker=True,
+)
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Array of zeros, float64 by default."""
     return _full(static_shape(shape, "zeros"), 0, static_dtype(dtype, float))
 
 
-@like_numpy(lambda shape, dtype=None, *, device=None: np.ones(static_shape(shape, "ones"), static_dtype(dtype, float)), maker=True)
+@like_numpy(
+    lambda shape, dtype=None, *, device=None: np.ones(
+        static_shape(shape, "ones"), static_dtype(dtype, float)
+    ),
+    maker=True,
+)
 def ones(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Array of ones, float64 by default."""
     return _full(static_shape(shape, "ones"), 1, static_dtype(dtype, float))
@@ -209,7 +229,9 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
         raise ShapeError(f"vander needs an array of one axis, got shape {x.shape}.")
     n = x.shape[0] if N is None else static_int(N, "vander", "N")
     x = e.cast(x, common_dtype(x, np.empty(0, int)))
-    powers = [reshape(e.integer_pow(x, p) if p else _full(x.shape, 1, x.dtype), (x.shape[0], 1)) for p in range(n)]
+    powers = [
+        reshape(e.integer_pow(x, p) if p else _full(x.shape, 1, x.dtype), (x.shape[0], 1)) for p in range(n)
+    ]
     if not powers:
         return _full((x.shape[0], 0), 0, x.dtype)
     return concatenate(powers if increasing else powers[::-1], 1)
@@ -218,7 +240,9 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
 # Ranges
 
 
-def _arange_data(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None) -> Any:
+def _arange_data(
+    start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None
+) -> Any:
     dtype = None if dtype is None else check_dtype(dtype)
     if stop is None:
         start, stop = 0, start
@@ -232,7 +256,12 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
     if stop is None:
         bounds[:2] = 0, bounds[0]
     first, last, step = bounds[0], bounds[1], 1 if step is None else bounds[2]
-    dtype = static_dtype(dtype, common_dtype(first, last, step) if not all(map(is_weak, (first, last, step))) else np.result_type(first, last, step))
+    dtype = static_dtype(
+        dtype,
+        common_dtype(first, last, step)
+        if not all(map(is_weak, (first, last, step)))
+        else np.result_type(first, last, step),
+    )
     n = max(0, math.ceil((last - first) / step))
     if dtype.kind not in "iuf":
         return np.arange(first, last, step, dtype)
@@ -250,14 +279,32 @@ def _known(x: Any, name: str) -> Any:
 
 
 def _linspace_data(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, *, device: Any = None
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,
 ) -> Any:
-    return np.linspace(start, stop, num, endpoint, retstep, None if dtype is None else check_dtype(dtype), axis)
+    return np.linspace(
+        start, stop, num, endpoint, retstep, None if dtype is None else check_dtype(dtype), axis
+    )
 
 
 @like_numpy(_linspace_data, maker=True)
 def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, *, device: Any = None
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,
 ) -> Any:
     """``num`` numbers at equal distances from ``start`` to ``stop``.
 
@@ -300,7 +347,15 @@ def linspace(
 
 
 @like_numpy(np.logspace)
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Any:
+def logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
     """``base`` to the power of ``num`` exponents at equal distances from ``start`` to ``stop``."""
     from weft.numpy.ufuncs import FUNCTIONS
 
@@ -310,7 +365,9 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
 
 
 @like_numpy(np.geomspace)
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+def geomspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
     """``num`` numbers with equal ratios from ``start`` to ``stop``, of one sign."""
     from weft.ir.ops.transcendental import exp, log
 
@@ -349,13 +406,21 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     return grids
 
 
-@like_numpy(lambda dimensions, dtype=int, sparse=False: np.indices(tuple(dimensions), check_dtype(dtype), sparse), maker=True)
+@like_numpy(
+    lambda dimensions, dtype=int, sparse=False: np.indices(tuple(dimensions), check_dtype(dtype), sparse),
+    maker=True,
+)
 def indices(dimensions: Any, dtype: Any = int, sparse: bool = False) -> Any:
     """The index along each axis of a grid: one array with the axes in front, or a tuple of thin ones."""
     shape = static_shape(dimensions, "indices")
     dtype = check_dtype(dtype)
     if sparse:
-        return tuple([reshape(iota(dtype, (n,)), [n if i == d else 1 for i in range(len(shape))]) for d, n in enumerate(shape)])
+        return tuple(
+            [
+                reshape(iota(dtype, (n,)), [n if i == d else 1 for i in range(len(shape))])
+                for d, n in enumerate(shape)
+            ]
+        )
     if not shape:
         return _full((0,), 0, dtype)
     return concatenate([expand_dims(iota(dtype, shape, d), (0,)) for d in range(len(shape))], 0)
@@ -397,4 +462,6 @@ def _window(reference: Callable[..., Any]) -> Callable[..., Any]:
     return window
 
 
-bartlett, blackman, hamming, hanning, kaiser = map(_window, (np.bartlett, np.blackman, np.hamming, np.hanning, np.kaiser))
+bartlett, blackman, hamming, hanning, kaiser = map(
+    _window, (np.bartlett, np.blackman, np.hamming, np.hanning, np.kaiser)
+)

@@ -105,17 +105,27 @@ def promote_types(type1: Any, type2: Any) -> np.dtype:
 
 def issubdtype(arg1: Any, arg2: Any) -> Any:
     """Whether a dtype is of a kind, or the same; bfloat16 is floating."""
-    first = arg1 if isinstance(arg1, type) and issubclass(arg1, np.generic) and arg1 not in (bfloat16,) else np.dtype(arg1)
+    first = (
+        arg1
+        if isinstance(arg1, type) and issubclass(arg1, np.generic) and arg1 not in (bfloat16,)
+        else np.dtype(arg1)
+    )
     if first == _bfloat16:
         return arg2 in (np.floating, np.inexact, np.number, np.generic) or (
-            not (isinstance(arg2, type) and issubclass(arg2, np.generic) and arg2.__name__ != "bfloat16") and np.dtype(arg2) == _bfloat16
+            not (isinstance(arg2, type) and issubclass(arg2, np.generic) and arg2.__name__ != "bfloat16")
+            and np.dtype(arg2) == _bfloat16
         )
     return np.issubdtype(first, arg2)
 
 
 def isdtype(dtype: Any, kind: Any) -> Any:
     """Whether a dtype is of one of the array API's kinds; bfloat16 is "real floating"."""
-    return np.isdtype(np.dtype(np.float32) if np.dtype(dtype) == _bfloat16 and kind != np.dtype(np.float32) else np.dtype(dtype), kind)
+    return np.isdtype(
+        np.dtype(np.float32)
+        if np.dtype(dtype) == _bfloat16 and kind != np.dtype(np.float32)
+        else np.dtype(dtype),
+        kind,
+    )
 
 
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> Any:
@@ -130,4 +140,6 @@ def isscalar(element: Any) -> Any:
 
 def iterable(y: Any) -> Any:
     """Whether the argument can be iterated over."""
-    return (getattr(y, "ndim", 1) > 0 and hasattr(y, "__iter__")) or (hasattr(y, "__getitem__") and getattr(y, "ndim", 1) > 0)
+    return (getattr(y, "ndim", 1) > 0 and hasattr(y, "__iter__")) or (
+        hasattr(y, "__getitem__") and getattr(y, "ndim", 1) > 0
+    )

@@ -43,7 +43,9 @@ def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
     return as_dtype(value(x, "astype"), check_dtype(float if dtype is None else dtype))
 
 
-def _where_data(condition: Any, x: Any = None, y: Any = None, *, size: Any = None, fill_value: Any = None) -> Any:
+def _where_data(
+    condition: Any, x: Any = None, y: Any = None, *, size: Any = None, fill_value: Any = None
+) -> Any:
     if x is None and y is None and size is None:
         return np.nonzero(condition)
     if x is None or y is None:
@@ -52,7 +54,9 @@ def _where_data(condition: Any, x: Any = None, y: Any = None, *, size: Any = Non
 
 
 @like_numpy(_where_data)
-def where(condition: Any, x: Any = None, y: Any = None, *, size: int | None = None, fill_value: Any = None) -> Any:
+def where(
+    condition: Any, x: Any = None, y: Any = None, *, size: int | None = None, fill_value: Any = None
+) -> Any:
     """``x`` where ``condition`` is not zero, else ``y``; with one argument, `nonzero`.
 
     Args:
@@ -76,7 +80,9 @@ def where(condition: Any, x: Any = None, y: Any = None, *, size: int | None = No
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """For each element, the choice whose condition is the first to hold, else ``default``."""
     if len(condlist) != len(choicelist) or not len(condlist):
-        raise ArgumentError(f"select got {len(condlist)} conditions and {len(choicelist)} choices: it needs as many, and one at least.")
+        raise ArgumentError(
+            f"select got {len(condlist)} conditions and {len(choicelist)} choices: it needs as many, and one at least."
+        )
     *choices, result = same_dtype("select", *choicelist, default, weak=True)
     conditions = [value(c, "select", "a condition") for c in condlist]
     for c, x in zip(reversed(conditions), reversed(choices), strict=True):
@@ -108,13 +114,24 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kwargs: Any) -
     return broadcast_values("piecewise", out, x)[0]
 
 
-def _clip_data(x: Any = None, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None, out: Any = None) -> Any:
+def _clip_data(
+    x: Any = None,
+    /,
+    min: Any = None,
+    max: Any = None,
+    *,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: Any = None,
+) -> Any:
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
     return np.clip(x, low, high, out=out)
 
 
 @like_numpy(_clip_data)
-def clip(x: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None, out: Any = None) -> Any:
+def clip(
+    x: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None, out: Any = None
+) -> Any:
     """``x`` limited to the interval from ``min`` to ``max``; ``None`` is no limit."""
     refuse("clip", out=out)
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
@@ -135,7 +152,9 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     """``x`` with finite numbers for NaN (0) and infinities (the largest and smallest numbers)."""
     x = value(x, "nan_to_num")
     if is_complex(x.dtype):
-        return e.complex_(*[nan_to_num.staged(part(x), copy, nan, posinf, neginf) for part in (e.real, e.imag)])
+        return e.complex_(
+            *[nan_to_num.staged(part(x), copy, nan, posinf, neginf) for part in (e.real, e.imag)]
+        )
     if not is_inexact(x.dtype):
         return x
     import ml_dtypes
@@ -219,7 +238,10 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * np.pi)
         return p
     step = e.sub(slice_axis(p, axis, 1, n), slice_axis(p, axis, 0, n - 1))
     half = period / 2 if is_inexact(dtype) else period // 2
-    wrapped = e.sub(e.mod(e.sub(step, formulas.constant(step, -half)), formulas.constant(step, period)), formulas.constant(step, half))
+    wrapped = e.sub(
+        e.mod(e.sub(step, formulas.constant(step, -half)), formulas.constant(step, period)),
+        formulas.constant(step, half),
+    )
     if is_inexact(dtype) or period % 2 == 0:  # a jump of half a period keeps its direction
         edge = e.and_(e.eq(wrapped, formulas.constant(step, -half)), e.gt(step, formulas.constant(step, 0)))
         wrapped = e.select(edge, formulas.constant(step, half), wrapped)

@@ -49,7 +49,9 @@ def _concatenated(arrays: list[Any], axis: int, name: str, dtype: Any = None) ->
     arrays = same_dtype(name, *arrays) if dtype is None else [as_dtype(x, check_dtype(dtype)) for x in arrays]
     first = arrays[0].shape
     for x in arrays:
-        if len(x.shape) != len(first) or any(m != n for d, (m, n) in enumerate(zip(x.shape, first, strict=True)) if d != axis):
+        if len(x.shape) != len(first) or any(
+            m != n for d, (m, n) in enumerate(zip(x.shape, first, strict=True)) if d != axis
+        ):
             shapes = ", ".join(str(tuple(y.shape)) for y in arrays)
             raise ShapeError(f"{name} got shapes {shapes}: they must agree on all axes but {axis}.")
     return s.concatenate(arrays, axis)
@@ -84,7 +86,9 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None) -> 
     refuse("stack", out=out)
     arrays = _sequence(arrays, "stack")
     if any(x.shape != arrays[0].shape for x in arrays):
-        raise ShapeError(f"stack got shapes {', '.join(str(tuple(x.shape)) for x in arrays)}: they must be the same.")
+        raise ShapeError(
+            f"stack got shapes {', '.join(str(tuple(x.shape)) for x in arrays)}: they must be the same."
+        )
     d = axis_index(axis, arrays[0].ndim + 1, "stack")
     return _concatenated([s.expand_dims(x, (d,)) for x in arrays], d, "stack", dtype)
 
@@ -218,11 +222,16 @@ def unstack(x: Any, /, *, axis: int = 0) -> Any:
 def tile(A: Any, reps: Any) -> Any:  # noqa: N803
     """The array laid side by side so many times along each axis."""
     x = value(A, "tile")
-    counts = [static_int(r, "tile", "reps") for r in (reps if isinstance(reps, tuple | list) or np.ndim(reps) else (reps,))]
+    counts = [
+        static_int(r, "tile", "reps")
+        for r in (reps if isinstance(reps, tuple | list) or np.ndim(reps) else (reps,))
+    ]
     n = max(len(counts), x.ndim)
     counts, x = [1] * (n - len(counts)) + counts, _grown(x, n)
     pairs = tuple(m for pair in zip(counts, x.shape, strict=True) for m in pair)
-    return s.reshape(s.broadcast(x, pairs, range(1, 2 * n, 2)), [r * m for r, m in zip(counts, x.shape, strict=True)])
+    return s.reshape(
+        s.broadcast(x, pairs, range(1, 2 * n, 2)), [r * m for r, m in zip(counts, x.shape, strict=True)]
+    )
 
 
 def _repeat_data(a: Any, repeats: Any, axis: Any = None, *, total_repeat_length: Any = None) -> Any:
@@ -247,12 +256,16 @@ def repeat(a: Any, repeats: Any, axis: Any = None, *, total_repeat_length: int |
     d = axis_index(axis, x.ndim, "repeat")
     n = x.shape[d]
     if is_traced(repeats) and total_repeat_length is None:
-        repeats = concrete(repeats, "repeat needs the repeats, unless total_repeat_length says how long the result is")
+        repeats = concrete(
+            repeats, "repeat needs the repeats, unless total_repeat_length says how long the result is"
+        )
     if not is_traced(repeats):
         counts = np.broadcast_to(np.asarray(repeats), (n,)) if np.size(repeats) == 1 else np.asarray(repeats)
         if counts.shape != (n,) or (counts < 0).any():
             raise ArgumentError(f"repeat got repeats {repeats!r} for axis {d} of length {n}.")
-        if total_repeat_length is None and n and (counts == counts[0]).all():  # a broadcast: each element a block
+        if (
+            total_repeat_length is None and n and (counts == counts[0]).all()
+        ):  # a broadcast: each element a block
             shape = (*x.shape[: d + 1], int(counts[0]), *x.shape[d + 1 :])
             block = s.broadcast(x, shape, [i for i in range(x.ndim + 1) if i != d + 1])
             return s.reshape(block, (*x.shape[:d], n * int(counts[0]), *x.shape[d + 1 :]))
@@ -277,7 +290,9 @@ def _static_places(obj: Any, n: int, name: str) -> Any:
     """Positions along an axis from an integer, a slice, a list or a mask, none traced."""
     if isinstance(obj, slice):
         return np.arange(n)[obj]
-    places = np.asarray(concrete(obj, f"{name} needs to know the positions: they give the shape of the result"))
+    places = np.asarray(
+        concrete(obj, f"{name} needs to know the positions: they give the shape of the result")
+    )
     if places.dtype == bool:
         return np.nonzero(places)[0]
     places = places.astype(np.int64)
@@ -326,7 +341,10 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 @like_numpy(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb") -> Any:
     """A vector without the zeros at its ends; its values must be known."""
-    return np.trim_zeros(concrete(value(filt, "trim_zeros"), "trim_zeros needs the values: they give the shape of the result"), trim)
+    return np.trim_zeros(
+        concrete(value(filt, "trim_zeros"), "trim_zeros needs the values: they give the shape of the result"),
+        trim,
+    )
 
 
 # Padding
@@ -336,12 +354,16 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     if isinstance(pad_width, dict):
         pairs = [(0, 0)] * ndim
         for axis, width in pad_width.items():
-            pairs[axis_index(axis, ndim, "pad")] = width if isinstance(width, tuple | list) else (width, width)
+            pairs[axis_index(axis, ndim, "pad")] = (
+                width if isinstance(width, tuple | list) else (width, width)
+            )
         pad_width = pairs
     try:
         widths = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
     except ValueError:
-        raise ShapeError(f"pad got pad_width={pad_width!r} for an array of {ndim} axes: it is a number, a pair, or a pair an axis.") from None
+        raise ShapeError(
+            f"pad got pad_width={pad_width!r} for an array of {ndim} axes: it is a number, a pair, or a pair an axis."
+        ) from None
     if widths.dtype.kind not in "iu" or (widths < 0).any():
         raise ArgumentError(f"pad got pad_width={pad_width!r}: widths are integers from 0 up.")
     return [(int(low), int(high)) for low, high in widths]
@@ -361,7 +383,9 @@ def _side_values(given: Any, ndim: int, argument: str) -> list[tuple[Any, Any]]:
     try:
         return [(low, high) for low, high in np.broadcast_to(np.asarray(given), (ndim, 2))]
     except ValueError:
-        raise ShapeError(f"pad got {argument}={given!r}: it is a number, a pair, or a pair an axis.") from None
+        raise ShapeError(
+            f"pad got {argument}={given!r}: it is a number, a pair, or a pair an axis."
+        ) from None
 
 
 def _mirror(n: int, low: int, high: int, period: int, mode: str) -> np.ndarray:
@@ -397,7 +421,10 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     if mode in ("constant", "empty"):
         sides = _side_values(kwargs.get("constant_values", 0), x.ndim, "constant_values")
         fills = [f for pair in sides for f in pair]
-        if not any(isinstance(f, Value) for f in fills) and len({np.asarray(f).tobytes() for f in fills}) <= 1:
+        if (
+            not any(isinstance(f, Value) for f in fills)
+            and len({np.asarray(f).tobytes() for f in fills}) <= 1
+        ):
             fill = as_dtype(np.asarray(fills[0] if fills else 0), x.dtype)
             return s.pad(x, fill, low, high)
         for d, (before, after) in enumerate(sides):
@@ -405,7 +432,9 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         return x
     known = ("edge", "reflect", "symmetric", "wrap", "linear_ramp", *_STATISTICS)
     if mode not in known:
-        raise ArgumentError(f"pad got mode={mode!r}: traced arrays are padded by 'constant', 'empty', {', '.join(map(repr, known))}.")
+        raise ArgumentError(
+            f"pad got mode={mode!r}: traced arrays are padded by 'constant', 'empty', {', '.join(map(repr, known))}."
+        )
     for d in range(x.ndim):
         if not (low[d] or high[d]):
             continue
@@ -414,7 +443,9 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
             raise ShapeError(f"pad cannot extend axis {d} of length 0 by mode {mode!r}.")
         if mode == "linear_ramp":
             before, after = _side_values(kwargs.get("end_values", 0), x.ndim, "end_values")[d]
-            x = _joined(x, d, _ramp(x, d, low[d], before, first=True), _ramp(x, d, high[d], after, first=False))
+            x = _joined(
+                x, d, _ramp(x, d, low[d], before, first=True), _ramp(x, d, high[d], after, first=False)
+            )
         elif mode in _STATISTICS:
             length = kwargs.get("stat_length")
             lengths = (None, None) if length is None else _side_values(length, x.ndim, "stat_length")[d]
@@ -425,7 +456,11 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
                 found = _STATISTICS[mode].staged(part, d, keepdims=True)
                 if x.dtype.kind in "iu" and mode == "mean":
                     found = e.rint(found)
-                parts.append(broadcast_to(e.cast(found, x.dtype), [width if i == d else m for i, m in enumerate(x.shape)]))
+                parts.append(
+                    broadcast_to(
+                        e.cast(found, x.dtype), [width if i == d else m for i, m in enumerate(x.shape)]
+                    )
+                )
             x = _joined(x, d, *parts)
         elif mode in ("reflect", "symmetric") and kwargs.get("reflect_type", "even") == "odd":
             x = _odd_reflection(x, d, low[d], high[d], mode)
@@ -441,7 +476,9 @@ def _joined(x: Any, d: int, before: Any, after: Any) -> Any:
 
 
 def _filled(x: Any, d: int, width: int, fill: Any) -> Any:
-    return broadcast_to(as_dtype(value(fill, "pad"), x.dtype), [width if i == d else n for i, n in enumerate(x.shape)])
+    return broadcast_to(
+        as_dtype(value(fill, "pad"), x.dtype), [width if i == d else n for i, n in enumerate(x.shape)]
+    )
 
 
 def _ramp(x: Any, d: int, width: int, end: Any, first: bool) -> Any:
@@ -450,7 +487,9 @@ def _ramp(x: Any, d: int, width: int, end: Any, first: bool) -> Any:
 
     n = x.shape[d]
     edge = s.squeeze(s.slice_axis(x, d, 0, 1) if first else s.slice_axis(x, d, n - 1, n), (d,))
-    line = linspace.staged(as_dtype(value(end, "pad"), x.dtype), edge, width, endpoint=False, dtype=x.dtype, axis=d)
+    line = linspace.staged(
+        as_dtype(value(end, "pad"), x.dtype), edge, width, endpoint=False, dtype=x.dtype, axis=d
+    )
     return line if first else s.reverse(line, (d,))
 
 

@@ -168,7 +168,9 @@ def qr(a: Any, mode: str = "reduced") -> Any:
         mode: "reduced" gives ``min(m, n)`` columns of ``Q``, "complete" gives m, "r" gives ``R`` alone.
     """
     if mode not in ("reduced", "complete", "r"):
-        raise ArgumentError(f"linalg.qr knows the modes 'reduced', 'complete' and 'r' for traced arrays, got {mode!r}.")
+        raise ArgumentError(
+            f"linalg.qr knows the modes 'reduced', 'complete' and 'r' for traced arrays, got {mode!r}."
+        )
     q, r = factor.qr(_matrices(a, "qr"), full_matrices=mode == "complete")
     return r if mode == "r" else QRResult(q, r)
 
@@ -202,8 +204,9 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
         a: matrices, of which one triangle is read.
         UPLO: which: "L" or "U".
     """
-    a = _hermitian(_matrices(a, "eigh", square=True), _is_lower(UPLO, "eigh"))
-    return EighResult(*spectral.eigh(a, symmetrize=False))
+    lower = _is_lower(UPLO, "eigh")
+    a = _hermitian(_matrices(a, "eigh", square=True), lower)
+    return EighResult(*spectral.eigh(a, lower, symmetrize=False))
 
 
 @_like(np.linalg.eigvalsh)
@@ -401,7 +404,9 @@ def matrix_power(a: Any, n: int) -> Any:
     n = static_int(n, "linalg.matrix_power", "n")
     a = value(a, "linalg.matrix_power")
     if len(a.shape) < 2 or a.shape[-1] != a.shape[-2]:
-        raise ShapeError(f"linalg.matrix_power takes square matrices (..., n, n), got an array of shape {a.shape}.")
+        raise ShapeError(
+            f"linalg.matrix_power takes square matrices (..., n, n), got an array of shape {a.shape}."
+        )
     if n < 0:
         a, n = systems.inv(to_inexact(a)), -n
     if n == 0:
@@ -424,7 +429,9 @@ def multi_dot(arrays: Sequence[Any], *, out: Any = None) -> Any:
     if len(values) < 2:
         raise ArgumentError(f"linalg.multi_dot takes two arrays or more, got {len(values)}.")
     if any(len(x.shape) != 2 for x in values[1:-1]) or any(len(x.shape) not in (1, 2) for x in values):
-        raise ShapeError(f"linalg.multi_dot takes matrices, got shapes {', '.join(str(x.shape) for x in values)}.")
+        raise ShapeError(
+            f"linalg.multi_dot takes matrices, got shapes {', '.join(str(x.shape) for x in values)}."
+        )
     terms: list[Any] = []
     for i, x in enumerate(values):
         axes = [i, i + 1] if len(x.shape) == 2 else [i + 1] if i == 0 else [i]
@@ -448,7 +455,9 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """Vector products of vectors of length 3 along an axis."""
     x1, x2 = (value(x, "linalg.cross") for x in (x1, x2))
     if x1.shape[axis] != 3 or x2.shape[axis] != 3:
-        raise ShapeError(f"linalg.cross takes vectors of length 3 along axis {axis}, got shapes {x1.shape} and {x2.shape}.")
+        raise ShapeError(
+            f"linalg.cross takes vectors of length 3 along axis {axis}, got shapes {x1.shape} and {x2.shape}."
+        )
     return products.cross.staged(x1, x2, axis=axis)
 
 
@@ -475,7 +484,9 @@ def matrix_transpose(x: Any, /) -> Any:
     """The last two axes exchanged."""
     x = value(x, "linalg.matrix_transpose")
     if len(x.shape) < 2:
-        raise ShapeError(f"linalg.matrix_transpose takes matrices (..., m, n), got an array of shape {x.shape}.")
+        raise ShapeError(
+            f"linalg.matrix_transpose takes matrices (..., m, n), got an array of shape {x.shape}."
+        )
     return m.matrix_transpose(x)
 
 

@@ -55,11 +55,15 @@ def _of_matrices(x: Any, order: Any, axes: tuple[int, int], name: str) -> Any:
         extremum = reduce_max if order > 0 else reduce_min
         return extremum(sums, (kept - (kept > summed),))
     if order not in (2, -2, "nuc"):
-        raise ArgumentError(f"{name} got ord={order!r}, which is not a norm of matrices: fro, nuc, inf, -inf, 1, -1, 2, -2.")
+        raise ArgumentError(
+            f"{name} got ord={order!r}, which is not a norm of matrices: fro, nuc, inf, -inf, 1, -1, 2, -2."
+        )
     others = [i for i in range(len(x.shape)) if i not in axes]
     s = spectral.singular_values(transpose(x, [*others, rows, columns]))
     last = (len(s.shape) - 1,)
-    return reduce_sum(s, last) if order == "nuc" else reduce_max(s, last) if order == 2 else reduce_min(s, last)
+    return (
+        reduce_sum(s, last) if order == "nuc" else reduce_max(s, last) if order == 2 else reduce_min(s, last)
+    )
 
 
 def _keep(x: Any, reduced: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -97,7 +101,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     elif len(axes) == 2:
         found = _of_matrices(x, ord, (axes[0], axes[1]), name)
     else:
-        raise ArgumentError(f"{name} with ord={ord!r} takes vectors (one axis) or matrices (two), got {len(axes)} axes.")
+        raise ArgumentError(
+            f"{name} with ord={ord!r} takes vectors (one axis) or matrices (two), got {len(axes)} axes."
+        )
     return _keep(x, found, axes, keepdims)
 
 
@@ -129,5 +135,9 @@ def rank_cut(s: Any, x: Any, tol: Any, rtol: Any) -> Any:
     if rtol is None:
         rtol = max(x.shape[-2:]) * float(np.finfo(s.dtype).eps)
     relative = as_dtype(value(rtol, "linalg.matrix_rank", "rtol"), s.dtype)
-    relative = reshape(relative, (*relative.shape, 1)) if relative.shape else broadcast(relative, (*s.shape[:-1], 1), ())
+    relative = (
+        reshape(relative, (*relative.shape, 1))
+        if relative.shape
+        else broadcast(relative, (*s.shape[:-1], 1), ())
+    )
     return e.mul(slice_axis(s, n, 0, 1), relative)

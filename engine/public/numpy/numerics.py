@@ -49,14 +49,18 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     """Differences of neighbours along an axis, ``n`` times; ``prepend`` and ``append`` are joined first."""
     x, n = value(a, "diff"), static_int(n, "diff", "n")
     if n < 0 or x.ndim == 0:
-        raise ArgumentError(f"diff got n={n} and an array of shape {x.shape}: n is not negative, and an axis is needed.")
+        raise ArgumentError(
+            f"diff got n={n} and an array of shape {x.shape}: n is not negative, and an axis is needed."
+        )
     d = axis_index(axis, x.ndim, "diff")
     parts = []
     for part in (prepend, x, append):
         if part is None:
             continue
         part = value(part, "diff")
-        parts.append(part if part.ndim else broadcast_to(part, [1 if i == d else m for i, m in enumerate(x.shape)]))
+        parts.append(
+            part if part.ndim else broadcast_to(part, [1 if i == d else m for i, m in enumerate(x.shape)])
+        )
     x = s.concatenate(same_dtype("diff", *parts), d)
     for _ in range(n):
         x = _steps(x, d)
@@ -89,7 +93,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     if axis is None:
         axes = list(range(x.ndim))
     else:
-        axes = [axis_index(d, x.ndim, "gradient") for d in (axis if isinstance(axis, tuple | list) else (axis,))]
+        axes = [
+            axis_index(d, x.ndim, "gradient") for d in (axis if isinstance(axis, tuple | list) else (axis,))
+        ]
     if edge_order not in (1, 2):
         raise ArgumentError(f"gradient got edge_order={edge_order}: it is 1 or 2.")
     spacings = list(varargs) or [1.0]
@@ -104,7 +110,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 def _slope(x: Any, d: int, spacing: Any, edge_order: int) -> Any:
     n = x.shape[d]
     if n < edge_order + 1:
-        raise ShapeError(f"gradient of axis {d} of length {n} with edge_order={edge_order}: {edge_order + 1} elements are needed.")
+        raise ShapeError(
+            f"gradient of axis {d} of length {n} with edge_order={edge_order}: {edge_order + 1} elements are needed."
+        )
     at = lambda low, high: s.slice_axis(x, d, low, high)  # noqa: E731
     if np.ndim(spacing) == 0:
         h = as_dtype(value(spacing, "gradient"), x.dtype)
@@ -165,7 +173,10 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
         step: Any = dx
     else:
         x = value(x, "trapezoid")
-        step = _steps(s.reshape(x, [n if i == d else 1 for i in range(y.ndim)]) if x.ndim == 1 else x, d if x.ndim == 1 else axis_index(axis, x.ndim, "trapezoid"))
+        step = _steps(
+            s.reshape(x, [n if i == d else 1 for i in range(y.ndim)]) if x.ndim == 1 else x,
+            d if x.ndim == 1 else axis_index(axis, x.ndim, "trapezoid"),
+        )
     pairs = e.add(s.slice_axis(y, d, min(1, n), n), s.slice_axis(y, d, 0, max(n - 1, 0)))
     step, pairs = promote_values("trapezoid", step, pairs, floating=True)
     products = e.mul(step, pairs)
@@ -210,7 +221,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     ys = ys if is_complex(ys.dtype) else as_dtype(ys, np.dtype(np.float64))
     xs, at = (as_dtype(value(v, "interp"), np.dtype(np.float64)) for v in (xp, x))
     if xs.ndim != 1 or ys.shape != xs.shape or xs.shape[0] == 0:
-        raise ShapeError(f"interp got abscissas of shape {xs.shape} and ordinates of shape {ys.shape}: vectors of one length.")
+        raise ShapeError(
+            f"interp got abscissas of shape {xs.shape} and ordinates of shape {ys.shape}: vectors of one length."
+        )
     if period is not None:
         from weft.ir.ops.sort import sort_many
 
@@ -219,7 +232,10 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         xs, order = sort_many([xs, s.iota(INT64, xs.shape)], 0)
         ys = ix.gather(ys, [order], [0], "promise")
         one = lambda v, i: s.slice_axis(v, 0, i % v.shape[0], i % v.shape[0] + 1)  # noqa: E731
-        xs, ys = s.concatenate([e.sub(one(xs, -1), period), xs, e.add(one(xs, 0), period)], 0), s.concatenate([one(ys, -1), ys, one(ys, 0)], 0)
+        xs, ys = (
+            s.concatenate([e.sub(one(xs, -1), period), xs, e.add(one(xs, 0), period)], 0),
+            s.concatenate([one(ys, -1), ys, one(ys, 0)], 0),
+        )
     n = xs.shape[0]
     take = lambda v, i: ix.gather(v, [i], [0], "clip")  # noqa: E731
     place = e.sub(searchsorted(xs, at, "right"), np.asarray(1, INT64))
@@ -237,7 +253,11 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
             if side != "extrapolate":
                 raise ArgumentError(f"interp got left or right={side!r}: it is a number or 'extrapolate'.")
             continue
-        beyond = end(ys, i) if side is None or period is not None else broadcast_to(as_dtype(value(side, "interp"), ys.dtype), at.shape)
+        beyond = (
+            end(ys, i)
+            if side is None or period is not None
+            else broadcast_to(as_dtype(value(side, "interp"), ys.dtype), at.shape)
+        )
         result = e.select(outside, beyond, result)
     return e.select(formulas.is_nan(at), e.cast(at, ys.dtype), result)
 
@@ -250,7 +270,7 @@ _WRITTEN_OUT = 16
 
 def _slide(a: Any, v: Any, mode: str, name: str) -> Any:
     """Sums of products of ``v`` with windows of ``a`` (the longer), without turning ``v`` round."""
-    n, m = a.shape[0], v.shape[0]
+    m = v.shape[0]
     if mode not in ("full", "same", "valid"):
         raise ArgumentError(f"{name} got mode={mode!r}: it is 'full', 'same' or 'valid'.")
     side = {"full": (m - 1, m - 1), "same": (m // 2, m - 1 - m // 2), "valid": (0, 0)}[mode]
@@ -274,7 +294,9 @@ def _vectors(name: str, a: Any, v: Any) -> tuple[Any, Any]:
 
 
 @like_numpy(lambda a, v, mode="full", *, precision=None, preferred_element_type=None: np.convolve(a, v, mode))
-def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None, preferred_element_type: Any = None) -> Any:
+def convolve(
+    a: Any, v: Any, mode: str = "full", *, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
     """The convolution of two vectors: "full", "same" length as the longer, or "valid" where they overlap wholly."""
     a, v = _vectors("convolve", a, v)
     if a.size < v.size:
@@ -285,8 +307,12 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None, prefe
     return _slide(a, s.reverse(v, (0,)), mode, "convolve")
 
 
-@like_numpy(lambda a, v, mode="valid", *, precision=None, preferred_element_type=None: np.correlate(a, v, mode))
-def correlate(a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None) -> Any:
+@like_numpy(
+    lambda a, v, mode="valid", *, precision=None, preferred_element_type=None: np.correlate(a, v, mode)
+)
+def correlate(
+    a: Any, v: Any, mode: str = "valid", *, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
     """The cross-correlation of two vectors, the second conjugated; the modes are those of `convolve`."""
     a, v = _vectors("correlate", a, v)
     v = e.conj(v)
@@ -320,11 +346,17 @@ def cov(
     """
     parts = [to_inexact(value(v, "cov")) for v in (m, y) if v is not None]
     if any(v.ndim > 2 for v in parts):
-        raise ShapeError(f"cov needs vectors or matrices, got shapes {', '.join(str(v.shape) for v in parts)}.")
+        raise ShapeError(
+            f"cov needs vectors or matrices, got shapes {', '.join(str(v.shape) for v in parts)}."
+        )
     parts = same_dtype("cov", *parts)
-    rows = [s.reshape(v, (1, v.size)) if v.ndim < 2 else v if rowvar else s.transpose(v, (1, 0)) for v in parts]
+    rows = [
+        s.reshape(v, (1, v.size)) if v.ndim < 2 else v if rowvar else s.transpose(v, (1, 0)) for v in parts
+    ]
     if any(v.shape[1] != rows[0].shape[1] for v in rows):
-        raise ShapeError(f"cov got variables with different numbers of observations: shapes {', '.join(str(v.shape) for v in parts)}.")
+        raise ShapeError(
+            f"cov got variables with different numbers of observations: shapes {', '.join(str(v.shape) for v in parts)}."
+        )
     x = s.concatenate(rows, 0)
     x = x if dtype is None else as_dtype(x, np.dtype(dtype))
     degrees = (0 if bias else 1) if ddof is None else ddof
@@ -335,7 +367,10 @@ def cov(
             weights = w if weights is None else e.mul(weights, w)
     if weights is None:
         n = x.shape[1]
-        mean, divisor = e.div(reduce_sum(x, (1,)), np.asarray(n, x.dtype)), np.asarray(max(n - degrees, 0), np.float64)
+        mean, divisor = (
+            e.div(reduce_sum(x, (1,)), np.asarray(n, x.dtype)),
+            np.asarray(max(n - degrees, 0), np.float64),
+        )
     else:
         mean, total = _average.staged(x, 1, broadcast_to(weights, x.shape), True)
         total = s.reshape(s.slice_axis(total, 0, 0, 1), ())
@@ -346,7 +381,9 @@ def cov(
             total = e.cast(e.real(total), np.dtype(float))
             divisor = e.sub(total, e.div(e.mul(np.asarray(float(degrees)), squares), total))
     centered = e.sub(x, broadcast_to(s.reshape(as_dtype(mean, x.dtype), (x.shape[0], 1)), x.shape))
-    weighted = centered if weights is None else e.mul(centered, broadcast_to(e.cast(weights, x.dtype), x.shape))
+    weighted = (
+        centered if weights is None else e.mul(centered, broadcast_to(e.cast(weights, x.dtype), x.shape))
+    )
     product = contract.matmul(weighted, s.transpose(e.conj(centered), (1, 0)))
     result = e.div(product, broadcast_to(as_dtype(divisor, product.dtype), product.shape))
     return s.squeeze(result, [d for d in (0, 1) if result.shape[d] == 1])
@@ -362,7 +399,11 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     deviation = e.cast(deviation, c.dtype)
     result = e.div(e.div(c, s.broadcast(deviation, c.shape, (0,))), s.broadcast(deviation, c.shape, (1,)))
     limit = lambda part: e.minimum(e.maximum(part, formulas.constant(part, -1)), formulas.constant(part, 1))  # noqa: E731
-    return e.complex_(limit(e.real(result)), limit(e.imag(result))) if is_complex(result.dtype) else limit(result)
+    return (
+        e.complex_(limit(e.real(result)), limit(e.imag(result)))
+        if is_complex(result.dtype)
+        else limit(result)
+    )
 
 
 # Comparison
@@ -388,7 +429,9 @@ def _all(x: Any) -> Any:
     return reduce_and(x, range(x.ndim))
 
 
-@like_numpy(lambda a, b, rtol=1e-05, atol=1e-08, equal_nan=False: np.asarray(np.allclose(a, b, rtol, atol, equal_nan)))
+@like_numpy(
+    lambda a, b, rtol=1e-05, atol=1e-08, equal_nan=False: np.asarray(np.allclose(a, b, rtol, atol, equal_nan))
+)
 def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     """Whether all elements are close; see `isclose`."""
     return _all(isclose.staged(a, b, rtol, atol, equal_nan))

@@ -29,7 +29,21 @@ from weft.ir.ops.reduce import reduce_or, reduce_sum
 from weft.ir.types import check_dtype, is_bool
 from weft.numpy.staging import axis_index, like_numpy, refuse, same_dtype, static_int, value
 
-__all__ = ["cross", "dot", "einsum", "einsum_path", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
+__all__ = [
+    "cross",
+    "dot",
+    "einsum",
+    "einsum_path",
+    "inner",
+    "kron",
+    "matmul",
+    "matvec",
+    "outer",
+    "tensordot",
+    "vdot",
+    "vecdot",
+    "vecmat",
+]
 
 
 def _without_keywords(reference: Any) -> Any:
@@ -38,7 +52,9 @@ def _without_keywords(reference: Any) -> Any:
     @functools.wraps(reference)
     def run(*args: Any, precision: Any = None, preferred_element_type: Any = None, **kwargs: Any) -> Any:
         result = reference(*args, **kwargs)
-        return result if preferred_element_type is None else result.astype(check_dtype(preferred_element_type))
+        return (
+            result if preferred_element_type is None else result.astype(check_dtype(preferred_element_type))
+        )
 
     return run
 
@@ -59,13 +75,17 @@ def _matmul(name: str, a: Any, b: Any) -> Any:
         raise _mismatch(name, a, b, "both need an axis at least; multiply scalars with *")
     left, right = a.shape[-1], b.shape[-2 if b.ndim > 1 else 0]
     if left != right:
-        raise _mismatch(name, a, b, f"the last axis of the first has length {left}, the axis that it meets has {right}")
+        raise _mismatch(
+            name, a, b, f"the last axis of the first has length {left}, the axis that it meets has {right}"
+        )
     broadcast_shapes(name, a.shape[:-2], b.shape[:-2])
     return contract.matmul(a, b)
 
 
 @like_numpy(_without_keywords(np.matmul))
-def matmul(a: Any, b: Any, *, out: Any = None, precision: Any = None, preferred_element_type: Any = None) -> Any:
+def matmul(
+    a: Any, b: Any, *, out: Any = None, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
     """Matrix product of the last two axes, leading axes broadcast; vectors are rows on the left, columns on the right."""
     refuse("matmul", out=out)
     return _matmul("matmul", *_operands("matmul", a, b, preferred_element_type))
@@ -80,7 +100,12 @@ def dot(a: Any, b: Any, *, out: Any = None, precision: Any = None, preferred_ele
         return e.mul(*broadcast_values("dot", a, b))
     contracted = b.ndim - 2 if b.ndim > 1 else 0
     if a.shape[-1] != b.shape[contracted]:
-        raise _mismatch("dot", a, b, f"axis {a.ndim - 1} of the first and axis {contracted} of the second are summed together")
+        raise _mismatch(
+            "dot",
+            a,
+            b,
+            f"axis {a.ndim - 1} of the first and axis {contracted} of the second are summed together",
+        )
     return contract.dot_general(a, b, (((a.ndim - 1,), (contracted,)), ((), ())))
 
 
@@ -109,7 +134,9 @@ def _vecdot_data(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 
 @like_numpy(_without_keywords(_vecdot_data))
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None, preferred_element_type: Any = None) -> Any:
+def vecdot(
+    x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
     """Sum of products along one axis, the first conjugated; the others are broadcast."""
     a, b = _operands("vecdot", x1, x2, preferred_element_type)
     if a.ndim == 0 or b.ndim == 0:
@@ -147,15 +174,22 @@ def outer(a: Any, b: Any, out: Any = None) -> Any:
     refuse("outer", out=out)
     a, b = same_dtype("outer", a, b)
     shape = (a.size, b.size)
-    return e.mul(s.broadcast(s.reshape(a, (a.size,)), shape, (0,)), s.broadcast(s.reshape(b, (b.size,)), shape, (1,)))
+    return e.mul(
+        s.broadcast(s.reshape(a, (a.size,)), shape, (0,)), s.broadcast(s.reshape(b, (b.size,)), shape, (1,))
+    )
 
 
 @like_numpy(_without_keywords(np.tensordot))
-def tensordot(a: Any, b: Any, axes: Any = 2, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
+def tensordot(
+    a: Any, b: Any, axes: Any = 2, *, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
     """Sum of products over ``axes``: a number of last axes of ``a`` and first of ``b``, or a pair of axes of each."""
     a, b = _operands("tensordot", a, b, preferred_element_type)
     if isinstance(axes, tuple | list):
-        left, right = ([axis_index(d, x.ndim, "tensordot") for d in (p if isinstance(p, tuple | list) else (p,))] for p, x in zip(axes, (a, b), strict=True))
+        left, right = (
+            [axis_index(d, x.ndim, "tensordot") for d in (p if isinstance(p, tuple | list) else (p,))]
+            for p, x in zip(axes, (a, b), strict=True)
+        )
     else:
         n = static_int(axes, "tensordot", "axes")
         if not 0 <= n <= min(a.ndim, b.ndim):
@@ -216,8 +250,16 @@ def _parsed(operands: tuple[Any, ...], name: str) -> tuple[list[str], str, list[
     else:
         n = len(operands) // 2
         arrays = [value(x, name) for x in operands[: 2 * n : 2]]
-        shown = (*[y for pair in zip(arrays, operands[1 : 2 * n : 2], strict=True) for y in pair], *operands[2 * n :])
-    blank = tuple([np.broadcast_to(np.zeros(()), x.shape) if x is not None and hasattr(x, "shape") else x for x in shown])
+        shown = (
+            *[y for pair in zip(arrays, operands[1 : 2 * n : 2], strict=True) for y in pair],
+            *operands[2 * n :],
+        )
+    blank = tuple(
+        [
+            np.broadcast_to(np.zeros(()), x.shape) if x is not None and hasattr(x, "shape") else x
+            for x in shown
+        ]
+    )
     try:
         inputs, output, _ = opt_einsum.parser.parse_einsum_input(blank)
     except (ValueError, TypeError, KeyError) as error:
@@ -229,7 +271,9 @@ def _parsed(operands: tuple[Any, ...], name: str) -> tuple[list[str], str, list[
             raise ShapeError(f"{name} got an operand of shape {x.shape} for the axes {letters!r}.")
         for letter, n in zip(letters, x.shape, strict=True):
             if sizes.setdefault(letter, n) != n and 1 not in (n, sizes[letter]):
-                raise ShapeError(f"{name} got lengths {sizes[letter]} and {n} for the axis {letter!r} of {operands[0]!r}.")
+                raise ShapeError(
+                    f"{name} got lengths {sizes[letter]} and {n} for the axis {letter!r} of {operands[0]!r}."
+                )
             sizes[letter] = max(sizes[letter], n) if n != 0 else 0
     return terms, output, arrays
 
@@ -266,7 +310,10 @@ def _pairwise(x: Any, y: Any, left: str, right: str, keep: set[str]) -> tuple[An
     shared = [c for c in left_x if c in right_y]
     batch = [c for c in shared if c in keep]
     summed = [c for c in shared if c not in keep]
-    dims = tuple(tuple(tuple(letters.index(c) for c in group) for letters in (left_x, right_y)) for group in (summed, batch))
+    dims = tuple(
+        tuple(tuple(letters.index(c) for c in group) for letters in (left_x, right_y))
+        for group in (summed, batch)
+    )
     out = contract.dot_general(x, y, dims)
     rest = [c for c in left_x if c not in shared] + [c for c in right_y if c not in shared]
     return out, "".join(batch + rest)
@@ -279,14 +326,26 @@ def _path(subscripts: str, shapes: tuple[tuple[int, ...], ...], optimize: Any) -
     return tuple(opt_einsum.contract_path(subscripts, *shapes, shapes=True, optimize=optimize)[0])
 
 
-def _einsum_data(*operands: Any, out: Any = None, optimize: Any = "auto", precision: Any = None, preferred_element_type: Any = None) -> Any:
+def _einsum_data(
+    *operands: Any,
+    out: Any = None,
+    optimize: Any = "auto",
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     if out is not None or preferred_element_type is not None:
         raise TypeError
     return np.einsum(*operands, optimize=len(operands) > 3 and optimize not in (False, None))
 
 
 @like_numpy(_einsum_data)
-def einsum(*operands: Any, out: Any = None, optimize: Any = "auto", precision: Any = None, preferred_element_type: Any = None) -> Any:
+def einsum(
+    *operands: Any,
+    out: Any = None,
+    optimize: Any = "auto",
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """Einstein's sum: ``einsum("ij,jk->ik", a, b)``, in any of NumPy's notations.
 
     Args:
@@ -318,7 +377,11 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = "auto", precision: A
 
 def einsum_path(*operands: Any, optimize: Any = "auto") -> Any:
     """The order of pairwise products that `einsum` would take, and a report of its cost. See `numpy.einsum_path`."""
-    terms, output, arrays = _parsed(tuple(to_value(x) if hasattr(x, "shape") else x for x in operands), "einsum_path")
+    terms, output, arrays = _parsed(
+        tuple(to_value(x) if hasattr(x, "shape") else x for x in operands), "einsum_path"
+    )
     shapes = [tuple(x.shape) for x in arrays]
-    path, report = opt_einsum.contract_path(",".join(terms) + "->" + output, *shapes, shapes=True, optimize=optimize)
+    path, report = opt_einsum.contract_path(
+        ",".join(terms) + "->" + output, *shapes, shapes=True, optimize=optimize
+    )
     return ["einsum_path", *path], str(report)

@@ -52,22 +52,39 @@ def _masked(x: Any, where: Any, identity: Any, name: str) -> Any:
     """``x`` with the identity of a reduction where ``where`` is false."""
     if where is None or where is True:
         return x
-    mask = broadcast_to(to_bool(value(where, name, "where")), broadcast_shapes(name, x.shape, np.shape(where) if not hasattr(where, "shape") else where.shape))
+    mask = broadcast_to(
+        to_bool(value(where, name, "where")),
+        broadcast_shapes(name, x.shape, np.shape(where) if not hasattr(where, "shape") else where.shape),
+    )
     return e.select(*broadcast_values(name, mask, x, formulas.constant(x, identity)))
 
 
 def _fold(
-    x: Any, name: str, fold: Callable[..., Any], combine: _Op | None, identity: Any, axis: Any, keepdims: bool, initial: Any, where: Any
+    x: Any,
+    name: str,
+    fold: Callable[..., Any],
+    combine: _Op | None,
+    identity: Any,
+    axis: Any,
+    keepdims: bool,
+    initial: Any,
+    where: Any,
 ) -> Any:
     axes = axis_indices(axis, x.ndim, name)
     if where is not None and where is not True and identity is None:
         if initial is None:
-            raise ArgumentError(f"{name} got where= without initial=: elements left out have no value of their own.")
+            raise ArgumentError(
+                f"{name} got where= without initial=: elements left out have no value of their own."
+            )
         identity = initial
     x = _masked(x, where, identity, name)
     empty = identity is None and not all_positive(x.shape, axes) and np.prod(_rest(x.shape, axes)) != 0
     if empty and initial is not None:
-        return full([1 if i in axes else n for i, n in enumerate(x.shape)] if keepdims else _rest(x.shape, axes), initial, x.dtype)
+        return full(
+            [1 if i in axes else n for i, n in enumerate(x.shape)] if keepdims else _rest(x.shape, axes),
+            initial,
+            x.dtype,
+        )
     result = fold(x, axes)
     if initial is not None and combine is not None:
         result = combine(*broadcast_values(name, result, as_dtype(to_value(initial), x.dtype)))
@@ -91,7 +108,15 @@ def _widened(dtype: np.dtype) -> np.dtype:
 
 
 @like_numpy(np.sum)
-def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+def sum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """Sum over ``axis`` (all by default).
 
     Args:
@@ -112,7 +137,15 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: 
 
 
 @like_numpy(np.prod)
-def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+def prod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """Product over ``axis`` (all by default); the arguments are those of `sum`."""
     refuse("prod", out=out)
     a = value(a, "prod")
@@ -123,14 +156,18 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
 
 
 @like_numpy(np.max)
-def max(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+def max(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Any:
     """Largest element over ``axis`` (all by default), NaN if there is one."""
     refuse("max", out=out)
     return _fold(value(a, "max"), "max", r.reduce_max, e.maximum, None, axis, keepdims, initial, where)
 
 
 @like_numpy(np.min)
-def min(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+def min(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Any:
     """Smallest element over ``axis`` (all by default), NaN if there is one."""
     refuse("min", out=out)
     return _fold(value(a, "min"), "min", r.reduce_min, e.minimum, None, axis, keepdims, initial, where)
@@ -211,7 +248,9 @@ def _squeezed(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 
 @like_numpy(_of_some(np.mean))
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None) -> Any:
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None
+) -> Any:
     """Arithmetic mean over ``axis`` (all by default); integers are averaged in float64."""
     refuse("mean", out=out)
     a = value(a, "mean")
@@ -225,7 +264,17 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     return _squeezed(result, axes, keepdims)
 
 
-def _variance(a: Any, name: str, axis: Any, dtype: Any, ddof: Any, keepdims: bool, where: Any, mean: Any, correction: Any) -> Any:
+def _variance(
+    a: Any,
+    name: str,
+    axis: Any,
+    dtype: Any,
+    ddof: Any,
+    keepdims: bool,
+    where: Any,
+    mean: Any,
+    correction: Any,
+) -> Any:
     if correction is not None:
         if ddof != 0:
             raise ArgumentError(f"{name} got both ddof and correction, which mean the same.")
@@ -284,7 +333,9 @@ def std(
 
 
 @like_numpy(np.average)
-def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
+) -> Any:
     """Mean over ``axis`` with ``weights``, of the shape of ``a`` or of the axis; ``returned`` gives their sum too."""
     a = value(a, "average")
     axes = axis_indices(axis, a.ndim, "average")
@@ -298,7 +349,9 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
     a, w = as_dtype(a, dtype), as_dtype(w, dtype)
     if w.shape != a.shape:
         if axis is None or w.shape != tuple(a.shape[d] for d in axes):
-            raise ShapeError(f"average got weights of shape {w.shape} for an array of shape {a.shape} and axis {axis}.")
+            raise ShapeError(
+                f"average got weights of shape {w.shape} for an array of shape {a.shape} and axis {axis}."
+            )
         w = broadcast_to(reshape(w, [n if d in axes else 1 for d, n in enumerate(a.shape)]), a.shape)
     scale = sum.staged(w, axis, keepdims=keepdims)
     result = e.div(sum.staged(e.mul(a, w), axis, keepdims=keepdims), scale)
@@ -311,7 +364,9 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 def _position(a: Any, axis: Any, keepdims: bool, name: str, find: Callable[..., Any]) -> Any:
     x = a
     if is_complex(x.dtype):
-        raise ArgumentError(f"{name} of traced complex arrays is not defined: they have no order on a device.")
+        raise ArgumentError(
+            f"{name} of traced complex arrays is not defined: they have no order on a device."
+        )
     if axis is None:
         result = find(reshape(x, (x.size,)), 0)
         return reshape(result, (1,) * x.ndim) if keepdims else result
@@ -359,7 +414,9 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
     return _running(a, axis, dtype, "cumprod", cumulative.cumprod)
 
 
-def _cumulative(x: Any, axis: Any, dtype: Any, include_initial: bool, name: str, run: Callable[..., Any], first: int) -> Any:
+def _cumulative(
+    x: Any, axis: Any, dtype: Any, include_initial: bool, name: str, run: Callable[..., Any], first: int
+) -> Any:
     x = value(x, name)
     if axis is None:
         if x.ndim != 1:
@@ -373,14 +430,18 @@ def _cumulative(x: Any, axis: Any, dtype: Any, include_initial: bool, name: str,
 
 
 @like_numpy(getattr(np, "cumulative_sum", None))
-def cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Any:
+def cumulative_sum(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Any:
     """Running sum along ``axis``, from 0 if ``include_initial``."""
     refuse("cumulative_sum", out=out)
     return _cumulative(x, axis, dtype, include_initial, "cumulative_sum", cumulative.cumsum, 0)
 
 
 @like_numpy(getattr(np, "cumulative_prod", None))
-def cumulative_prod(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Any:
+def cumulative_prod(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Any:
     """Running product along ``axis``, from 1 if ``include_initial``."""
     refuse("cumulative_prod", out=out)
     return _cumulative(x, axis, dtype, include_initial, "cumulative_prod", cumulative.cumprod, 1)
@@ -399,13 +460,29 @@ def _numbers(a: Any, name: str, replacement: Any) -> tuple[Any, Any]:
 
 
 @like_numpy(np.nansum)
-def nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+def nansum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """`sum` with NaN taken as 0."""
     return sum.staged(_numbers(a, "nansum", 0)[0], axis, dtype, out, keepdims, initial, where)
 
 
 @like_numpy(np.nanprod)
-def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+def nanprod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """`prod` with NaN taken as 1."""
     return prod.staged(_numbers(a, "nanprod", 1)[0], axis, dtype, out, keepdims, initial, where)
 
@@ -422,7 +499,17 @@ def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> 
     return cumprod.staged(_numbers(a, "nancumprod", 1)[0], axis, dtype, out)
 
 
-def _nan_extremum(a: Any, name: str, extremum: Any, worst: float, axis: Any, out: Any, keepdims: bool, initial: Any, where: Any) -> Any:
+def _nan_extremum(
+    a: Any,
+    name: str,
+    extremum: Any,
+    worst: float,
+    axis: Any,
+    out: Any,
+    keepdims: bool,
+    initial: Any,
+    where: Any,
+) -> Any:
     x, valid = _numbers(a, name, worst)
     result = extremum.staged(x, axis, out, keepdims, initial, where)
     if valid is None:
@@ -434,13 +521,17 @@ def _nan_extremum(a: Any, name: str, extremum: Any, worst: float, axis: Any, out
 
 
 @like_numpy(silent(np.nanmax))
-def nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+def nanmax(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Any:
     """Largest element that is not NaN; NaN where there is none."""
     return _nan_extremum(a, "nanmax", max, -np.inf, axis, out, keepdims, initial, where)
 
 
 @like_numpy(silent(np.nanmin))
-def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+def nanmin(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Any:
     """Smallest element that is not NaN; NaN where there is none."""
     return _nan_extremum(a, "nanmin", min, np.inf, axis, out, keepdims, initial, where)
 
@@ -450,7 +541,11 @@ def nanargmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = Fal
     """Index of the first largest element that is not NaN; where all are, NumPy raises and traced arrays give -1."""
     x, valid = _numbers(a, "nanargmax", -np.inf)
     result = argmax.staged(x, axis, out, keepdims=keepdims)
-    return result if valid is None else e.select(any.staged(valid, axis, None, keepdims), result, formulas.constant(result, -1))
+    return (
+        result
+        if valid is None
+        else e.select(any.staged(valid, axis, None, keepdims), result, formulas.constant(result, -1))
+    )
 
 
 @like_numpy(np.nanargmin)
@@ -458,7 +553,11 @@ def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = Fal
     """Index of the first smallest element that is not NaN; where all are, NumPy raises and traced arrays give -1."""
     x, valid = _numbers(a, "nanargmin", np.inf)
     result = argmin.staged(x, axis, out, keepdims=keepdims)
-    return result if valid is None else e.select(any.staged(valid, axis, None, keepdims), result, formulas.constant(result, -1))
+    return (
+        result
+        if valid is None
+        else e.select(any.staged(valid, axis, None, keepdims), result, formulas.constant(result, -1))
+    )
 
 
 def _where_valid(a: Any, name: str, where: Any) -> Any:
@@ -470,20 +569,42 @@ def _where_valid(a: Any, name: str, where: Any) -> Any:
 
 
 @like_numpy(silent(np.nanmean))
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None) -> Any:
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None
+) -> Any:
     """`mean` of the elements that are not NaN; NaN where there is none."""
-    return mean.staged(_numbers(a, "nanmean", 0)[0], axis, dtype, out, keepdims, where=_where_valid(a, "nanmean", where))
+    return mean.staged(
+        _numbers(a, "nanmean", 0)[0], axis, dtype, out, keepdims, where=_where_valid(a, "nanmean", where)
+    )
 
 
 @like_numpy(silent(np.nanvar))
-def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False, *, where: Any = None) -> Any:
+def nanvar(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = None,
+) -> Any:
     """`var` of the elements that are not NaN."""
     x = _numbers(a, "nanvar", 0)[0]
     return var.staged(x, axis, dtype, out, ddof, keepdims, where=_where_valid(a, "nanvar", where))
 
 
 @like_numpy(silent(np.nanstd))
-def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False, *, where: Any = None) -> Any:
+def nanstd(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = None,
+) -> Any:
     """`std` of the elements that are not NaN."""
     x = _numbers(a, "nanstd", 0)[0]
     return std.staged(x, axis, dtype, out, ddof, keepdims, where=_where_valid(a, "nanstd", where))

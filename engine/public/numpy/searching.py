@@ -51,7 +51,15 @@ def _bounded(indices: Any, n: int, mode: str) -> Any:
     return e.minimum(e.maximum(wide, np.asarray(0, INT64)), np.asarray(n - 1, INT64))
 
 
-def _take_data(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: Any = None, fill_value: Any = None, **_: Any) -> Any:
+def _take_data(
+    a: Any,
+    indices: Any,
+    axis: Any = None,
+    out: Any = None,
+    mode: Any = None,
+    fill_value: Any = None,
+    **_: Any,
+) -> Any:
     if fill_value is not None or mode not in (None, "raise", "clip", "wrap"):
         raise TypeError
     indices = np.asarray(indices)
@@ -81,15 +89,23 @@ def take(
     if axis is None:
         x, axis = s.reshape(x, (x.size,)), 0
     d = axis_index(axis, x.ndim, "take")
-    how: str | None = "fill" if isinstance(indices, Value) or mode in ("fill", "drop") or fill_value is not None else None
+    how: str | None = (
+        "fill" if isinstance(indices, Value) or mode in ("fill", "drop") or fill_value is not None else None
+    )
     if mode in ("clip", "wrap"):
         indices, how = _bounded(indices, x.shape[d], mode), "promise"
     elif mode not in (None, "raise", "fill", "drop", "promise_in_bounds"):
-        raise ArgumentError(f"take got mode={mode!r}: the modes are 'fill', 'clip', 'wrap' and 'promise_in_bounds'.")
+        raise ArgumentError(
+            f"take got mode={mode!r}: the modes are 'fill', 'clip', 'wrap' and 'promise_in_bounds'."
+        )
     return indexing.read(x, (slice(None),) * d + (indices,), how, fill_value)
 
 
-@like_numpy(lambda arr, indices, axis=-1, mode=None, fill_value=None: np.take_along_axis(arr, indices, axis) if mode is None else _refused())
+@like_numpy(
+    lambda arr, indices, axis=-1, mode=None, fill_value=None: (
+        np.take_along_axis(arr, indices, axis) if mode is None else _refused()
+    )
+)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1, mode: Any = None, fill_value: Any = None) -> Any:
     """For each position of ``indices``, the element of ``arr`` there along the axis; other axes are broadcast."""
     x, indices = value(arr, "take_along_axis"), _positions(indices, "take_along_axis")
@@ -97,12 +113,18 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1, mode: Any = None, fi
         x, axis = s.reshape(x, (x.size,)), 0
     d = axis_index(axis, x.ndim, "take_along_axis")
     if indices.ndim != x.ndim:
-        raise ShapeError(f"take_along_axis got indices of shape {indices.shape} for an array of shape {x.shape}: as many axes are needed.")
+        raise ShapeError(
+            f"take_along_axis got indices of shape {indices.shape} for an array of shape {x.shape}: as many axes are needed."
+        )
     x, indices = _along(x, indices, d, "take_along_axis")
     every = [indices if i == d else s.iota(INT64, indices.shape, i) for i in range(x.ndim)]
-    how = {"clip": "clip", "fill": "fill", "drop": "fill", "promise_in_bounds": "promise", None: None}.get(mode, "")
+    how = {"clip": "clip", "fill": "fill", "drop": "fill", "promise_in_bounds": "promise", None: None}.get(
+        mode, ""
+    )
     if how == "":
-        raise ArgumentError(f"take_along_axis got mode={mode!r}: the modes are 'fill', 'clip' and 'promise_in_bounds'.")
+        raise ArgumentError(
+            f"take_along_axis got mode={mode!r}: the modes are 'fill', 'clip' and 'promise_in_bounds'."
+        )
     how = "fill" if how is None and isinstance(indices, Value) else how
     return indexing.read(x, tuple(every), how, fill_value)
 
@@ -113,12 +135,18 @@ def _refused() -> Any:
 
 def _along(x: Any, indices: Any, d: int, name: str) -> tuple[Any, Any]:
     """Both arrays broadcast to each other on all axes but one."""
-    lead = broadcast_shapes(name, *[[1 if i == d else n for i, n in enumerate(y.shape)] for y in (x, indices)])
-    return tuple([broadcast_to(y, [y.shape[d] if i == d else n for i, n in enumerate(lead)]) for y in (x, indices)])  # type: ignore[return-value]
+    lead = broadcast_shapes(
+        name, *[[1 if i == d else n for i, n in enumerate(y.shape)] for y in (x, indices)]
+    )
+    return tuple(
+        [broadcast_to(y, [y.shape[d] if i == d else n for i, n in enumerate(lead)]) for y in (x, indices)]
+    )  # type: ignore[return-value]
 
 
 @like_numpy(None)
-def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, inplace: bool = False, *, mode: Any = None) -> Any:
+def put_along_axis(
+    arr: Any, indices: Any, values: Any, axis: Any, inplace: bool = False, *, mode: Any = None
+) -> Any:
     """The array with ``values`` put at positions along an axis: the inverse of `take_along_axis`, as a copy."""
     if inplace:
         raise ArgumentError("put_along_axis cannot work in place: arrays are immutable. Use the result.")
@@ -131,7 +159,9 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, inplace: bool
     indices = broadcast_to(indices, lead)
     every = [indices if i == d else s.iota(INT64, tuple(lead), i) for i in range(x.ndim)]
     values = as_dtype(value(values, "put_along_axis"), x.dtype)
-    return s.reshape(indexing.write(x, tuple(every), values, "set", "clip" if mode == "clip" else "fill"), shape)
+    return s.reshape(
+        indexing.write(x, tuple(every), values, "set", "clip" if mode == "clip" else "fill"), shape
+    )
 
 
 @like_numpy(np.choose)
@@ -152,16 +182,25 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     return result
 
 
-def _compress_data(condition: Any, a: Any, axis: Any = None, *, size: Any = None, fill_value: Any = 0, out: Any = None) -> Any:
+def _compress_data(
+    condition: Any, a: Any, axis: Any = None, *, size: Any = None, fill_value: Any = 0, out: Any = None
+) -> Any:
     if size is not None:
         raise TypeError
-    if np.shape(a) and not isinstance(condition, list | tuple | np.ndarray) and axis is None and np.ndim(condition) == 0:
+    if (
+        np.shape(a)
+        and not isinstance(condition, list | tuple | np.ndarray)
+        and axis is None
+        and np.ndim(condition) == 0
+    ):
         raise TypeError
     return np.compress(condition, a, axis, out)
 
 
 @like_numpy(_compress_data)
-def compress(condition: Any, a: Any, axis: Any = None, *, size: int | None = None, fill_value: Any = 0, out: Any = None) -> Any:
+def compress(
+    condition: Any, a: Any, axis: Any = None, *, size: int | None = None, fill_value: Any = 0, out: Any = None
+) -> Any:
     """The parts of an array along an axis where ``condition`` holds, of the flattened array by default."""
     refuse("compress", out=out)
     condition, x = to_bool(value(condition, "compress")), value(a, "compress")
@@ -176,11 +215,17 @@ def compress(condition: Any, a: Any, axis: Any = None, *, size: int | None = Non
     return take.staged(x, places, d, mode="fill", fill_value=fill_value)
 
 
-@like_numpy(lambda condition, arr, *, size=None, fill_value=0: np.extract(condition, arr) if size is None else _refused())
+@like_numpy(
+    lambda condition, arr, *, size=None, fill_value=0: (
+        np.extract(condition, arr) if size is None else _refused()
+    )
+)
 def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: Any = 0) -> Any:
     """The elements where ``condition`` holds, in one axis."""
     condition, x = value(condition, "extract"), value(arr, "extract")
-    return compress.staged(s.reshape(condition, (condition.size,)), s.reshape(x, (x.size,)), 0, size=size, fill_value=fill_value)
+    return compress.staged(
+        s.reshape(condition, (condition.size,)), s.reshape(x, (x.size,)), 0, size=size, fill_value=fill_value
+    )
 
 
 # By condition
@@ -221,7 +266,12 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     places = _sized(flat, size, x.size)
     missing = e.eq(places, np.asarray(x.size))
     positions = unravel_index.staged(places, x.shape)
-    return tuple([e.select(missing, np.asarray(0 if f is None else f, INT64), p) for p, f in zip(positions, fills, strict=True)])
+    return tuple(
+        [
+            e.select(missing, np.asarray(0 if f is None else f, INT64), p)
+            for p, f in zip(positions, fills, strict=True)
+        ]
+    )
 
 
 @like_numpy(lambda a, *, size=None, fill_value=None: np.flatnonzero(a) if size is None else _refused())
@@ -292,7 +342,9 @@ def unique(
     clipped = e.select(missing, np.asarray(0, INT64), places)
     result = ix.gather(ordered, [clipped], [0], "promise")
     if fill_value is not None:
-        result = e.select(*broadcast_values("unique", missing, as_dtype(value(fill_value, "unique"), x.dtype), result))
+        result = e.select(
+            *broadcast_values("unique", missing, as_dtype(value(fill_value, "unique"), x.dtype), result)
+        )
     results = [result]
     if return_index:
         results.append(ix.gather(order, [clipped], [0], "promise"))
@@ -326,8 +378,19 @@ def unique_all(x: Any, /, *, size: int | None = None, fill_value: Any = None) ->
     return unique(x, True, True, True, equal_nan=False, size=size, fill_value=fill_value)
 
 
-@like_numpy(lambda element, test_elements, assume_unique=False, invert=False, *, method="auto": np.isin(element, test_elements, assume_unique, invert))
-def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, method: str = "auto") -> Any:
+@like_numpy(
+    lambda element, test_elements, assume_unique=False, invert=False, *, method="auto": np.isin(
+        element, test_elements, assume_unique, invert
+    )
+)
+def isin(
+    element: Any,
+    test_elements: Any,
+    assume_unique: bool = False,
+    invert: bool = False,
+    *,
+    method: str = "auto",
+) -> Any:
     """Whether each element is among ``test_elements``."""
     x, others = same_dtype("isin", element, test_elements)
     others = s.reshape(others, (others.size,))
@@ -344,7 +407,10 @@ def _set_operation(reference: Any) -> Any:
     """A set operation; the values must be known, as they give the shape."""
 
     def definition(ar1: Any, ar2: Any, *args: Any, **kwargs: Any) -> Any:
-        known = [concrete(value(x, name), f"{name} needs the values: they give the shape of the result") for x in (ar1, ar2)]
+        known = [
+            concrete(value(x, name), f"{name} needs the values: they give the shape of the result")
+            for x in (ar1, ar2)
+        ]
         return reference(*known, *args, **kwargs)
 
     name = reference.__name__
@@ -353,4 +419,6 @@ def _set_operation(reference: Any) -> Any:
     return like_numpy(reference)(definition)
 
 
-intersect1d, setdiff1d, setxor1d, union1d = map(_set_operation, (np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d))
+intersect1d, setdiff1d, setxor1d, union1d = map(
+    _set_operation, (np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d)
+)

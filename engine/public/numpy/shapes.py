@@ -95,7 +95,9 @@ def _reshaped(x: Any, shape: Any, name: str) -> tuple[int, ...]:
     if unknown == 1 and known and x.size % known == 0:
         lengths = tuple([x.size // known if n == -1 else n for n in lengths])
     if unknown > 1 or min(lengths, default=0) < 0 or math.prod(lengths) != x.size:
-        raise ShapeError(f"{name} cannot turn an array of shape {x.shape} ({x.size} elements) into shape {static_shape(shape, name)}.")
+        raise ShapeError(
+            f"{name} cannot turn an array of shape {x.shape} ({x.size} elements) into shape {static_shape(shape, name)}."
+        )
     return lengths
 
 
@@ -157,7 +159,9 @@ def squeeze(a: Any, axis: Any = None) -> Any:
         return s.squeeze(a, [i for i, n in enumerate(a.shape) if n == 1])
     axes = axis_indices(axis, a.ndim, "squeeze")
     if any(a.shape[d] != 1 for d in axes):
-        raise ShapeError(f"squeeze got axis {axis} of an array of shape {a.shape}: only axes of length 1 can go.")
+        raise ShapeError(
+            f"squeeze got axis {axis} of an array of shape {a.shape}: only axes of length 1 can go."
+        )
     return s.squeeze(a, axes)
 
 
@@ -193,7 +197,9 @@ def transpose(a: Any, axes: Any = None) -> Any:
         return s.transpose(a, tuple(range(a.ndim))[::-1])
     perm = [axis_index(d, a.ndim, "transpose") for d in static_shape(axes, "transpose", "axes")]
     if sorted(perm) != list(range(a.ndim)):
-        raise AxisError(f"transpose got axes {tuple(axes)} for an array of {a.ndim} axes: each must be named once.")
+        raise AxisError(
+            f"transpose got axes {tuple(axes)} for an array of {a.ndim} axes: each must be named once."
+        )
     return s.transpose(a, perm)
 
 
@@ -213,10 +219,17 @@ def matrix_transpose(x: Any, /) -> Any:
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """The array with axes moved to other positions; the others keep their order."""
     a = value(a, "moveaxis")
-    sources = [axis_index(d, a.ndim, "moveaxis") for d in (source if isinstance(source, tuple | list) else (source,))]
-    places = [axis_index(d, a.ndim, "moveaxis") for d in (destination if isinstance(destination, tuple | list) else (destination,))]
+    sources = [
+        axis_index(d, a.ndim, "moveaxis") for d in (source if isinstance(source, tuple | list) else (source,))
+    ]
+    places = [
+        axis_index(d, a.ndim, "moveaxis")
+        for d in (destination if isinstance(destination, tuple | list) else (destination,))
+    ]
     if len(sources) != len(places) or len(set(sources)) != len(sources) or len(set(places)) != len(places):
-        raise AxisError(f"moveaxis got source {source} and destination {destination}: they must be as many, each axis once.")
+        raise AxisError(
+            f"moveaxis got source {source} and destination {destination}: they must be as many, each axis once."
+        )
     perm = [d for d in range(a.ndim) if d not in sources]
     for place, d in sorted(zip(places, sources, strict=True)):
         perm.insert(place, d)
@@ -289,7 +302,9 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
         raise ArgumentError(f"roll got {len(shifts)} shifts for {len(axes)} axes.")
     n = max(len(shifts), len(axes))
-    for step, d in zip(shifts * n if len(shifts) == 1 else shifts, axes * n if len(axes) == 1 else axes, strict=True):
+    for step, d in zip(
+        shifts * n if len(shifts) == 1 else shifts, axes * n if len(axes) == 1 else axes, strict=True
+    ):
         a = _rolled(a, step, d)
     return a
 
@@ -315,7 +330,9 @@ def _rolled(a: Any, step: Any, axis: int) -> Any:
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
     """The common shape of several."""
-    return dispatch.broadcast_shapes("broadcast_shapes", *[static_shape(x, "broadcast_shapes") for x in shapes])
+    return dispatch.broadcast_shapes(
+        "broadcast_shapes", *[static_shape(x, "broadcast_shapes") for x in shapes]
+    )
 
 
 @like_numpy(lambda array, shape: np.broadcast_to(array, shape))
@@ -414,7 +431,9 @@ def diagflat(v: Any, k: int = 0) -> Any:
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
     """Sum of a diagonal."""
     refuse("trace", out=out)
-    return _sum.staged(diagonal.staged(a, offset, axis1, axis2), -1, None if dtype is None else static_dtype(dtype))
+    return _sum.staged(
+        diagonal.staged(a, offset, axis1, axis2), -1, None if dtype is None else static_dtype(dtype)
+    )
 
 
 # Static indices
@@ -454,6 +473,12 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: str = "raise", order: s
     pairs = list(zip(indices, lengths, strict=True))
     flat: Any = np.zeros((), np.int64)
     for i, n in pairs if order == "C" else reversed(pairs):
-        inside = e.mod(i, e.full_like(i, n)) if mode == "wrap" else e.minimum(e.maximum(i, e.full_like(i, 0)), e.full_like(i, n - 1))
-        flat = e.add(*dispatch.broadcast_values("ravel_multi_index", e.mul(flat, np.asarray(n, INT64)), inside))
+        inside = (
+            e.mod(i, e.full_like(i, n))
+            if mode == "wrap"
+            else e.minimum(e.maximum(i, e.full_like(i, 0)), e.full_like(i, n - 1))
+        )
+        flat = e.add(
+            *dispatch.broadcast_values("ravel_multi_index", e.mul(flat, np.asarray(n, INT64)), inside)
+        )
     return flat

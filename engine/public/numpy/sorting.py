@@ -51,14 +51,30 @@ def _line(a: Any, axis: Any, name: str) -> tuple[Any, int]:
     return x, axis_index(axis, x.ndim, name)
 
 
-def _sort_data(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: bool = True, descending: bool = False) -> Any:
+def _sort_data(
+    a: Any,
+    axis: Any = -1,
+    kind: Any = None,
+    order: Any = None,
+    *,
+    stable: bool = True,
+    descending: bool = False,
+) -> Any:
     if descending or order is not None:
         raise TypeError
     return np.sort(a, axis)
 
 
 @like_numpy(_sort_data)
-def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: bool = True, descending: bool = False) -> Any:
+def sort(
+    a: Any,
+    axis: Any = -1,
+    kind: Any = None,
+    order: Any = None,
+    *,
+    stable: bool = True,
+    descending: bool = False,
+) -> Any:
     """The array sorted along an axis, flattened with ``axis=None``; NaN comes last, first if ``descending``."""
     refuse("sort", order=order)
     x, d = _line(a, axis, "sort")
@@ -66,14 +82,30 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
     return s.reverse(result, (d,)) if descending else result
 
 
-def _argsort_data(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: bool = True, descending: bool = False) -> Any:
+def _argsort_data(
+    a: Any,
+    axis: Any = -1,
+    kind: Any = None,
+    order: Any = None,
+    *,
+    stable: bool = True,
+    descending: bool = False,
+) -> Any:
     if descending or order is not None:
         raise TypeError
     return np.argsort(a, axis, kind="stable")
 
 
 @like_numpy(_argsort_data)
-def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: bool = True, descending: bool = False) -> Any:
+def argsort(
+    a: Any,
+    axis: Any = -1,
+    kind: Any = None,
+    order: Any = None,
+    *,
+    stable: bool = True,
+    descending: bool = False,
+) -> Any:
     """The positions along an axis that sort the array; always stable."""
     refuse("argsort", order=order)
     x, d = _line(a, axis, "argsort")
@@ -84,7 +116,11 @@ def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stab
 def sort_complex(a: Any) -> Any:
     """The array sorted along the last axis, as complex numbers."""
     x = value(a, "sort_complex")
-    return so.sort(x if is_complex(x.dtype) else e.cast(x, common_dtype(x, 1j)), x.ndim - 1)
+    if not is_complex(x.dtype):
+        x = e.cast(
+            x, np.dtype(np.complex64 if x.dtype.kind in "iu" and x.dtype.itemsize <= 2 else np.complex128)
+        )
+    return so.sort(x, x.ndim - 1)
 
 
 @like_numpy(np.lexsort)
@@ -144,7 +180,9 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     if n == 0:
         return s.full(x.shape, 0, INT64)
     rising = so.searchsorted(bins, x, "left" if right else "right")
-    falling = e.sub(np.asarray(n, INT64), so.searchsorted(s.reverse(bins, (0,)), x, "right" if right else "left"))
+    falling = e.sub(
+        np.asarray(n, INT64), so.searchsorted(s.reverse(bins, (0,)), x, "left" if right else "right")
+    )
     first, last = (s.reshape(s.slice_axis(bins, 0, i, i + 1), ()) for i in (0, n - 1))
     return e.select(*broadcast_values("digitize", e.le(first, last), rising, falling))
 
@@ -159,9 +197,13 @@ _CONTINUOUS = {
 _DISCRETE = ("lower", "higher", "midpoint", "nearest")
 
 
-def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool, name: str, *, scale: float, skip_nan: bool) -> Any:
+def _quantile(
+    a: Any, q: Any, axis: Any, method: str, keepdims: bool, name: str, *, scale: float, skip_nan: bool
+) -> Any:
     if method not in _CONTINUOUS and method not in _DISCRETE:
-        raise ArgumentError(f"{name} got method={method!r}: traced arrays take {', '.join((*_CONTINUOUS, *_DISCRETE))}.")
+        raise ArgumentError(
+            f"{name} got method={method!r}: traced arrays take {', '.join((*_CONTINUOUS, *_DISCRETE))}."
+        )
     x = value(a, name)
     if is_complex(x.dtype):
         raise ArgumentError(f"{name} got a complex array: complex numbers have no order.")
@@ -172,7 +214,11 @@ def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool, name: str,
         raise ArgumentError(f"{name} got q={q}: it lies between 0 and {scale:g}.")
     if scale != 1:
         q = e.div(q, np.asarray(scale, q.dtype))
-    dtype = common_dtype(to_inexact(np.empty(0, x.dtype)), q) if method not in ("lower", "higher", "nearest") else x.dtype
+    dtype = (
+        common_dtype(to_inexact(np.empty(0, x.dtype)), q)
+        if method not in ("lower", "higher", "nearest")
+        else x.dtype
+    )
     axes = axis_indices(axis, x.ndim, name)
     rest = [d for d in range(x.ndim) if d not in axes]
     lead = tuple(x.shape[d] for d in rest)
@@ -187,7 +233,9 @@ def _quantile(a: Any, q: Any, axis: Any, method: str, keepdims: bool, name: str,
     last: Any = np.asarray(n - 1, q.dtype)
     if skip_nan:
         count = e.sub(np.asarray(n, INT64), reduce_sum(e.cast(nan, INT64), (len(lead),)))
-        last = broadcast_to(e.cast(e.maximum(e.sub(count, np.asarray(1, INT64)), np.asarray(0, INT64)), q.dtype), shape)
+        last = broadcast_to(
+            e.cast(e.maximum(e.sub(count, np.asarray(1, INT64)), np.asarray(0, INT64)), q.dtype), shape
+        )
     low, high, weight = _places(q, last, method)
     result = e.cast(_elements(ordered, low, len(lead)), dtype)
     if weight is not None:
@@ -212,7 +260,13 @@ def _places(q: Any, last: Any, method: str) -> tuple[Any, Any, Any]:
     if method in _CONTINUOUS and method != "linear":
         alpha, beta = _CONTINUOUS[method]
         n = e.add(last, one)
-        place = e.sub(e.add(e.mul(n, q), e.add(e.mul(q, np.asarray(1 - alpha - beta, q.dtype)), np.asarray(alpha, q.dtype))), one)
+        place = e.sub(
+            e.add(
+                e.mul(n, q),
+                e.add(e.mul(q, np.asarray(1 - alpha - beta, q.dtype)), np.asarray(alpha, q.dtype)),
+            ),
+            one,
+        )
         place = e.minimum(e.maximum(place, formulas.constant(place, 0)), last)
     else:
         place = e.mul(last, q)
@@ -226,7 +280,11 @@ def _places(q: Any, last: Any, method: str) -> tuple[Any, Any, Any]:
     above = e.minimum(e.add(below, one), last)
     weight = e.sub(place, below)
     if method == "midpoint":
-        weight = e.select(e.eq(weight, formulas.constant(weight, 0)), formulas.constant(weight, 0), formulas.constant(weight, 0.5))
+        weight = e.select(
+            e.eq(weight, formulas.constant(weight, 0)),
+            formulas.constant(weight, 0),
+            formulas.constant(weight, 0.5),
+        )
     return e.cast(below, INT64), e.cast(above, INT64), weight
 
 
@@ -257,7 +315,9 @@ def _quantile_function(reference: Any, scale: float, skip_nan: bool) -> Any:
 
     definition.__name__ = definition.__qualname__ = name
     what = "percentile, from 0 to 100," if scale == 100 else "quantile, from 0 to 1,"
-    definition.__doc__ = f"The {what} of elements over an axis{', NaN left out' if skip_nan else ''}. See `numpy.{name}`."
+    definition.__doc__ = (
+        f"The {what} of elements over an axis{', NaN left out' if skip_nan else ''}. See `numpy.{name}`."
+    )
     return like_numpy(silent(reference))(definition)
 
 
@@ -268,14 +328,18 @@ nanpercentile = _quantile_function(np.nanpercentile, 100, True)
 
 
 @like_numpy(silent(np.median))
-def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+def median(
+    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Any:
     """The middle element over an axis, or the mean of the two in the middle; NaN where there is one."""
     refuse("median", out=out)
     return _quantile(a, 0.5, axis, "linear", keepdims, "median", scale=1, skip_nan=False)
 
 
 @like_numpy(silent(np.nanmedian))
-def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+def nanmedian(
+    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Any:
     """`median` of the elements that are not NaN."""
     refuse("nanmedian", out=out)
     return _quantile(a, 0.5, axis, "linear", keepdims, "nanmedian", scale=1, skip_nan=True)
@@ -304,7 +368,9 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
     if x.ndim != 1 or x.dtype.kind not in "iub":
         raise ArgumentError(f"bincount needs a vector of integers, got {x.dtype} of shape {x.shape}.")
     if length is None:
-        known = concrete(x, "bincount needs the values, which give the shape of the result; length= says it without them")
+        known = concrete(
+            x, "bincount needs the values, which give the shape of the result; length= says it without them"
+        )
         length = max(int(np.max(known, initial=-1)) + 1, static_int(minlength, "bincount", "minlength"))
     places = e.cast(x, INT64)
     if weights is None:
@@ -313,7 +379,14 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
         counted = as_dtype(value(weights, "bincount", "weights"), FLOAT64)
         if counted.shape != x.shape:
             raise ShapeError(f"bincount got weights of shape {counted.shape} for {x.shape[0]} elements.")
-    return ix.scatter(s.full((static_int(length, "bincount", "length"),), 0, counted.dtype), counted, [places], [0], "add", "fill")
+    return ix.scatter(
+        s.full((static_int(length, "bincount", "length"),), 0, counted.dtype),
+        counted,
+        [places],
+        [0],
+        "add",
+        "fill",
+    )
 
 
 @like_numpy(np.histogram_bin_edges)
@@ -355,7 +428,11 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     bin_of = e.sub(so.searchsorted(table, wanted, "right"), np.asarray(1, INT64))
     last = broadcast_to(s.reshape(s.slice_axis(table, 0, n, n + 1), ()), wanted.shape)
     bin_of = e.select(e.eq(wanted, last), np.asarray(n - 1, INT64), bin_of)
-    counted = s.full(flat.shape, 1, INT64) if weights is None else s.reshape(value(weights, "histogram", "weights"), flat.shape)
+    counted = (
+        s.full(flat.shape, 1, INT64)
+        if weights is None
+        else s.reshape(value(weights, "histogram", "weights"), flat.shape)
+    )
     counts = ix.scatter(s.full((n,), 0, counted.dtype), counted, [bin_of], [0], "add", "fill")
     if density:
         widths = e.sub(s.slice_axis(edges, 0, 1, n + 1), s.slice_axis(edges, 0, 0, n))

@@ -111,7 +111,12 @@ def stacked(x: Sequence[Any], name: str, dtype: Any = None) -> Any:
             raise ArgumentError(f"{name} got nested lists that are no array: {error}") from None
         check_dtype(data.dtype)
         return data
-    items = [stacked(item, name, dtype) if isinstance(item, list | tuple) else to_value(item, f"an argument of {name}") for item in x]
+    items = [
+        stacked(item, name, dtype)
+        if isinstance(item, list | tuple)
+        else to_value(item, f"an argument of {name}")
+        for item in x
+    ]
     if dtype is None:
         dtype = common_dtype(*[np.empty(0, item.dtype) for item in items])
     if any(item.shape != items[0].shape for item in items):
@@ -142,7 +147,9 @@ def to_inexact(x: Any) -> Any:
 
 def mark_weak(out: Any, args: Sequence[Any]) -> Any:
     """Make a traced result of Python scalars alone give way in promotion, as a Python scalar would."""
-    if out.__class__ is Tracer and all(a.__class__ in (bool, int, float, complex) or getattr(a, "weak", False) for a in args):
+    if out.__class__ is Tracer and all(
+        a.__class__ in (bool, int, float, complex) or getattr(a, "weak", False) for a in args
+    ):
         out.weak = True
     return out
 
@@ -203,7 +210,9 @@ def refuse(name: str, **arguments: Any) -> None:
     """Raise for arguments that were given although traced arrays have no use for them (``out`` and kin)."""
     for argument, given in arguments.items():
         if given is not None:
-            why = "arrays are immutable: use the result" if argument == "out" else "it is not supported for traced arrays"
+            why = (
+                "arrays are immutable: use the result"
+                if argument == "out"
+                else "it is not supported for traced arrays"
+            )
             raise ArgumentError(f"{name} got {argument}={given!r}; {why}.")
-
-

@@ -25,7 +25,18 @@ from weft.numpy import formulas
 from weft.numpy.staging import like_numpy, mark_weak, refuse, to_bool, value
 
 # What Python's operators call: of scalars alone they are weak, as Python's own results are.
-_OPERATORS = {"add", "subtract", "multiply", "divide", "floor_divide", "remainder", "power", "negative", "positive", "absolute"}
+_OPERATORS = {
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "floor_divide",
+    "remainder",
+    "power",
+    "negative",
+    "positive",
+    "absolute",
+}
 _KINDS: dict[str, Any] = {"b": np.dtype(bool), "i": int, "u": int, "f": float, "c": complex}
 _HALF = np.dtype(np.float16)
 
@@ -50,7 +61,9 @@ def _weak_kind(x: Any) -> Any:
     return _KINDS["b"] if isinstance(x, bool) else type(x)
 
 
-def loop_values(ufunc: np.ufunc, args: tuple[Any, ...], dtype: Any = None) -> tuple[list[Any], tuple[np.dtype, ...]]:
+def loop_values(
+    ufunc: np.ufunc, args: tuple[Any, ...], dtype: Any = None
+) -> tuple[list[Any], tuple[np.dtype, ...]]:
     """Operands as values of one shape and of the dtypes of NumPy's loop, and the dtypes of its results."""
     name = ufunc.__name__
     if len(args) != ufunc.nin:
@@ -71,7 +84,9 @@ def loop_values(ufunc: np.ufunc, args: tuple[Any, ...], dtype: Any = None) -> tu
     return broadcast_values(name, *values), loop[ufunc.nin :]
 
 
-def define(ufunc: np.ufunc, compute: Callable[..., Any], special: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def define(
+    ufunc: np.ufunc, compute: Callable[..., Any], special: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """A public function from a row: ``compute`` works on operands of NumPy's loop, ``special`` (which may give
     NotImplemented) on the arguments as they came.
     """
@@ -106,7 +121,9 @@ def _power(x: Any, y: Any) -> Any:
     (base, exponent), (dtype,) = loop_values(np.power, (x, y))
     if dtype.kind in "iub":
         if y < 0:
-            raise ArgumentError(f"power got integers of {x.dtype} and the exponent {y}: integers have no negative integer powers.")
+            raise ArgumentError(
+                f"power got integers of {x.dtype} and the exponent {y}: integers have no negative integer powers."
+            )
         return e.integer_pow(base, int(y))
     if math.isfinite(y) and y == int(y) and abs(y) <= 16:
         return e.integer_pow(base, int(y))
@@ -162,7 +179,14 @@ def _rounded(op: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda x: x if x.dtype.kind in "iub" else op(x)
 
 
-_COMPARISONS = {np.equal: e.eq, np.not_equal: e.ne, np.less: e.lt, np.less_equal: e.le, np.greater: e.gt, np.greater_equal: e.ge}
+_COMPARISONS = {
+    np.equal: e.eq,
+    np.not_equal: e.ne,
+    np.less: e.lt,
+    np.less_equal: e.le,
+    np.greater: e.gt,
+    np.greater_equal: e.ge,
+}
 
 # The table: NumPy's function -> what it computes on the operands of its loop.
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
@@ -194,7 +218,9 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
 } | {ufunc: _mixed(op, ufunc) for ufunc, op in _COMPARISONS.items()}  # fmt: skip
 _SPECIAL = {np.power: _power} | {ufunc: _compare(ufunc) for ufunc in _COMPARISONS}
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {u.__name__: define(u, compute, _SPECIAL.get(u)) for u, compute in UFUNCS.items()}
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    u.__name__: define(u, compute, _SPECIAL.get(u)) for u, compute in UFUNCS.items()
+}
 
 # Further names of the same functions: NumPy's own and those of the array API standard.
 ALIASES = {

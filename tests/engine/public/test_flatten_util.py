@@ -9,7 +9,11 @@ import weft
 from weft.errors import DTypeError, ShapeError
 from weft.flatten_util import ravel_pytree
 
-TREE = {"w": np.arange(6.0).reshape(2, 3), "b": (np.float32(7.0), None, [np.arange(2)]), "e": np.zeros((0, 4))}
+TREE = {
+    "w": np.arange(6.0).reshape(2, 3),
+    "b": (np.float32(7.0), None, [np.arange(2)]),
+    "e": np.zeros((0, 4)),
+}
 
 
 def test_there_and_back() -> None:
@@ -57,7 +61,11 @@ def test_under_transformations() -> None:
 
 def test_errors() -> None:
     _, unravel = ravel_pytree([np.ones(3, np.float32)])
-    with pytest.raises(ShapeError, match=r"unravel takes a vector of shape \(3,\), got an array of shape \(4,\)\."):
+    with pytest.raises(
+        ShapeError, match=r"unravel takes a vector of shape \(3,\), got an array of shape \(4,\)\."
+    ):
         unravel(np.ones(4, np.float32))
-    with pytest.raises(DTypeError, match=r"unravel takes a vector of float32, as ravel_pytree gave, got float64\."):
+    with pytest.raises(
+        DTypeError, match=r"unravel takes a vector of float32, as ravel_pytree gave, got float64\."
+    ):
         unravel(np.ones(3))

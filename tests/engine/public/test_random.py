@@ -129,7 +129,15 @@ def test_multivariate_normal(method: str) -> None:
 def test_randint(dtype: str) -> None:
     info = np.iinfo(dtype)
     least, most = int(info.min), min(int(info.max), 2**63 - 1)
-    for low, high in [(0, 10), (3, 3), (5, 2), (0, most), (least, most), (least, min(most + 1, 2**63 - 1)), (0, 100)]:
+    for low, high in [
+        (0, 10),
+        (3, 3),
+        (5, 2),
+        (0, most),
+        (least, most),
+        (least, min(most + 1, 2**63 - 1)),
+        (0, 100),
+    ]:
         same(wr.randint(KEY, (6, 5), low, high, dtype), jr.randint(JAX_KEY, (6, 5), low, high, dtype))
 
 
@@ -169,7 +177,11 @@ def test_permutation_of_a_range(n: int) -> None:
 @pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
 def test_choice(shape: Any, replace: bool, weighted: bool) -> None:
     for a, axis in [(10, 0), (np.arange(10) * 2, 0), (MATRIX, 0), (MATRIX, 1)]:
-        p = np.linspace(0.1, 1, 10 if axis == 0 and a is not MATRIX else MATRIX.shape[axis]) if weighted else None
+        p = (
+            np.linspace(0.1, 1, 10 if axis == 0 and a is not MATRIX else MATRIX.shape[axis])
+            if weighted
+            else None
+        )
         same(wr.choice(KEY, a, shape, replace, p, axis), jr.choice(JAX_KEY, a, shape, replace, p, axis))
 
 
@@ -230,7 +242,9 @@ def test_a_key_made_inside_a_traced_function_is_recorded() -> None:
 def test_derivatives_by_parameters() -> None:
     def total(lib: Any, random: Any, key: Any) -> Any:
         def fun(low: Any, high: Any, scale: Any) -> Any:
-            return (random.uniform(key, (5,), minval=low, maxval=high) * scale + random.normal(key, (5,)) * scale).sum()
+            return (
+                random.uniform(key, (5,), minval=low, maxval=high) * scale + random.normal(key, (5,)) * scale
+            ).sum()
 
         return lib.grad(fun, (0, 1, 2))(0.5, 2.0, 3.0)
 
@@ -271,7 +285,10 @@ def test_distribution_functions(draw: Any, distribution: Any) -> None:
 
 def test_categories_come_in_proportion() -> None:
     p = np.array([0.1, 0.2, 0.7])
-    for drawn in (wr.categorical(wr.key(3), np.log(p), shape=(30_000,)), wr.choice(wr.key(4), 3, (30_000,), p=p)):
+    for drawn in (
+        wr.categorical(wr.key(3), np.log(p), shape=(30_000,)),
+        wr.choice(wr.key(4), 3, (30_000,), p=p),
+    ):
         counts = np.bincount(np.asarray(drawn), minlength=3)
         assert scipy.stats.chisquare(counts, 30_000 * p).pvalue > 1e-3
 

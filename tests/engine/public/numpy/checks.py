@@ -79,7 +79,13 @@ def same(got: Any, want: Any, how: str, rtol: float | None = None) -> None:
         np.testing.assert_array_equal(got, want, err_msg=how)
 
 
-def agree(fun: Callable[[Any], Callable[..., Any]] | str, *args: Any, rtol: float | None = None, expected: Any = None, **kwargs: Any) -> None:
+def agree(
+    fun: Callable[[Any], Callable[..., Any]] | str,
+    *args: Any,
+    rtol: float | None = None,
+    expected: Any = None,
+    **kwargs: Any,
+) -> None:
     """Assert that a function gives NumPy's result, eagerly and traced.
 
     ``fun`` is a name, or takes the module (``numpy`` or `weft.numpy`) and gives the function.
@@ -95,7 +101,18 @@ def agree(fun: Callable[[Any], Callable[..., Any]] | str, *args: Any, rtol: floa
 
 
 rng = np.random.default_rng(7)
-DTYPES = ["bool", "int8", "int32", "int64", "uint8", "float16", "float32", "float64", "complex64", "complex128"]
+DTYPES = [
+    "bool",
+    "int8",
+    "int32",
+    "int64",
+    "uint8",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+]
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 

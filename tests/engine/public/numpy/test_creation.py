@@ -35,13 +35,29 @@ def test_like() -> None:
     for dtype in ("bool", "int8", "float32", "complex64"):
         for name in ("zeros_like", "ones_like"):
             agree(name, sample(dtype, (2, 3)))
-            agree(lambda m, name=name: lambda v: getattr(m, name)(v, dtype=np.int16, shape=(4,)), sample(dtype, (2, 3)))
+            agree(
+                lambda m, name=name: lambda v: getattr(m, name)(v, dtype=np.int16, shape=(4,)),
+                sample(dtype, (2, 3)),
+            )
     assert wnp.zeros_like(wnp.ones(2, BFLOAT16)).dtype == BFLOAT16
 
 
 @pytest.mark.parametrize(
     "args",
-    [(5,), (2, 7), (1, 10, 3), (10, 1, -2), (0,), (5, 2), (2.5,), (0.0, 1.0, 0.1), (1, 2, 0.25), (-3.5, 4, 1), (3.0, 0, -0.7), (0.1, 1.2, 0.3)],
+    [
+        (5,),
+        (2, 7),
+        (1, 10, 3),
+        (10, 1, -2),
+        (0,),
+        (5, 2),
+        (2.5,),
+        (0.0, 1.0, 0.1),
+        (1, 2, 0.25),
+        (-3.5, 4, 1),
+        (3.0, 0, -0.7),
+        (0.1, 1.2, 0.3),
+    ],
 )
 def test_arange(args: tuple) -> None:
     made(lambda m: m.arange(*args))
@@ -49,7 +65,10 @@ def test_arange(args: tuple) -> None:
     made(lambda m: m.arange(*args, dtype=np.int16) if all(isinstance(a, int) for a in args) else m.arange(4))
 
 
-@pytest.mark.parametrize("keywords", [{}, {"endpoint": False}, {"retstep": True}, {"dtype": np.int32}, {"dtype": np.float32}, {"axis": -1}])
+@pytest.mark.parametrize(
+    "keywords",
+    [{}, {"endpoint": False}, {"retstep": True}, {"dtype": np.int32}, {"dtype": np.float32}, {"axis": -1}],
+)
 @pytest.mark.parametrize("args", [(0, 1, 5), (2.0, -3.0, 4), (1, 5, 1), (0, 1, 0), (0, 10, 11)])
 def test_linspace(args: tuple, keywords: dict) -> None:
     if keywords.get("retstep") and args[2] < 2:
@@ -79,7 +98,12 @@ def test_matrices() -> None:
 
 @pytest.mark.parametrize("keywords", [{}, {"indexing": "ij"}, {"sparse": True}])
 def test_grids(keywords: dict) -> None:
-    agree(lambda m: lambda *xs: list(m.meshgrid(*xs, **keywords)), sample("float32", (3,)), sample("int8", (2,)), sample("bool", (4,)))
+    agree(
+        lambda m: lambda *xs: list(m.meshgrid(*xs, **keywords)),
+        sample("float32", (3,)),
+        sample("int8", (2,)),
+        sample("bool", (4,)),
+    )
     agree(lambda m: lambda x: list(m.meshgrid(x, **keywords)), sample("float32", (3,)))
 
 
@@ -87,7 +111,11 @@ def test_grids_as_slices() -> None:
     same(wnp.mgrid[0:3, 1:2:4j], np.mgrid[0:3, 1:2:4j], "mgrid")
     same(wnp.ogrid[0:3, 1:5:2], np.ogrid[0:3, 1:5:2], "ogrid")
     same(wnp.mgrid[:4], np.mgrid[:4], "mgrid")
-    same(wnp.fromfunction(lambda i, j: i * 2 + j, (2, 3)), np.fromfunction(lambda i, j: i * 2 + j, (2, 3)), "fromfunction")
+    same(
+        wnp.fromfunction(lambda i, j: i * 2 + j, (2, 3)),
+        np.fromfunction(lambda i, j: i * 2 + j, (2, 3)),
+        "fromfunction",
+    )
     same(wnp.hanning(5), np.hanning(5), "hanning")
     same(wnp.kaiser(5, 2.0), np.kaiser(5, 2.0), "kaiser")
 
@@ -104,7 +132,20 @@ def test_array_copies_and_asarray_does_not_share() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [3, 2.5, 1j, True, [1, 2], [[1, 2.5], [3, 4]], [], (1, (2)), np.float32(2), [np.int8(1), np.int8(2)], range(3)]
+    "data",
+    [
+        3,
+        2.5,
+        1j,
+        True,
+        [1, 2],
+        [[1, 2.5], [3, 4]],
+        [],
+        (1, (2)),
+        np.float32(2),
+        [np.int8(1), np.int8(2)],
+        range(3),
+    ],
 )
 def test_array_of_data(data) -> None:
     same(wnp.array(data), np.array(data), "array")
@@ -113,7 +154,11 @@ def test_array_of_data(data) -> None:
 
 
 def test_lists_of_traced_arrays() -> None:
-    agree(lambda m: lambda x, y: m.array([[x, 1.0], [y, 2]]), np.array(1.5, np.float32), np.array(2.0, np.float32))
+    agree(
+        lambda m: lambda x, y: m.array([[x, 1.0], [y, 2]]),
+        np.array(1.5, np.float32),
+        np.array(2.0, np.float32),
+    )
     agree(lambda m: lambda x: m.array([x, x * 2], dtype=np.float32), sample("float64", (3,)))
     with pytest.raises(ArgumentError, match=r"array got a list of arrays of different shapes: \(2,\), \(\)"):
         staged(lambda x: wnp.array([x, 1.0]), np.ones(2))

@@ -12,7 +12,10 @@ F32 = np.float32
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["real", "imag", "angle", "isreal", "iscomplex", "nan_to_num", "sinc", "round", "fix", "isposinf", "i0"])
+@pytest.mark.parametrize(
+    "name",
+    ["real", "imag", "angle", "isreal", "iscomplex", "nan_to_num", "sinc", "round", "fix", "isposinf", "i0"],
+)
 def test_one_argument(name: str, dtype: str) -> None:
     x = sample(dtype, (2, 3))
     try:
@@ -93,7 +96,9 @@ def test_astype() -> None:
         for target in ("int32", "float32", "bool", "complex128", BFLOAT16):
             x = sample(source, (4,), 0, 4)
             with np.errstate(all="ignore"):
-                want = (x.real if source == "complex64" and target not in ("bool", "complex128") else x).astype(target)
+                want = (
+                    x.real if source == "complex64" and target not in ("bool", "complex128") else x
+                ).astype(target)
             agree(lambda m, t=target: lambda v: v.astype(t), x, expected=want)
 
 

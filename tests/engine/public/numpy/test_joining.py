@@ -18,7 +18,11 @@ JOINS = {
     "hstack": [([A, B],), ([V, W],)],
     "dstack": [([A, B],), ([V, V],)],
     "column_stack": [([V, V],), ([A.T, V],)],
-    "block": [([[A, B], [B, A]],), ([V, W],), ([[np.ones((1, 1)), np.zeros((1, 3))], [np.zeros((3, 1)), np.eye(3)]],)],
+    "block": [
+        ([[A, B], [B, A]],),
+        ([V, W],),
+        ([[np.ones((1, 1)), np.zeros((1, 3))], [np.zeros((3, 1)), np.eye(3)]],),
+    ],
     "append": [(V, W), (A, B, 0), (A, B, 1)],
 }
 SPLITS = {
@@ -33,7 +37,15 @@ REPEATS = {
     "tile": [(A, 2), (A, (2, 1)), (V, (2, 2, 3)), (A, (3,)), (np.array(1.0), 3), (A, 0)],
     "repeat": [(A, 2), (A, 3, 1), (A, [1, 2], 0), (V, [0, 2, 1]), (A, 0, 1), (np.array(5), 2)],
     "delete": [(V, 1), (V, [0, -1]), (X, 1, 1), (X, slice(0, 4, 2), 0), (V, [True, False, True])],
-    "insert": [(V, 1, 9.0), (V, [0, 2], [7.0, 8.0]), (X, 1, 5.0, 1), (X, 2, np.arange(6.0), 0), (V, -1, [1, 2]), (V, [3], 4), (X, 6, np.arange(4.0), 1)],
+    "insert": [
+        (V, 1, 9.0),
+        (V, [0, 2], [7.0, 8.0]),
+        (X, 1, 5.0, 1),
+        (X, 2, np.arange(6.0), 0),
+        (V, -1, [1, 2]),
+        (V, [3], 4),
+        (X, 6, np.arange(4.0), 1),
+    ],
     "trim_zeros": [],
 }
 
@@ -101,14 +113,26 @@ def test_pad_spellings() -> None:
 @pytest.mark.parametrize(
     ("error", "message", "call"),
     [
-        (ShapeError, r"concatenate got shapes \(3,\), \(2, 3\): they must agree on all axes but 0", lambda v: wnp.concatenate([v, A])),
+        (
+            ShapeError,
+            r"concatenate got shapes \(3,\), \(2, 3\): they must agree on all axes but 0",
+            lambda v: wnp.concatenate([v, A]),
+        ),
         (ArgumentError, "concatenate got no arrays", lambda v: (wnp.concatenate([]), v)),
-        (ShapeError, r"stack got shapes \(3,\), \(2, 3\): they must be the same", lambda v: wnp.stack([v, A])),
+        (
+            ShapeError,
+            r"stack got shapes \(3,\), \(2, 3\): they must be the same",
+            lambda v: wnp.stack([v, A]),
+        ),
         (ArgumentError, "split cannot cut axis 0 of length 3 into 2 equal parts", lambda v: wnp.split(v, 2)),
         (ArgumentError, "pad got mode='odd'", lambda v: wnp.pad(v, 1, "odd")),
         (ShapeError, "pad got pad_width", lambda v: wnp.pad(v, (1, 2, 3))),
         (ArgumentError, "pad got pad_width=-1", lambda v: wnp.pad(v, -1)),
-        (IndexingError, "delete got position 7, out of bounds for an axis of length 3", lambda v: wnp.delete(v, 7)),
+        (
+            IndexingError,
+            "delete got position 7, out of bounds for an axis of length 3",
+            lambda v: wnp.delete(v, 7),
+        ),
     ],
 )
 def test_errors_are_the_same_eagerly_and_staged(error, message, call) -> None:

@@ -27,9 +27,18 @@ def test_diff() -> None:
 def test_gradient(edge_order: int) -> None:
     agree(lambda m: lambda v: m.gradient(v, edge_order=edge_order), V)
     agree(lambda m: lambda v: list(m.gradient(v, 2.0, 0.5, edge_order=edge_order)), X)
-    agree(lambda m: lambda v: m.gradient(v, 3, axis=1, edge_order=edge_order), X.astype(np.float32), rtol=1e-5)
-    agree(lambda m: lambda v, x: m.gradient(v, x, edge_order=edge_order), V, np.cumsum(abs(V) + 0.1), rtol=1e-9)
-    agree(lambda m: lambda v, x: m.gradient(v, x, axis=0, edge_order=edge_order), X, np.array([0.0, 1.0, 1.5, 4.0]), rtol=1e-9)
+    agree(
+        lambda m: lambda v: m.gradient(v, 3, axis=1, edge_order=edge_order), X.astype(np.float32), rtol=1e-5
+    )
+    agree(
+        lambda m: lambda v, x: m.gradient(v, x, edge_order=edge_order), V, np.cumsum(abs(V) + 0.1), rtol=1e-9
+    )
+    agree(
+        lambda m: lambda v, x: m.gradient(v, x, axis=0, edge_order=edge_order),
+        X,
+        np.array([0.0, 1.0, 1.5, 4.0]),
+        rtol=1e-9,
+    )
     agree(lambda m: lambda v: m.gradient(v, edge_order=edge_order), np.array([1, 4, 9, 16]))
 
 
@@ -75,7 +84,12 @@ def test_covariance() -> None:
     agree(lambda m: lambda v, w: m.cov(v, w, ddof=0), X, X[::-1].copy())
     agree(lambda m: lambda v, f: m.cov(v, fweights=f), X, np.array([1, 2, 1, 3, 1, 1]))
     agree(lambda m: lambda v, a: m.cov(v, aweights=a), X, np.array([0.5, 1.0, 1.0, 2.0, 1.0, 0.1]))
-    agree(lambda m: lambda v, f, a: m.cov(v, fweights=f, aweights=a), X, np.array([1, 2, 1, 3, 1, 1]), np.arange(1.0, 7.0))
+    agree(
+        lambda m: lambda v, f, a: m.cov(v, fweights=f, aweights=a),
+        X,
+        np.array([1, 2, 1, 3, 1, 1]),
+        np.arange(1.0, 7.0),
+    )
     agree("cov", X + 1j * X[::-1])
     agree("corrcoef", X)
     agree(lambda m: lambda v: m.corrcoef(v, rowvar=False), X[:, :2])
@@ -100,12 +114,20 @@ def test_comparison_within_tolerances() -> None:
 @pytest.mark.parametrize(
     ("error", "message", "call"),
     [
-        (ShapeError, "gradient of axis 0 of length 1 with edge_order=1: 2 elements are needed", lambda v: wnp.gradient(v[:1])),
+        (
+            ShapeError,
+            "gradient of axis 0 of length 1 with edge_order=1: 2 elements are needed",
+            lambda v: wnp.gradient(v[:1]),
+        ),
         (ArgumentError, "gradient got 2 spacings for 1 axes", lambda v: wnp.gradient(v, 1.0, 2.0)),
         (ShapeError, "convolve needs two vectors that are not empty", lambda v: wnp.convolve(v, v[:0])),
         (ArgumentError, "convolve got mode='half'", lambda v: wnp.convolve(v, v, "half")),
         (ShapeError, "cov got variables with different numbers of observations", lambda v: wnp.cov(v, v[:2])),
-        (ShapeError, r"interp got abscissas of shape \(7,\) and ordinates of shape \(3,\)", lambda v: wnp.interp(v, v, v[:3])),
+        (
+            ShapeError,
+            r"interp got abscissas of shape \(7,\) and ordinates of shape \(3,\)",
+            lambda v: wnp.interp(v, v, v[:3]),
+        ),
     ],
 )
 def test_errors_are_the_same_eagerly_and_staged(error, message, call) -> None:
@@ -123,7 +145,9 @@ def test_second_derivative_of_logaddexp_at_a_tie() -> None:
     from weft.ir.types import ArrayType
 
     _, in_tree = tree.flatten(((0,), {}))
-    graph = trace(lambda x: wnp.logaddexp(0.0, x), [ArrayType((), np.dtype(float))], in_tree, kind="jit").graph
+    graph = trace(
+        lambda x: wnp.logaddexp(0.0, x), [ArrayType((), np.dtype(float))], in_tree, kind="jit"
+    ).graph
     once = jvp(graph, (True,))
     one, zero = np.array(1.0), np.array(0.0)
     same(evaluate(once, zero, one)[1], np.array(0.5), "first")

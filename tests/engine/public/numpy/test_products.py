@@ -13,7 +13,16 @@ def f(*shape: int, dtype: str = "float64") -> np.ndarray:
 
 
 PAIRS = {
-    "matmul": [((3, 4), (4, 2)), ((4,), (4, 2)), ((3, 4), (4,)), ((4,), (4,)), ((5, 3, 4), (4, 2)), ((5, 1, 3, 4), (2, 4, 2)), ((0, 4), (4, 3)), ((3, 0), (0, 2))],
+    "matmul": [
+        ((3, 4), (4, 2)),
+        ((4,), (4, 2)),
+        ((3, 4), (4,)),
+        ((4,), (4,)),
+        ((5, 3, 4), (4, 2)),
+        ((5, 1, 3, 4), (2, 4, 2)),
+        ((0, 4), (4, 3)),
+        ((3, 0), (0, 2)),
+    ],
     "dot": [((3, 4), (4, 2)), ((4,), (4,)), ((2, 3, 4), (5, 4, 2)), ((), (3,)), ((2, 3), ())],
     "inner": [((3, 4), (2, 4)), ((4,), (4,)), ((2, 3, 4), (4,)), ((), (3,))],
     "vdot": [((3, 4), (3, 4)), ((4,), (4,)), ((2, 6), (3, 4))],
@@ -33,7 +42,12 @@ def test_products(name: str, dtype: str) -> None:
     for left, right in PAIRS[name]:
         if not hasattr(np, name) or (name == "cross" and dtype == "bool"):
             continue
-        agree(name, f(*left, dtype=dtype), f(*right, dtype=dtype), rtol=2e-2 if dtype == "float16" else 1e-4 if dtype == "float32" else 1e-10)
+        agree(
+            name,
+            f(*left, dtype=dtype),
+            f(*right, dtype=dtype),
+            rtol=2e-2 if dtype == "float16" else 1e-4 if dtype == "float32" else 1e-10,
+        )
 
 
 def test_mixed_dtypes_and_scalars() -> None:
@@ -67,7 +81,9 @@ EINSUMS = [
 def test_einsum(case: tuple) -> None:
     subscripts, *shapes = case
     for dtype in ("float64", "int32", "complex64"):
-        agree(lambda m: lambda *xs: m.einsum(subscripts, *xs), *[f(*s, dtype=dtype) for s in shapes], rtol=1e-4)
+        agree(
+            lambda m: lambda *xs: m.einsum(subscripts, *xs), *[f(*s, dtype=dtype) for s in shapes], rtol=1e-4
+        )
 
 
 def test_einsum_spellings() -> None:
@@ -93,7 +109,13 @@ def test_bfloat16_products_sum_in_float32() -> None:
 def test_keywords_of_jax() -> None:
     x, y = f(2, 3, dtype="float32"), f(3, 2, dtype="float32")
     for name in ("matmul", "dot"):
-        agree(lambda m, n=name: lambda a, b: getattr(m, n)(a, b) if m is np else getattr(m, n)(a, b, precision="highest"), x, y)
+        agree(
+            lambda m, n=name: (
+                lambda a, b: getattr(m, n)(a, b) if m is np else getattr(m, n)(a, b, precision="highest")
+            ),
+            x,
+            y,
+        )
         got = staged(lambda a, b, n=name: getattr(wnp, n)(a, b, preferred_element_type=np.float64), x, y)
         assert got.dtype == np.float64
 
@@ -102,12 +124,24 @@ def test_keywords_of_jax() -> None:
     ("error", "message", "call"),
     [
         (ShapeError, r"matmul got incompatible shapes \(2, 3\) and \(2, 3\)", lambda v: v @ v),
-        (ShapeError, r"matmul got incompatible shapes \(\) and \(2, 3\): both need an axis", lambda v: wnp.matmul(2.0, v)),
+        (
+            ShapeError,
+            r"matmul got incompatible shapes \(\) and \(2, 3\): both need an axis",
+            lambda v: wnp.matmul(2.0, v),
+        ),
         (ShapeError, r"dot got incompatible shapes \(2, 3\) and \(2, 3\)", lambda v: wnp.dot(v, v)),
         (ShapeError, r"inner got incompatible shapes", lambda v: wnp.inner(v, v.T)),
-        (ShapeError, r"tensordot got incompatible shapes .* axes \(1,\) and \(0,\)", lambda v: wnp.tensordot(v, v, 1)),
+        (
+            ShapeError,
+            r"tensordot got incompatible shapes .* axes \(1,\) and \(0,\)",
+            lambda v: wnp.tensordot(v, v, 1),
+        ),
         (ShapeError, "einsum got lengths 3 and 2 for the axis 'j'", lambda v: wnp.einsum("ij,jk->ik", v, v)),
-        (ShapeError, r"einsum got an operand of shape \(2, 3\) for the axes 'ijk'", lambda v: wnp.einsum("ijk->i", v)),
+        (
+            ShapeError,
+            r"einsum got an operand of shape \(2, 3\) for the axes 'ijk'",
+            lambda v: wnp.einsum("ijk->i", v),
+        ),
         (ArgumentError, "einsum cannot read 'ij->k'", lambda v: wnp.einsum("ij->k", v)),
         (ShapeError, "cross got incompatible shapes", lambda v: wnp.cross(v[:, :1], v)),
     ],

@@ -25,7 +25,11 @@ def test_folds(name: str, dtype: str) -> None:
         return
     for axis in AXES:
         for keepdims in (False, True):
-            agree(lambda m, a=axis, k=keepdims: lambda v: getattr(m, name)(v, axis=a, keepdims=k), x, rtol=LOOSE.get(dtype))
+            agree(
+                lambda m, a=axis, k=keepdims: lambda v: getattr(m, name)(v, axis=a, keepdims=k),
+                x,
+                rtol=LOOSE.get(dtype),
+            )
 
 
 @pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "all", "any", "mean"])
@@ -88,7 +92,10 @@ def test_positions(name: str) -> None:
             agree(lambda m, a=axis: lambda v: getattr(m, name)(v, axis=a), x)
             agree(lambda m, a=axis: lambda v: getattr(m, name)(v, axis=a, keepdims=True), x)
     agree(name, np.array([1.0, np.nan, 2.0]))
-    agree(lambda m: lambda v: getattr(m, "nan" + name)(v, axis=0), np.array([[1.0, np.nan], [np.nan, 2.0], [3.0, 5.0]]))
+    agree(
+        lambda m: lambda v: getattr(m, "nan" + name)(v, axis=0),
+        np.array([[1.0, np.nan], [np.nan, 2.0], [3.0, 5.0]]),
+    )
 
 
 @pytest.mark.parametrize("name", ["cumsum", "cumprod", "nancumsum", "nancumprod"])
@@ -103,16 +110,24 @@ def test_running(name: str) -> None:
 def test_cumulative() -> None:
     for name in ("cumulative_sum", "cumulative_prod"):
         agree(name, sample("float64", (4,)))
-        agree(lambda m, n=name: lambda v: getattr(m, n)(v, axis=1, include_initial=True), sample("int8", (2, 3)))
+        agree(
+            lambda m, n=name: lambda v: getattr(m, n)(v, axis=1, include_initial=True), sample("int8", (2, 3))
+        )
 
 
 def test_average() -> None:
     x = sample("float64", (3, 4))
     agree("average", x)
     agree(lambda m: lambda v, w: m.average(v, axis=1, weights=w), x, sample("float64", (4,), 1, 2))
-    agree(lambda m: lambda v, w: list(m.average(v, weights=w, returned=True)), x, sample("float64", (3, 4), 1, 2))
+    agree(
+        lambda m: lambda v, w: list(m.average(v, weights=w, returned=True)),
+        x,
+        sample("float64", (3, 4), 1, 2),
+    )
     agree(lambda m: lambda v: list(m.average(v, axis=0, returned=True)), x)
-    with pytest.raises(ShapeError, match=r"average got weights of shape \(3,\) for an array of shape \(3, 4\) and axis 1"):
+    with pytest.raises(
+        ShapeError, match=r"average got weights of shape \(3,\) for an array of shape \(3, 4\) and axis 1"
+    ):
         staged(lambda v, w: wnp.average(v, 1, w), x, np.ones(3))
 
 
@@ -142,4 +157,7 @@ def test_errors() -> None:
 
 
 def test_methods() -> None:
-    agree(lambda m: lambda v: (v.sum(), v.mean(axis=0), v.std(), v.argmax(1), v.any(), v.cumsum(0)), sample("float64", (3, 4)))
+    agree(
+        lambda m: lambda v: (v.sum(), v.mean(axis=0), v.std(), v.argmax(1), v.any(), v.cumsum(0)),
+        sample("float64", (3, 4)),
+    )

@@ -23,7 +23,11 @@ def test_take() -> None:
 
 def test_take_outside() -> None:
     out = np.array([0, 9])
-    same(staged(lambda v, i: wnp.take(v, i, 0), X, out), np.stack([X[0], np.full(5, np.nan, np.float32)]), "filled")
+    same(
+        staged(lambda v, i: wnp.take(v, i, 0), X, out),
+        np.stack([X[0], np.full(5, np.nan, np.float32)]),
+        "filled",
+    )
     same(staged(lambda v, i: wnp.take(v, i, 0, fill_value=-1), V, out), np.array([3, -1]), "filled")
     same(wnp.take(wnp.asarray(V), out, 0, mode="fill", fill_value=-1), np.array([3, -1]), "filled")
     same(staged(lambda v, i: wnp.take(v, i), V, out), np.array([3, np.iinfo(np.int64).min]), "filled")
@@ -62,7 +66,7 @@ def test_choose_compress_extract() -> None:
     agree(lambda m: lambda v: m.extract(X > 0, v), X)
     got = staged(lambda c, v: wnp.compress(c, v, axis=0, size=4, fill_value=-1), mask, X)
     same(got, np.vstack([X[mask], np.full((1, 5), -1, np.float32)]), "sized")
-    same(wnp.asarray(X).compress([True, False], 0), X.compress([True, False], 0), "method")
+    same(wnp.compress([True, False], wnp.asarray(X), 0), X.compress([True, False], 0), "a short condition")
 
 
 @pytest.mark.parametrize("name", ["nonzero", "flatnonzero", "argwhere", "where", "unique"])
@@ -86,13 +90,19 @@ def test_nonzero_of_given_size() -> None:
         same(call(lambda v: wnp.where(v, size=n), m), (rows, columns), "where")
 
 
-@pytest.mark.parametrize("values", [V, np.array([1.0, np.nan, 1.0, np.nan]), np.array([[2, 1], [1, 2]], np.uint8)])
+@pytest.mark.parametrize(
+    "values", [V, np.array([1.0, np.nan, 1.0, np.nan]), np.array([[2, 1], [1, 2]], np.uint8)]
+)
 def test_unique_of_given_size(values: np.ndarray) -> None:
     want = np.unique(values, return_index=True, return_inverse=True, return_counts=True)
     n = len(want[0])
     got = staged(lambda v: wnp.unique(v, True, True, True, size=n), values)
     same(got, want, "unique")
-    same(wnp.unique(wnp.asarray(values), size=n + 1, fill_value=0), np.append(want[0], [0]).astype(values.dtype), "filled")
+    same(
+        wnp.unique(wnp.asarray(values), size=n + 1, fill_value=0),
+        np.append(want[0], [0]).astype(values.dtype),
+        "filled",
+    )
 
 
 def test_unique_variants() -> None:

@@ -12,7 +12,15 @@ M = sample("float64", (3, 4))
 V = sample("int8", (4,))
 
 CASES = {
-    "reshape": [(X, (4, 6)), (X, -1), (X, (2, -1, 2)), (V, (2, 2)), (X, [6, 4]), (np.zeros((0, 3)), (3, 0)), (np.array(1.0), (1, 1))],
+    "reshape": [
+        (X, (4, 6)),
+        (X, -1),
+        (X, (2, -1, 2)),
+        (V, (2, 2)),
+        (X, [6, 4]),
+        (np.zeros((0, 3)), (3, 0)),
+        (np.array(1.0), (1, 1)),
+    ],
     "ravel": [(X,), (X, "F"), (np.array(2.0),)],
     "transpose": [(X,), (X, (1, 0, 2)), (X, [2, -3, 1]), (V,)],
     "moveaxis": [(X, 0, -1), (X, (0, 1), (-1, 0)), (X, [2], [0])],
@@ -59,12 +67,20 @@ def test_orders() -> None:
 def test_broadcasting() -> None:
     assert wnp.broadcast_shapes((2, 1), (3,), 1) == (2, 3)
     agree(lambda m: lambda *xs: list(m.broadcast_arrays(*xs)), V, M, np.array(1))
-    with pytest.raises(ShapeError, match=r"broadcast_shapes got incompatible shapes for broadcasting: \(2,\), \(3,\)"):
+    with pytest.raises(
+        ShapeError, match=r"broadcast_shapes got incompatible shapes for broadcasting: \(2,\), \(3,\)"
+    ):
         wnp.broadcast_shapes((2,), (3,))
 
 
 def test_sizes() -> None:
-    assert (wnp.shape(wnp.asarray(X)), wnp.ndim([1, 2]), wnp.size(X), wnp.size(X, 1), wnp.size(X, (0, 2))) == ((2, 3, 4), 1, 24, 3, 8)
+    assert (
+        wnp.shape(wnp.asarray(X)),
+        wnp.ndim([1, 2]),
+        wnp.size(X),
+        wnp.size(X, 1),
+        wnp.size(X, (0, 2)),
+    ) == ((2, 3, 4), 1, 24, 3, 8)
 
 
 def test_roll_by_traced_shift() -> None:
@@ -80,18 +96,42 @@ def test_indices() -> None:
     for name in ("diag_indices", "tril_indices", "triu_indices"):
         same(getattr(wnp, name)(3), getattr(np, name)(3), name)
     agree(lambda m: lambda v: m.unravel_index(v, (3, 4, 5)), np.array([[7, 59], [0, 31]]))
-    agree(lambda m: lambda a, b: m.ravel_multi_index((a, b), (3, 4), mode="clip"), np.array([1, 5]), np.array([-1, 2]))
-    agree(lambda m: lambda a, b: m.ravel_multi_index((a, b), (3, 4), mode="wrap"), np.array([1, 5]), np.array([-1, 2]))
+    agree(
+        lambda m: lambda a, b: m.ravel_multi_index((a, b), (3, 4), mode="clip"),
+        np.array([1, 5]),
+        np.array([-1, 2]),
+    )
+    agree(
+        lambda m: lambda a, b: m.ravel_multi_index((a, b), (3, 4), mode="wrap"),
+        np.array([1, 5]),
+        np.array([-1, 2]),
+    )
 
 
 @pytest.mark.parametrize(
     ("error", "message", "call"),
     [
-        (ShapeError, r"reshape cannot turn an array of shape \(3, 4\) \(12 elements\) into shape \(5, -1\)", lambda v: wnp.reshape(v, (5, -1))),
-        (ShapeError, r"squeeze got axis 0 of an array of shape \(3, 4\): only axes of length 1", lambda v: wnp.squeeze(v, 0)),
-        (AxisError, r"transpose got axes \(0, 0\) for an array of 2 axes", lambda v: wnp.transpose(v, (0, 0))),
+        (
+            ShapeError,
+            r"reshape cannot turn an array of shape \(3, 4\) \(12 elements\) into shape \(5, -1\)",
+            lambda v: wnp.reshape(v, (5, -1)),
+        ),
+        (
+            ShapeError,
+            r"squeeze got axis 0 of an array of shape \(3, 4\): only axes of length 1",
+            lambda v: wnp.squeeze(v, 0),
+        ),
+        (
+            AxisError,
+            r"transpose got axes \(0, 0\) for an array of 2 axes",
+            lambda v: wnp.transpose(v, (0, 0)),
+        ),
         (AxisError, "moveaxis got axis 5", lambda v: wnp.moveaxis(v, 5, 0)),
-        (ShapeError, r"broadcast_to cannot repeat an array of shape \(3, 4\) to shape \(3, 5\)", lambda v: wnp.broadcast_to(v, (3, 5))),
+        (
+            ShapeError,
+            r"broadcast_to cannot repeat an array of shape \(3, 4\) to shape \(3, 5\)",
+            lambda v: wnp.broadcast_to(v, (3, 5)),
+        ),
         (AxisError, "diagonal got axis1 and axis2 both 0", lambda v: wnp.diagonal(v, 0, 0, 0)),
         (ArgumentError, "reshape got shape='ab': it must be an integer", lambda v: wnp.reshape(v, "ab")),
     ],

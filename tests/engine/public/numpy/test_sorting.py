@@ -41,7 +41,12 @@ def test_searchsorted(side: str) -> None:
     table = np.array([1, 2, 2, 5])
     agree(lambda m: lambda t, v: m.searchsorted(t, v, side=side), table, np.array([[0, 2], [3, 9]]))
     agree(lambda m: lambda t: m.searchsorted(t, 2.5, side), table)
-    agree(lambda m: lambda t, v, o: m.searchsorted(t, v, side, o), table[::-1].copy(), np.array([2]), np.array([3, 2, 1, 0]))
+    agree(
+        lambda m: lambda t, v, o: m.searchsorted(t, v, side, o),
+        table[::-1].copy(),
+        np.array([2]),
+        np.array([3, 2, 1, 0]),
+    )
     with pytest.raises(ArgumentError, match="searchsorted got side='up'"):
         staged(lambda t: wnp.searchsorted(t, 1, "up"), table)
 
@@ -49,11 +54,26 @@ def test_searchsorted(side: str) -> None:
 @pytest.mark.parametrize("right", [False, True])
 def test_digitize(right: bool) -> None:
     for bins in (np.array([0.0, 1.0, 2.0]), np.array([2.0, 1.0, 0.0])):
-        agree(lambda m: lambda v, b: m.digitize(v, b, right=right), np.array([-1.0, 0.0, 0.5, 2.0, 9.0]), bins)
+        agree(
+            lambda m: lambda v, b: m.digitize(v, b, right=right), np.array([-1.0, 0.0, 0.5, 2.0, 9.0]), bins
+        )
 
 
 @pytest.mark.parametrize("axis", [None, 0, -1, (0, 1)])
-@pytest.mark.parametrize("method", ["linear", "lower", "higher", "midpoint", "nearest", "hazen", "weibull", "median_unbiased", "normal_unbiased"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "linear",
+        "lower",
+        "higher",
+        "midpoint",
+        "nearest",
+        "hazen",
+        "weibull",
+        "median_unbiased",
+        "normal_unbiased",
+    ],
+)
 def test_quantile(method: str, axis) -> None:
     for q in (0.3, [0.0, 0.25, 1.0]):
         agree(lambda m, q=q: lambda v: m.quantile(v, q, axis=axis, method=method), X)
@@ -82,7 +102,11 @@ def test_bincount() -> None:
     same(wnp.bincount(wnp.asarray(x)), np.bincount(x), "eager")
     same(wnp.bincount(wnp.asarray(x), minlength=6), np.bincount(x, minlength=6), "eager")
     same(staged(lambda v: wnp.bincount(v, length=5), x), np.bincount(x, minlength=5), "staged")
-    same(staged(lambda v, w: wnp.bincount(v, w, length=3), x, X[0, :4]), np.bincount(x, X[0, :4])[:3], "weights")
+    same(
+        staged(lambda v, w: wnp.bincount(v, w, length=3), x, X[0, :4]),
+        np.bincount(x, X[0, :4])[:3],
+        "weights",
+    )
     with pytest.raises(ConcretizationError, match="length= says it without them"):
         staged(wnp.bincount, x)
 

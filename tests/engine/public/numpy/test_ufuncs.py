@@ -65,7 +65,9 @@ def test_special_pairs(name: str) -> None:
     agree(name, x[:, None], x[None, :], rtol=1e-10)
 
 
-@pytest.mark.parametrize("left", ["int8", "uint8", "int64", "uint64", "float16", "float32", "bool", "complex64"])
+@pytest.mark.parametrize(
+    "left", ["int8", "uint8", "int64", "uint64", "float16", "float32", "bool", "complex64"]
+)
 @pytest.mark.parametrize("right", ["int8", "uint64", "float16", "float64", "bool"])
 @pytest.mark.parametrize("name", ["add", "multiply", "true_divide", "less", "arctan2", "maximum"])
 def test_mixed_dtypes(name: str, left: str, right: str) -> None:
