@@ -43,7 +43,9 @@ def ravel_pytree(pytree: Any) -> tuple[Any, Callable[[Any], Any]]:
         """The tree of the elements of a vector."""
         value = to_value(vector, "the vector given to unravel")
         if value.shape != (total,):
-            raise ShapeError(f"unravel takes a vector of shape ({total},), got an array of shape {value.shape}.")
+            raise ShapeError(
+                f"unravel takes a vector of shape ({total},), got an array of shape {value.shape}."
+            )
         if value.dtype != dtype:
             raise DTypeError(f"unravel takes a vector of {dtype}, as ravel_pytree gave, got {value.dtype}.")
         found, start = [], 0

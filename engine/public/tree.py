@@ -12,4 +12,14 @@ from weft.engine.tree import (
     unflatten,
 )
 
-__all__ = ["all", "flatten", "leaves", "leaves_with_path", "map", "reduce", "structure", "transpose", "unflatten"]
+__all__ = [
+    "all",
+    "flatten",
+    "leaves",
+    "leaves_with_path",
+    "map",
+    "reduce",
+    "structure",
+    "transpose",
+    "unflatten",
+]

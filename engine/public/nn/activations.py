@@ -179,7 +179,9 @@ def gelu(x: Any, approximate: bool = True) -> Any:
     given, x = x, to_inexact(value(x, "nn.gelu", "x"))
     if approximate:
         inner = e.add(x, e.mul(e.integer_pow(x, 3), constant(x, 0.044715)))
-        cdf = e.mul(e.add(t.tanh(e.mul(inner, constant(x, math.sqrt(2 / math.pi)))), constant(x, 1)), constant(x, 0.5))
+        cdf = e.mul(
+            e.add(t.tanh(e.mul(inner, constant(x, math.sqrt(2 / math.pi)))), constant(x, 1)), constant(x, 0.5)
+        )
     else:
         cdf = e.mul(t.erfc(e.div(e.neg(x), constant(x, math.sqrt(2)))), constant(x, 0.5))
     return mark_weak(e.mul(x, cdf), (given,))

@@ -91,7 +91,9 @@ def truncated_normal(
     stddev: float = 1e-2, dtype: Any = None, lower: float = -2.0, upper: float = 2.0
 ) -> Initializer:
     """Normal numbers between ``lower`` and ``upper``, then times ``stddev``."""
-    return _scaled(lambda key, shape, kind: random.truncated_normal(key, lower, upper, shape, kind), stddev, dtype)
+    return _scaled(
+        lambda key, shape, kind: random.truncated_normal(key, lower, upper, shape, kind), stddev, dtype
+    )
 
 
 # Variance scaling
@@ -196,13 +198,25 @@ def _scheme(name: str, scale: float, mode: str, distribution: str, doc: str) -> 
 
 _CUT = "truncated_normal"
 glorot_uniform = _scheme(
-    "glorot_uniform", 1.0, "fan_avg", "uniform", "Uniform numbers of variance ``2 / (inputs + outputs)`` (Glorot & Bengio, 2010)."
+    "glorot_uniform",
+    1.0,
+    "fan_avg",
+    "uniform",
+    "Uniform numbers of variance ``2 / (inputs + outputs)`` (Glorot & Bengio, 2010).",
 )
-glorot_normal = _scheme("glorot_normal", 1.0, "fan_avg", _CUT, "Cut normal numbers of variance ``2 / (inputs + outputs)``.")
-lecun_uniform = _scheme("lecun_uniform", 1.0, "fan_in", "uniform", "Uniform numbers of variance ``1 / inputs`` (LeCun, 1998).")
+glorot_normal = _scheme(
+    "glorot_normal", 1.0, "fan_avg", _CUT, "Cut normal numbers of variance ``2 / (inputs + outputs)``."
+)
+lecun_uniform = _scheme(
+    "lecun_uniform", 1.0, "fan_in", "uniform", "Uniform numbers of variance ``1 / inputs`` (LeCun, 1998)."
+)
 lecun_normal = _scheme("lecun_normal", 1.0, "fan_in", _CUT, "Cut normal numbers of variance ``1 / inputs``.")
-he_uniform = _scheme("he_uniform", 2.0, "fan_in", "uniform", "Uniform numbers of variance ``2 / inputs`` (He et al., 2015).")
-he_normal = _scheme("he_normal", 2.0, "fan_in", _CUT, "Cut normal numbers of variance ``2 / inputs``, for relu.")
+he_uniform = _scheme(
+    "he_uniform", 2.0, "fan_in", "uniform", "Uniform numbers of variance ``2 / inputs`` (He et al., 2015)."
+)
+he_normal = _scheme(
+    "he_normal", 2.0, "fan_in", _CUT, "Cut normal numbers of variance ``2 / inputs``, for relu."
+)
 xavier_uniform, xavier_normal = glorot_uniform, glorot_normal
 kaiming_uniform, kaiming_normal = he_uniform, he_normal
 
@@ -260,5 +274,3 @@ def delta_orthogonal(scale: float = 1.0, column_axis: int = -1, dtype: Any = Non
         return wnp.pad(wnp.reshape(middle, (*[1] * len(around), *shape[-2:])), [*around, (0, 0), (0, 0)])
 
     return init
-
-

@@ -133,7 +133,9 @@ def logmeanexp(x: Any, axis: Any = None, where: Any = None, keepdims: bool = Fal
     count = _count(x, mask, axes)
     if keepdims:
         count = reshape(count, total.shape) if count.shape else count
-    return e.sub(total, t.log(count) if count.shape == total.shape else constant(total, math.log(float(count))))
+    return e.sub(
+        total, t.log(count) if count.shape == total.shape else constant(total, math.log(float(count)))
+    )
 
 
 def _count(x: Any, mask: Any, axes: tuple[int, ...]) -> Any:
@@ -165,7 +167,11 @@ def standardize(
         total = reduce_sum(_unless(mask, y, 0), axes)
         return _along(x, e.div(total, broadcast_to(count, total.shape)), axes)
 
-    centre = average(x) if mean is None else broadcast_to(as_dtype(value(mean, "nn.standardize"), x.dtype), x.shape)
+    centre = (
+        average(x)
+        if mean is None
+        else broadcast_to(as_dtype(value(mean, "nn.standardize"), x.dtype), x.shape)
+    )
     apart = e.sub(x, centre)
     if variance is not None:
         spread = broadcast_to(as_dtype(value(variance, "nn.standardize"), x.dtype), x.shape)

@@ -86,7 +86,10 @@ def _truncated_normal(key: Any, lower: Any, upper: Any, *, shape: tuple[int, ...
     ends = [t.erf(e.div(x, e.full_like(x, root))) for x in (lower, upper)]
     numbers = e.mul(t.erf_inv(between(key, *ends, shape, dtype)), root)
     # Rounding may reach an end, which a truncated number does not.
-    inner = [e.nextafter_p.bind(e.stop_gradient(x), np.full((), to, dtype)) for x, to in ((lower, math.inf), (upper, -math.inf))]
+    inner = [
+        e.nextafter_p.bind(e.stop_gradient(x), np.full((), to, dtype))
+        for x, to in ((lower, math.inf), (upper, -math.inf))
+    ]
     low, high = (broadcast_to(x, shape) if x.shape else x for x in inner)
     return e.minimum(e.maximum(numbers, low), high)
 
@@ -106,7 +109,9 @@ def standard_gumbel(key: Any, shape: tuple[int, ...], dtype: np.dtype, mode: str
         return e.neg(t.log(e.neg(t.log(between(key, _tiny(dtype), _constant(1, dtype), shape, dtype)))))
     pair = unit_interval(key, (2, *shape), dtype)
     high, low = (reshape(slice_axis(pair, 0, i, i + 1), shape) for i in (0, 1))
-    finer = e.add(e.add(high, e.mul(low, _constant(2.0 ** -ml_dtypes.finfo(dtype).nmant, dtype))), _tiny(dtype))
+    finer = e.add(
+        e.add(high, e.mul(low, _constant(2.0 ** -ml_dtypes.finfo(dtype).nmant, dtype))), _tiny(dtype)
+    )
     numbers = e.select(e.ge(high, _constant(0.5, dtype)), high, finer)
     return e.neg(t.log(e.neg(t.log1p(e.neg(numbers)))))
 

@@ -152,7 +152,9 @@ def _population(x: Any, name: str) -> Any:
     if len(value.shape):
         return wrap_value(value)
     if value.dtype.kind not in "iu":
-        raise DTypeError(f"random.{name} draws from an array or the range of an integer, got a scalar {value.dtype}.")
+        raise DTypeError(
+            f"random.{name} draws from an array or the range of an integer, got a scalar {value.dtype}."
+        )
     return static_int(x, f"random.{name}", "the population")
 
 
@@ -233,7 +235,9 @@ def choice(
     else:
         weights = to_value(p, "p of random.choice")
         if weights.shape != (n,):
-            raise ShapeError(f"random.choice takes a weight for each of {n} elements, got p of shape {weights.shape}.")
+            raise ShapeError(
+                f"random.choice takes a weight for each of {n} elements, got p of shape {weights.shape}."
+            )
         weights = wrap_value(weights if is_floating(weights.dtype) else e.cast(weights, FLOAT64))
         if replace:
             positions = _by_weight(key, weights, shape=shape)
@@ -291,5 +295,3 @@ def categorical(
         )
     found = _different_categories(key, wrap_value(value), count=count, axis=axis, mode=mode or "low")
     return wrap_value(reshape(to_value(found), shape))
-
-

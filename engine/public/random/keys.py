@@ -33,7 +33,9 @@ def drawn(*static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         @functools.wraps(definition)
         def draw(*args: Any, **kwargs: Any) -> Any:
             # A key that is a constant of a function being traced: numbers are recorded, not baked in as a large constant.
-            if any(not isinstance(b, Recorder) for b in state.ambient) and not any(isinstance(x, Value) for x in args):
+            if any(not isinstance(b, Recorder) for b in state.ambient) and not any(
+                isinstance(x, Value) for x in args
+            ):
                 return on_values(*args, **kwargs)
             return compiled(*args, **kwargs)
 
@@ -52,8 +54,12 @@ def one_key(key: Any, name: str) -> Any:
         return key
     given = type_of_value(value)
     if given.shape[-1:] == (2,) and given.dtype == threefry.UINT32:
-        raise ShapeError(f"random.{name} takes one key, an array u32[2], got {given.shape[:-1]} keys. Use weft.vmap for many.")
-    raise ShapeError(f"random.{name} takes a key, an array u32[2], got {given}. Make one with weft.random.key(seed).")
+        raise ShapeError(
+            f"random.{name} takes one key, an array u32[2], got {given.shape[:-1]} keys. Use weft.vmap for many."
+        )
+    raise ShapeError(
+        f"random.{name} takes a key, an array u32[2], got {given}. Make one with weft.random.key(seed)."
+    )
 
 
 def float_kind(dtype: Any, name: str) -> np.dtype:
@@ -83,7 +89,9 @@ def shape_for(shape: Any, name: str, *parameters: Any) -> tuple[int, ...]:
         fits, wanted = False, shape
     if not fits:
         listed = ", ".join(map(str, shapes))
-        raise ShapeError(f"random.{name} got parameters of shapes {listed}, which do not broadcast to shape={wanted}.")
+        raise ShapeError(
+            f"random.{name} got parameters of shapes {listed}, which do not broadcast to shape={wanted}."
+        )
     return wanted
 
 
