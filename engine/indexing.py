@@ -1,246 +1,26 @@
 """Indexing: ``x[index]``, ``x.at[index].set(values)`` and kin, and reading bits as another dtype.
 
-The one idea: an index is first made into one entry per axis of the result's source (`_parse`): a slice, a static position, or an
-index array. Slices and static positions become slices; index arrays become one `gather` or `scatter`. Reads and updates share
-this, so that they address the same elements.
+The one idea: the window that an index takes (index.py) is read by slices, which fuse, and what its index arrays address by one
+`gather` or `scatter` on the window. Updates change the window and put it back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from weft.engine.array import Array, to_value, wrap, wrap_value
-from weft.engine.dispatch import broadcast_shapes, broadcast_to, is_traced, to_data
-from weft.ir.builder import Value, concrete
-from weft.ir.errors import ConcretizationError, DTypeError, IndexingError, ShapeError
+from weft.engine.dispatch import broadcast_to, is_traced, to_data
+from weft.engine.index import Index, parse
+from weft.ir.builder import Value
+from weft.ir.errors import DTypeError, IndexingError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index as ix
 from weft.ir.ops import shape as s
 from weft.ir.quiet import quietly
 from weft.ir.types import BOOL, INT64, check_dtype
-
-
-@dataclass
-class _Index:
-    """An index of an array, taken apart: a window, then index arrays on axes of the window, then the result's layout."""
-
-    slices: list[tuple[int, int, int]] = field(default_factory=list)
-    """First position, length and step (not 0) of the window along each axis of x."""
-    arrays: dict[int, Any] = field(default_factory=dict)
-    """Index arrays by axis of x, integers broadcast to ``array_shape``; their axes are whole in the window."""
-    array_shape: tuple[int, ...] = ()
-    place: int = 0
-    """Where in ``layout`` the axes of the index arrays come."""
-    layout: list[int | None] = field(default_factory=list)
-    """The other axes of the result: an axis of x, or None for a new one. Axes at static positions are not among them."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the elements addressed."""
-        kept = [1 if d is None else self.slices[d][1] for d in self.layout]
-        return (*kept[: self.place], *self.array_shape, *kept[self.place :])
-
-    @property
-    def window(self) -> tuple[int, ...]:
-        """The shape of the window."""
-        return tuple([n for _, n, _ in self.slices])
-
-    def order(self) -> list[int]:
-        """The permutation from (index axes, other axes in order), as `gather` gives them, to the result's order."""
-        rank = len(self.array_shape)
-        rest = [d for d in range(len(self.slices)) if d not in self.arrays]
-        at = {d: rank + i for i, d in enumerate(rest)}
-        before = [at[d] for d in self.layout[: self.place] if d is not None]
-        after = [at[d] for d in self.layout[self.place :] if d is not None]
-        return [*before, *range(rank), *after]
-
-
-def _is_int(x: Any) -> bool:
-    return isinstance(x, int | np.integer) and not isinstance(x, bool | np.bool_)
-
-
-def _is_position(x: Any) -> bool:
-    return _is_int(x) and not isinstance(x, _ScalarMask)
-
-
-def _entries(index: Any, shape: Sequence[int]) -> list[Any]:
-    """The items of an index, its ellipsis written out, index arrays as values."""
-    items = []
-    for item in index if isinstance(index, tuple) else (index,):
-        if item is None or item is Ellipsis or isinstance(item, slice) or _is_int(item):
-            items.append(item)
-        else:
-            items.extend(_as_arrays(item))
-    used = sum(_axes_used(item) for item in items if item is not Ellipsis and item is not None)
-    if used > len(shape):
-        raise IndexingError(
-            f"too many indices: an array of shape {tuple(shape)} has {len(shape)} axes, the index addresses {used}."
-        )
-    places = [i for i, item in enumerate(items) if item is Ellipsis]
-    if len(places) > 1:
-        raise IndexingError("an index can have one ellipsis (...) only.")
-    fill = [slice(None)] * (len(shape) - used)
-    if not places:
-        return [*items, *fill]
-    return [*items[: places[0]], *fill, *items[places[0] + 1 :]]
-
-
-class _ScalarMask(int):
-    """``x[True]``: a new axis of length 1 or 0, and no axis used."""
-
-
-def _axes_used(item: Any) -> int:
-    return 0 if isinstance(item, _ScalarMask) else 1
-
-
-def _as_arrays(item: Any) -> list[Any]:
-    """An index array as values, one for each axis that it addresses: a mask addresses as many as it has."""
-    if isinstance(item, bool | np.bool_):
-        return [_ScalarMask(item)]
-    if isinstance(item, list | tuple) and is_traced(item):
-        from weft.numpy.staging import stacked
-
-        value: Any = stacked(item, "indexing")
-    elif isinstance(item, list | tuple):
-        value = np.asarray(to_data(item))
-        value = value.astype(INT64) if value.size == 0 else value
-    elif (
-        isinstance(item, float | complex | str)
-        or not hasattr(item, "__index__")
-        and not hasattr(item, "shape")
-    ):
-        raise IndexingError(
-            f"{item!r} is no index: use integers, slices, None, Ellipsis, or arrays of integers or bool."
-        )
-    else:
-        value = to_value(item, "an index")
-    if value.dtype == BOOL:
-        if isinstance(value, Value):
-            value = _known_mask(value)
-        return [_ScalarMask(bool(value))] if value.ndim == 0 else [*_Masked.of(value)]
-    if value.dtype.kind not in "iu":
-        raise IndexingError(
-            f"an index array has dtype {value.dtype}: indices are integers, or bool for a mask."
-        )
-    if value.ndim == 0 and not isinstance(value, Value):
-        return [int(value)]
-    return [value]
-
-
-class _Masked(np.ndarray):
-    """Positions of a mask along one axis; ``length`` is the mask's, which must be the axis's."""
-
-    length: int
-
-    @classmethod
-    def of(cls, mask: np.ndarray) -> list[_Masked]:
-        """The positions of a mask, an array for each of its axes."""
-        found = []
-        for positions, n in zip(np.nonzero(mask), mask.shape, strict=True):
-            part = positions.view(cls)
-            part.length = n
-            found.append(part)
-        return found
-
-
-def _known_mask(mask: Value) -> np.ndarray:
-    try:
-        return concrete(mask)
-    except ConcretizationError:
-        raise IndexingError(
-            f"a mask {mask.type} is traced: how many elements it takes is not known, so the result has no shape. Choose with "
-            f"weft.numpy.where(mask, x, other), update with x.at[mask].set(scalar), or index outside of the traced function."
-        ) from None
-
-
-def _static_position(i: int, n: int, axis: int) -> int:
-    if not -n <= i < n:
-        raise IndexingError(f"index {i} is out of bounds for axis {axis}, which has length {n}.")
-    return i + n if i < 0 else i
-
-
-def _checked(array: Any, n: int, axis: int, strict: bool) -> Any:
-    """An index array with negative positions counted from the end."""
-    if isinstance(array, _Masked):
-        if array.length != n:
-            raise IndexingError(f"a mask has length {array.length} along axis {axis}, which has length {n}.")
-        return np.asarray(array)
-    if isinstance(array, Value):
-        if array.dtype.kind == "u":
-            return array
-        array = e.cast(array, INT64)
-        return e.select(e.lt(array, np.asarray(0)), e.add(array, np.asarray(n)), array)
-    array = np.asarray(array)
-    wide = array.astype(INT64)
-    if strict and array.size and not (-n <= wide.min() and wide.max() < n):
-        bad = wide[(wide < -n) | (wide >= n)].flat[0]
-        raise IndexingError(f"index {bad} is out of bounds for axis {axis}, which has length {n}.")
-    return np.where(wide < 0, wide + n, wide)
-
-
-def _parse(index: Any, shape: Sequence[int], strict: bool) -> tuple[_Index, tuple[int, ...]]:
-    """An index taken apart, and the shape that it is for: ``shape`` with the axes that scalar masks add.
-
-    ``strict`` makes a static position outside of its axis an error; without it the position is left to the mode of the gather or
-    scatter, as if it were traced.
-    """
-    entries = _entries(index, shape)
-    lengths = iter(shape)
-    sizes = [1 if isinstance(x, _ScalarMask) else None if x is None else next(lengths) for x in entries]
-    by_array = [
-        not (x is None or isinstance(x, slice) or _is_position(x) and (strict or -n <= x < n))
-        for x, n in zip(entries, sizes, strict=True)
-    ]
-    if any(by_array):  # NumPy: beside an index array, an integer is one too
-        by_array = [
-            b or (x is not None and not isinstance(x, slice)) for b, x in zip(by_array, entries, strict=True)
-        ]
-    parsed, arrays = _Index(), []
-    for item, n, is_array in zip(entries, sizes, by_array, strict=True):
-        if item is None:
-            parsed.layout.append(None)
-            continue
-        axis = len(parsed.slices)
-        if is_array:
-            if not arrays:
-                parsed.place = len(parsed.layout)
-            arrays.append(
-                (
-                    axis,
-                    np.zeros(int(item), INT64)
-                    if isinstance(item, _ScalarMask)
-                    else _checked(item, n, axis, strict),
-                )
-            )
-            parsed.slices.append((0, n, 1))
-        elif isinstance(item, slice):
-            parsed.layout.append(axis)
-            parsed.slices.append(_slice(item, n))
-        else:
-            parsed.slices.append((_static_position(int(item), n, axis), 1, 1))
-    used = [i for i, b in enumerate(by_array) if b]
-    if used and used != list(range(used[0], used[-1] + 1)):
-        parsed.place = 0  # separated index arrays: their axes come first
-    parsed.array_shape = broadcast_shapes("indexing", *[a.shape for _, a in arrays])
-    parsed.arrays = {d: broadcast_to(a, parsed.array_shape) for d, a in arrays}
-    return parsed, tuple([n for n in sizes if n is not None])
-
-
-def _slice(item: slice, n: int) -> tuple[int, int, int]:
-    """Start, length and step of a slice of an axis."""
-    parts = [
-        None if p is None else int(p.__index__()) for p in map(to_data, (item.start, item.stop, item.step))
-    ]
-    try:
-        start, stop, step = slice(*parts).indices(n)
-    except ValueError:
-        raise IndexingError("a slice has step 0.") from None
-    return start, len(range(start, stop, step)), step
-
 
 # Reading
 
@@ -260,12 +40,12 @@ def _read_slices(x: Any, slices: Sequence[tuple[int, int, int]]) -> Any:
     return s.reverse(s.slice_(x, start, limit, strides), turned)
 
 
-def _positions_alone(parsed: _Index) -> bool:
+def _positions_alone(parsed: Index) -> bool:
     """Whether the index arrays are single positions: then a window that starts there does."""
     return bool(parsed.arrays) and parsed.array_shape == ()
 
 
-def _starts(parsed: _Index, shape: Sequence[int]) -> tuple[list[Any], list[int]]:
+def _starts(parsed: Index, shape: Sequence[int]) -> tuple[list[Any], list[int]]:
     """Start and lengths of the window of length 1 along the axes of single positions, whole along the others."""
     for d in parsed.arrays:
         if shape[d] == 0:
@@ -274,7 +54,7 @@ def _starts(parsed: _Index, shape: Sequence[int]) -> tuple[list[Any], list[int]]
     return starts, [1 if d in parsed.arrays else n for d, n in enumerate(shape)]
 
 
-def _within(parsed: _Index) -> list[tuple[int, int, int]]:
+def _within(parsed: Index) -> list[tuple[int, int, int]]:
     """The slices, for the window that `_starts` gives."""
     return [(0, 1, 1) if d in parsed.arrays else part for d, part in enumerate(parsed.slices)]
 
@@ -289,7 +69,7 @@ def read(x: Any, index: Any, mode: str | None = None, fill: Any = None) -> Any:
             clips the others.
         fill: what "fill" gives.
     """
-    parsed, shape = _parse(index, x.shape, strict=mode is None)
+    parsed, shape = parse(index, x.shape, strict=mode is None)
     x = s.reshape(x, shape)
     if _positions_alone(parsed) and mode in (None, "clip", "promise"):
         x = ix.dynamic_slice(x, *_starts(parsed, shape))
@@ -320,8 +100,8 @@ def _traced_index(index: Any) -> bool:
 def get_item(x: Any, index: Any) -> Any:
     """``x[index]``.
 
-    An `Array` is indexed by NumPy. A traced array, or a traced index, is staged: integers, slices, ``None``, ``...``, index arrays
-    and constant masks; traced positions outside of an axis read the nearest element.
+    An `Array` is indexed by NumPy. A traced array, or a traced index, is staged: integers, slices, ``None``, ``...``,
+    index arrays and constant masks; traced positions outside of an axis read the nearest element.
 
     Raises:
         IndexingError: a position is out of bounds, or a mask is traced.
@@ -339,7 +119,7 @@ def get_item(x: Any, index: Any) -> Any:
 
 def _explanation(x: Array, index: Any) -> IndexingError | ShapeError | None:
     try:
-        _parse(index, x.shape, strict=True)
+        parse(index, x.shape, strict=True)
     except (IndexingError, ShapeError) as error:
         return error
     return None
@@ -398,7 +178,7 @@ def write(x: Any, index: Any, values: Any, op: str, mode: str = "fill", unique: 
     masked = _write_masked(x, index, values, op)
     if masked is not None:
         return masked
-    parsed, shape = _parse(index, x.shape, strict=False)
+    parsed, shape = parse(index, x.shape, strict=False)
     whole, x = x.shape, s.reshape(x, shape)
     values = _as_update(values, parsed.shape, x)
     if _positions_alone(parsed):
@@ -421,14 +201,14 @@ def write(x: Any, index: Any, values: Any, op: str, mode: str = "fill", unique: 
     return s.reshape(_update_window(x, parsed.slices, window), whole)
 
 
-def _kept_shape(parsed: _Index) -> list[int]:
+def _kept_shape(parsed: Index) -> list[int]:
     """The shape of the elements addressed, without new axes."""
     before = [parsed.slices[d][1] for d in parsed.layout[: parsed.place] if d is not None]
     after = [parsed.slices[d][1] for d in parsed.layout[parsed.place :] if d is not None]
     return [*before, *parsed.array_shape, *after]
 
 
-def _inside(parsed: _Index, shape: Sequence[int]) -> Any:
+def _inside(parsed: Index, shape: Sequence[int]) -> Any:
     """Whether all single positions are inside of their axes."""
     inside: Any = np.asarray(True)
     for d, position in parsed.arrays.items():
@@ -456,7 +236,8 @@ def _as_update(values: Any, shape: tuple[int, ...], x: Any) -> Any:
         common = None
     if common != shape:
         raise ShapeError(
-            f"at[...] of an array of shape {x.shape} addresses elements of shape {shape}, and got values of shape {values.shape}."
+            f"at[...] of an array of shape {x.shape} addresses elements of shape {shape}, and got values of shape "
+            f"{values.shape}."
         )
     return broadcast_to(values, shape)
 
@@ -520,9 +301,10 @@ class At:
 class AtIndex:
     """Elements of an array, addressed by ``x.at[index]``.
 
-    Each method gives a changed copy and leaves the array as it is; the compiler writes in place where the old array is not used
-    again. Values are broadcast to the elements addressed and cast to the dtype of the array. Elements addressed several times are
-    changed several times (``set``: the last stays). Updates outside of the array are dropped, unless ``mode`` is "clip".
+    Each method gives a changed copy and leaves the array as it is; the compiler writes in place where the old array
+    is not used again. Values are broadcast to the elements addressed and cast to the dtype of the array. Elements
+    addressed several times are changed several times (``set``: the last stays). Updates outside of the array are
+    dropped, unless ``mode`` is "clip".
     """
 
     __slots__ = ("_array", "_index")

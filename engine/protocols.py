@@ -101,8 +101,8 @@ def array_function(func: Callable[..., Any], args: Sequence[Any], kwargs: Mappin
         return ours(*args, **kwargs)
     if _has_tracer(tuple(args)) or _has_tracer(kwargs):
         raise ArgumentError(
-            f"{module}.{name} has no counterpart in Weft, so it cannot take traced arrays. Write it with functions of weft.numpy, or "
-            f"call it outside of the traced function."
+            f"{module}.{name} has no counterpart in Weft, so it cannot take traced arrays. Write it with "
+            f"functions of weft.numpy, or call it outside of the traced function."
         )
     result = func(*map(_data, args), **{k: _data(v) for k, v in kwargs.items()})
     return from_data(result)

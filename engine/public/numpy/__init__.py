@@ -15,6 +15,7 @@ from weft.numpy import (
     dtypes,
     elementwise,
     joining,
+    nans,
     numerics,
     products,
     reductions,
@@ -27,6 +28,7 @@ from weft.numpy.creation import *  # noqa: F403
 from weft.numpy.dtypes import *  # noqa: F403
 from weft.numpy.elementwise import *  # noqa: F403
 from weft.numpy.joining import *  # noqa: F403
+from weft.numpy.nans import *  # noqa: F403
 from weft.numpy.numerics import *  # noqa: F403
 from weft.numpy.products import *  # noqa: F403
 from weft.numpy.reductions import *  # noqa: F403
@@ -42,6 +44,7 @@ _PARTS = (
     dtypes,
     elementwise,
     joining,
+    nans,
     numerics,
     products,
     reductions,

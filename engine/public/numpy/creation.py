@@ -32,9 +32,10 @@ from weft.numpy.staging import (
 )
 
 __all__ = [
-    "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "bartlett", "blackman", "copy", "empty", "empty_like", "eye",
-    "frombuffer", "fromfunction", "full", "full_like", "geomspace", "hamming", "hanning", "identity", "indices", "kaiser", "linspace",
-    "logspace", "meshgrid", "mgrid", "ogrid", "ones", "ones_like", "tri", "vander", "zeros", "zeros_like",
+    "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "bartlett", "blackman", "copy",
+    "empty", "empty_like", "eye", "frombuffer", "fromfunction", "full", "full_like", "geomspace", "hamming",
+    "hanning", "identity", "indices", "kaiser", "linspace", "logspace", "meshgrid", "mgrid", "ogrid",
+    "ones", "ones_like", "tri", "vander", "zeros", "zeros_like",
 ]  # fmt: skip
 
 _full = full

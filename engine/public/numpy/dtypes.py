@@ -14,60 +14,20 @@ from weft.ir.types import bfloat16 as _bfloat16
 from weft.ir.types import check_dtype, promote
 
 from numpy import (  # isort: skip
-    bool_, complex64, complex128, complexfloating, dtype, e, euler_gamma, float16, float32, float64, floating, generic, inexact, inf,
-    int8, int16, int32, int64, integer, isscalar as _isscalar, nan, newaxis, number, pi, signedinteger, uint8, uint16, uint32, uint64,
+    bool_, complex64, complex128, complexfloating, dtype, e, euler_gamma, float16, float32, float64,
+    floating, generic, inexact, inf,
+    int8, int16, int32, int64, integer, isscalar as _isscalar, nan, newaxis, number, pi, signedinteger,
+    uint8, uint16, uint32, uint64,
     unsignedinteger,
 )  # fmt: skip
 
 __all__ = [
-    "bfloat16",
-    "bool",
-    "bool_",
-    "can_cast",
-    "cdouble",
-    "complex64",
-    "complex128",
-    "complex_",
-    "complexfloating",
-    "csingle",
-    "double",
-    "dtype",
-    "e",
-    "euler_gamma",
-    "finfo",
-    "float16",
-    "float32",
-    "float64",
-    "float_",
-    "floating",
-    "generic",
-    "iinfo",
-    "inexact",
-    "inf",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "int_",
-    "integer",
-    "isdtype",
-    "isscalar",
-    "issubdtype",
-    "iterable",
-    "nan",
-    "newaxis",
-    "number",
-    "pi",
-    "promote_types",
-    "result_type",
-    "signedinteger",
-    "single",
-    "uint",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "unsignedinteger",
+    "bfloat16", "bool", "bool_", "can_cast", "cdouble", "complex64", "complex128", "complex_",
+    "complexfloating", "csingle", "double", "dtype", "e", "euler_gamma", "finfo", "float16", "float32",
+    "float64", "float_", "floating", "generic", "iinfo", "inexact", "inf", "int8", "int16", "int32",
+    "int64", "int_", "integer", "isdtype", "isscalar", "issubdtype", "iterable", "nan", "newaxis", "number",
+    "pi", "promote_types", "result_type", "signedinteger", "single", "uint", "uint8", "uint16", "uint32",
+    "uint64", "unsignedinteger",
 ]  # fmt: skip
 
 bool = np.bool
@@ -82,7 +42,9 @@ iinfo = np.iinfo
 
 def finfo(dtype: Any) -> Any:
     """Limits of a floating dtype, bfloat16 included."""
-    return ml_dtypes.finfo(dtype.dtype if hasattr(dtype, "dtype") and not isinstance(dtype, type) else dtype)
+    return ml_dtypes.finfo(
+        dtype.dtype if isinstance(dtype, Array | Value | np.ndarray | np.generic) else dtype
+    )
 
 
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:
@@ -105,32 +67,35 @@ def promote_types(type1: Any, type2: Any) -> np.dtype:
 
 def issubdtype(arg1: Any, arg2: Any) -> Any:
     """Whether a dtype is of a kind, or the same; bfloat16 is floating."""
-    first = (
-        arg1
-        if isinstance(arg1, type) and issubclass(arg1, np.generic) and arg1 not in (bfloat16,)
-        else np.dtype(arg1)
+    if _is_bfloat16(arg1):
+        return arg2 in _ABOVE_BFLOAT16 or _is_bfloat16(arg2)
+    return not _is_bfloat16(arg2) and np.issubdtype(arg1, arg2)
+
+
+_ABOVE_BFLOAT16 = (np.floating, np.inexact, np.number, np.generic)
+
+
+def _is_bfloat16(x: Any) -> Any:
+    return (
+        x is bfloat16
+        or (isinstance(x, str) and x == "bfloat16")
+        or (isinstance(x, np.dtype) and x == _bfloat16)
     )
-    if first == _bfloat16:
-        return arg2 in (np.floating, np.inexact, np.number, np.generic) or (
-            not (isinstance(arg2, type) and issubclass(arg2, np.generic) and arg2.__name__ != "bfloat16")
-            and np.dtype(arg2) == _bfloat16
-        )
-    return np.issubdtype(first, arg2)
 
 
 def isdtype(dtype: Any, kind: Any) -> Any:
     """Whether a dtype is of one of the array API's kinds; bfloat16 is "real floating"."""
-    return np.isdtype(
-        np.dtype(np.float32)
-        if np.dtype(dtype) == _bfloat16 and kind != np.dtype(np.float32)
-        else np.dtype(dtype),
-        kind,
-    )
+    if _is_bfloat16(dtype):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        return any(
+            _is_bfloat16(k) or (isinstance(k, str) and k in ("real floating", "numeric")) for k in kinds
+        )
+    return np.isdtype(np.dtype(dtype), kind)
 
 
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> Any:
     """Whether a cast is allowed by a rule."""
-    return np.can_cast(from_.dtype if hasattr(from_, "shape") else from_, to, casting)
+    return np.can_cast(from_.dtype if isinstance(from_, Array | Value | np.ndarray) else from_, to, casting)
 
 
 def isscalar(element: Any) -> Any:
@@ -140,6 +105,4 @@ def isscalar(element: Any) -> Any:
 
 def iterable(y: Any) -> Any:
     """Whether the argument can be iterated over."""
-    return (getattr(y, "ndim", 1) > 0 and hasattr(y, "__iter__")) or (
-        hasattr(y, "__getitem__") and getattr(y, "ndim", 1) > 0
-    )
+    return y.ndim > 0 if isinstance(y, Array | Value | np.ndarray) else np.iterable(y)

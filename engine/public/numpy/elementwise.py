@@ -24,8 +24,9 @@ from weft.numpy import formulas
 from weft.numpy.staging import axis_index, like_numpy, refuse, same_dtype, static_int, to_bool, value
 
 __all__ = [
-    "angle", "around", "astype", "clip", "fix", "i0", "imag", "iscomplex", "iscomplexobj", "isneginf", "isposinf", "isreal",
-    "isrealobj", "nan_to_num", "piecewise", "real", "round", "select", "sinc", "unwrap", "where",
+    "angle", "around", "astype", "clip", "fix", "i0", "imag", "iscomplex", "iscomplexobj", "isneginf",
+    "isposinf", "isreal", "isrealobj", "nan_to_num", "piecewise", "real", "round", "select", "sinc",
+    "unwrap", "where",
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ The one idea: all is concatenation and slices with static bounds, which the comp
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ from weft.numpy.reductions import min as _min
 from weft.numpy.staging import axis_index, like_numpy, refuse, same_dtype, static_int, value
 
 __all__ = [
-    "append", "array_split", "block", "column_stack", "concat", "concatenate", "delete", "dsplit", "dstack", "hsplit", "hstack", "insert",
-    "pad", "repeat", "row_stack", "split", "stack", "tile", "trim_zeros", "unstack", "vsplit", "vstack",
+    "append", "array_split", "block", "column_stack", "concat", "concatenate", "delete", "dsplit", "dstack",
+    "hsplit", "hstack", "insert", "pad", "repeat", "row_stack", "split", "stack", "tile", "trim_zeros",
+    "unstack", "vsplit", "vstack",
 ]  # fmt: skip
 
 
@@ -171,7 +173,7 @@ def _pieces(ary: Any, indices_or_sections: Any, axis: Any, name: str, equal: boo
         sizes = [n // count + (i < n % count) for i in range(count)]
         bounds = [0, *[int(b) for b in np.cumsum(sizes)]]
     parts = []
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in itertools.pairwise(bounds):
         low, high = min(max(low, 0), n), min(max(high, 0), n)
         parts.append(s.slice_axis(x, d, low, max(low, high)))
     return parts
@@ -219,7 +221,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> Any:
 
 
 @like_numpy(np.tile)
-def tile(A: Any, reps: Any) -> Any:  # noqa: N803
+def tile(A: Any, reps: Any) -> Any:
     """The array laid side by side so many times along each axis."""
     x = value(A, "tile")
     counts = [

@@ -21,8 +21,8 @@ from weft.numpy.reductions import average as _average
 from weft.numpy.staging import axis_index, like_numpy, same_dtype, silent, static_int, to_inexact, value
 
 __all__ = [
-    "allclose", "array_equal", "array_equiv", "convolve", "corrcoef", "correlate", "cov", "diff", "ediff1d", "gradient", "interp",
-    "isclose", "polyval", "trapezoid",
+    "allclose", "array_equal", "array_equiv", "convolve", "corrcoef", "correlate", "cov", "diff", "ediff1d",
+    "gradient", "interp", "isclose", "polyval", "trapezoid",
 ]  # fmt: skip
 
 
@@ -329,7 +329,8 @@ def correlate(
 
 @like_numpy(silent(np.cov))
 def cov(
-    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None, fweights: Any = None, aweights: Any = None,
+    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None,
+    fweights: Any = None, aweights: Any = None,
     *, dtype: Any = None,
 ) -> Any:  # fmt: skip
     """Covariances of variables, which are rows (columns if not ``rowvar``).

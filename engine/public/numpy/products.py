@@ -30,20 +30,9 @@ from weft.ir.types import check_dtype, is_bool
 from weft.numpy.staging import axis_index, like_numpy, refuse, same_dtype, static_int, value
 
 __all__ = [
-    "cross",
-    "dot",
-    "einsum",
-    "einsum_path",
-    "inner",
-    "kron",
-    "matmul",
-    "matvec",
-    "outer",
-    "tensordot",
-    "vdot",
-    "vecdot",
-    "vecmat",
-]
+    "cross", "dot", "einsum", "einsum_path", "inner", "kron", "matmul", "matvec", "outer", "tensordot",
+    "vdot", "vecdot", "vecmat",
+]  # fmt: skip
 
 
 def _without_keywords(reference: Any) -> Any:

@@ -24,8 +24,9 @@ from weft.numpy.shapes import unravel_index
 from weft.numpy.staging import axis_index, like_numpy, refuse, same_dtype, static_int, to_bool, value
 
 __all__ = [
-    "argwhere", "choose", "compress", "extract", "flatnonzero", "intersect1d", "isin", "nonzero", "put_along_axis", "setdiff1d",
-    "setxor1d", "take", "take_along_axis", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+    "argwhere", "choose", "compress", "extract", "flatnonzero", "intersect1d", "isin", "nonzero",
+    "put_along_axis", "setdiff1d", "setxor1d", "take", "take_along_axis", "union1d", "unique", "unique_all",
+    "unique_counts", "unique_inverse", "unique_values",
 ]  # fmt: skip
 
 _FOR_SHAPE = "needs the values, which give the shape of the result; size= says it without them"

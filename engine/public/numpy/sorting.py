@@ -39,8 +39,9 @@ from weft.numpy.staging import (
 )
 
 __all__ = [
-    "argpartition", "argsort", "bincount", "digitize", "histogram", "histogram_bin_edges", "lexsort", "median", "nanmedian",
-    "nanpercentile", "nanquantile", "partition", "percentile", "quantile", "searchsorted", "sort", "sort_complex",
+    "argpartition", "argsort", "bincount", "digitize", "histogram", "histogram_bin_edges", "lexsort",
+    "median", "nanmedian", "nanpercentile", "nanquantile", "partition", "percentile", "quantile",
+    "searchsorted", "sort", "sort_complex",
 ]  # fmt: skip
 
 
@@ -418,7 +419,8 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
 def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
     """How many elements lie in each of ``bins`` of equal width (or given by their edges), and the edges.
 
-    The last bin has both of its edges. ``weights`` are summed in place of counting; ``density`` divides by the total and the widths.
+    The last bin has both of its edges. ``weights`` are summed in place of counting; ``density`` divides by the total
+    and the widths.
     """
     x = value(a, "histogram")
     flat = s.reshape(x, (x.size,))

@@ -128,7 +128,8 @@ def stacked(x: Sequence[Any], name: str, dtype: Any = None) -> Any:
 def same_dtype(name: str, *args: Any, weak: bool = False) -> list[Any]:
     """Arguments as values of their common dtype; shapes stay as they are.
 
-    ``weak`` says that Python scalars give way to arrays. In most of NumPy's functions, other than the elementwise ones, they do not.
+    ``weak`` says that Python scalars give way to arrays. In most of NumPy's functions, other than the elementwise
+    ones, they do not.
     """
     args = tuple([x if weak and is_weak(x) else value(x, name) for x in args])
     dtype = common_dtype(*args)

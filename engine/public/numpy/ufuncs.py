@@ -87,8 +87,12 @@ def loop_values(
 def define(
     ufunc: np.ufunc, compute: Callable[..., Any], special: Callable[..., Any] | None = None
 ) -> Callable[..., Any]:
-    """A public function from a row: ``compute`` works on operands of NumPy's loop, ``special`` (which may give
-    NotImplemented) on the arguments as they came.
+    """A public function from a row.
+
+    Args:
+        ufunc: NumPy's function.
+        compute: the computation on operands of NumPy's loop.
+        special: what looks at the arguments as they came first; it may give NotImplemented.
     """
     name = ufunc.__name__
     weak = name in _OPERATORS
@@ -148,8 +152,8 @@ def _compare(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
 def _mixed(op: Callable[[Any, Any], Any], ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     """Comparison of any two dtypes that NumPy's loops compare.
 
-    No integer dtype holds both int64 and uint64: negative numbers are below all unsigned ones. Complex numbers are in the order of
-    their real parts, then of their imaginary ones.
+    No integer dtype holds both int64 and uint64: negative numbers are below all unsigned ones. Complex numbers are in
+    the order of their real parts, then of their imaginary ones.
     """
 
     def compute(x: Any, y: Any) -> Any:
@@ -198,7 +202,8 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.heaviside: formulas.heaviside, np.gcd: formulas.gcd, np.lcm: formulas.lcm,
     np.maximum: e.maximum, np.minimum: e.minimum, np.fmax: formulas.fmax, np.fmin: formulas.fmin,
     # Rounding
-    np.floor: _rounded(e.floor), np.ceil: _rounded(e.ceil), np.trunc: _rounded(e.trunc), np.rint: formulas.rint, np.modf: formulas.modf,
+    np.floor: _rounded(e.floor), np.ceil: _rounded(e.ceil), np.trunc: _rounded(e.trunc),
+    np.rint: formulas.rint, np.modf: formulas.modf,
     # Roots, exponentials, logarithms
     np.sqrt: t.sqrt, np.cbrt: t.cbrt, np.exp: t.exp, np.exp2: t.exp2, np.expm1: t.expm1, np.log: t.log, np.log2: t.log2,
     np.log10: t.log10, np.log1p: t.log1p, np.logaddexp: formulas.logaddexp, np.logaddexp2: formulas.logaddexp2,
@@ -226,7 +231,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 ALIASES = {
     "abs": "absolute", "conj": "conjugate", "true_divide": "divide", "mod": "remainder", "pow": "power", "acos": "arccos",
     "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2", "atanh": "arctanh",
-    "bitwise_not": "invert", "bitwise_invert": "invert", "bitwise_left_shift": "left_shift", "bitwise_right_shift": "right_shift",
+    "bitwise_not": "invert", "bitwise_invert": "invert", "bitwise_left_shift": "left_shift",
+    "bitwise_right_shift": "right_shift",
 }  # fmt: skip
 FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in ALIASES.items()}
 

@@ -171,7 +171,7 @@ def test_dtypes_that_no_array_has() -> None:
         wnp.asarray(np.array([None]))
     with pytest.raises(DTypeError, match="'nonsense' is not a dtype"):
         wnp.zeros(2, "nonsense")
-    with pytest.raises(ArgumentError, match="zeros got shape=2.5: it must be an integer"):
+    with pytest.raises(ArgumentError, match=r"zeros got shape=2.5: it must be an integer"):
         wnp.zeros(2.5)
 
 

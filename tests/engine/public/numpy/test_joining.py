@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import weft.numpy as wnp
-from tests.engine.public.numpy.checks import agree, sample, same, staged
+from tests.engine.public.numpy.checks import agree, same, sample, staged
 from weft.ir.errors import ArgumentError, ConcretizationError, IndexingError, ShapeError
 
 A, B = sample("float32", (2, 3)), sample("int8", (2, 3))
@@ -95,8 +95,10 @@ def test_trim_zeros_needs_values() -> None:
     [
         ("constant", {}), ("constant", {"constant_values": 5}), ("constant", {"constant_values": (1, 2)}),
         ("constant", {"constant_values": ((1, 2), (3, 4))}), ("edge", {}), ("reflect", {}), ("symmetric", {}), ("wrap", {}),
-        ("reflect", {"reflect_type": "odd"}), ("symmetric", {"reflect_type": "odd"}), ("maximum", {}), ("minimum", {"stat_length": 2}),
-        ("mean", {}), ("mean", {"stat_length": ((1, 2), (2, 1))}), ("linear_ramp", {}), ("linear_ramp", {"end_values": (3, -2)}),
+        ("reflect", {"reflect_type": "odd"}), ("symmetric", {"reflect_type": "odd"}), ("maximum", {}),
+        ("minimum", {"stat_length": 2}),
+        ("mean", {}), ("mean", {"stat_length": ((1, 2), (2, 1))}), ("linear_ramp", {}),
+        ("linear_ramp", {"end_values": (3, -2)}),
     ],
 )  # fmt: skip
 def test_pad(mode: str, keywords: dict, width) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import weft.numpy as wnp
-from tests.engine.public.numpy.checks import agree, sample, same, staged
+from tests.engine.public.numpy.checks import agree, same, sample, staged
 from weft.ir.errors import ArgumentError, ShapeError
 
 X = sample("float64", (4, 6))
@@ -73,8 +73,8 @@ def test_interp() -> None:
 def test_convolve_and_correlate(sizes: tuple[int, int], mode: str) -> None:
     for dtype in ("float64", "int32", "complex128"):
         a, v = (sample(dtype, (n,)) for n in sizes)
-        agree(lambda m: lambda a, v: m.convolve(a, v, mode=mode), a, v, rtol=1e-10)
-        agree(lambda m: lambda a, v: m.correlate(a, v, mode=mode), a, v, rtol=1e-10)
+        agree(lambda m: lambda x, y: m.convolve(x, y, mode=mode), a, v, rtol=1e-10)
+        agree(lambda m: lambda x, y: m.correlate(x, y, mode=mode), a, v, rtol=1e-10)
 
 
 def test_covariance() -> None:
@@ -138,10 +138,10 @@ def test_errors_are_the_same_eagerly_and_staged(error, message, call) -> None:
 
 
 def test_second_derivative_of_logaddexp_at_a_tie() -> None:
-    from weft.ir.passes.jvp import jvp
     from weft.engine import tree
     from weft.engine.trace import trace
     from weft.ir.interpret import evaluate
+    from weft.ir.passes.jvp import jvp
     from weft.ir.types import ArrayType
 
     _, in_tree = tree.flatten(((0,), {}))

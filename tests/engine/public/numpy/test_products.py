@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import weft.numpy as wnp
-from tests.engine.public.numpy.checks import BFLOAT16, agree, sample, same, staged
+from tests.engine.public.numpy.checks import BFLOAT16, agree, same, sample, staged
 from weft.ir.errors import ArgumentError, ShapeError
 
 
@@ -69,11 +69,17 @@ def test_cross_axes() -> None:
 
 
 EINSUMS = [
-    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 4)), ("ii->i", (3, 3)), ("ii", (3, 3)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)),
-    ("i,i->", (3,), (3,)), ("i,j->ij", (2,), (3,)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)), ("...ij,...jk->...ik", (2, 2, 3), (2, 3, 2)),
-    ("...i->...", (2, 3)), ("ij,jk,kl->il", (2, 3), (3, 2), (2, 4)), ("hid,hjd->hij", (2, 3, 4), (2, 5, 4)), ("iij,j->i", (2, 2, 3), (3,)),
-    ("ij,ij->ij", (2, 3), (2, 3)), ("ij,kl->", (2, 3), (2, 2)), ("abc,cd,ef,e->abdf", (2, 2, 3), (3, 2), (2, 2), (2,)), ("ab,bc,cd,da->", (2, 3), (3, 2), (2, 3), (3, 2)),
-    ("...,...->...", (2, 3), (3,)), ("i,ij,j", (2,), (2, 3), (3,)), ("iii->i", (2, 2, 2)), ("ijk,ilm->jl", (2, 3, 2), (2, 2, 3)),
+    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 4)), ("ii->i", (3, 3)), ("ii", (3, 3)),
+    ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ij->j", (2, 3)),
+    ("i,i->", (3,), (3,)), ("i,j->ij", (2,), (3,)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)),
+    ("...ij,...jk->...ik", (2, 2, 3), (2, 3, 2)),
+    ("...i->...", (2, 3)), ("ij,jk,kl->il", (2, 3), (3, 2), (2, 4)),
+    ("hid,hjd->hij", (2, 3, 4), (2, 5, 4)), ("iij,j->i", (2, 2, 3), (3,)),
+    ("ij,ij->ij", (2, 3), (2, 3)), ("ij,kl->", (2, 3), (2, 2)),
+    ("abc,cd,ef,e->abdf", (2, 2, 3), (3, 2), (2, 2), (2,)),
+    ("ab,bc,cd,da->", (2, 3), (3, 2), (2, 3), (3, 2)),
+    ("...,...->...", (2, 3), (3,)), ("i,ij,j", (2,), (2, 3), (3,)), ("iii->i", (2, 2, 2)),
+    ("ijk,ilm->jl", (2, 3, 2), (2, 2, 3)),
 ]  # fmt: skip
 
 

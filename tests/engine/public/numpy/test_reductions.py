@@ -70,7 +70,7 @@ def test_degrees_of_freedom(name: str) -> None:
     agree(lambda m: lambda v: getattr(m, name)(v, axis=0, correction=1), x)
     agree(lambda m: lambda v: getattr(m, name)(v, axis=0, mean=m.mean(v, axis=0, keepdims=True)), x)
     agree(lambda m: lambda v: getattr(m, name)(v, ddof=20), x)
-    with pytest.raises((ArgumentError, ValueError), match="ddof and correction|ddof"):
+    with pytest.raises(ArgumentError, match="got both ddof and correction"):
         staged(lambda v: getattr(wnp, name)(v, ddof=1, correction=1), x)
 
 

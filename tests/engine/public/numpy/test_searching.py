@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import weft.numpy as wnp
-from tests.engine.public.numpy.checks import agree, sample, same, staged
+from tests.engine.public.numpy.checks import agree, same, sample, staged
 from weft.ir.errors import ArgumentError, ConcretizationError, IndexingError, ShapeError
 
 X = sample("float32", (4, 5))

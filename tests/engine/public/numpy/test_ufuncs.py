@@ -58,7 +58,8 @@ def test_special_values(name: str) -> None:
     agree(name, np.array(SPECIAL), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["maximum", "minimum", "fmax", "fmin", "copysign", "heaviside", "arctan2", "hypot", "logaddexp",
+@pytest.mark.parametrize("name",
+["maximum", "minimum", "fmax", "fmin", "copysign", "heaviside", "arctan2", "hypot", "logaddexp",
                                   "nextafter", "remainder", "fmod", "equal", "less", "add"])  # fmt: skip
 def test_special_pairs(name: str) -> None:
     x = np.array(SPECIAL)
@@ -144,7 +145,7 @@ def test_weak_results_of_scalars_alone() -> None:
 
 def test_ufunc_keywords() -> None:
     agree(lambda m: lambda v: m.add(v, 1, dtype=np.float64), np.array([1, 2]))
-    with pytest.raises(ArgumentError, match="add got out=.*immutable"):
+    with pytest.raises(ArgumentError, match=r"add got out=.*immutable"):
         staged(lambda v: wnp.add(v, 1, out=v), np.ones(2))
     with pytest.raises(TypeError):
         wnp.add(wnp.ones(2), 1, 2, 3, 4)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import weft.numpy as wnp
+from tests.engine.public.numpy.checks import BFLOAT16, staged
+from weft.engine.array import Array
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        (np.int8, np.uint8),
+        (np.float32, 1.0),
+        (np.int32, 2.5),
+        (np.float16, np.int64),
+        (np.float32, 1j),
+        (bool, 1),
+        (1, 2.0),
+        ("float32", "int8"),
+    ],
+)
+def test_result_type(args: tuple) -> None:
+    assert wnp.result_type(*args) == np.result_type(*args)
+    with_arrays = [wnp.zeros(2, a) if isinstance(a, type | str) else a for a in args]
+    assert wnp.result_type(*with_arrays) == np.result_type(*args)
+
+
+def test_bfloat16() -> None:
+    assert wnp.result_type(wnp.bfloat16, 1.0) == BFLOAT16
+    assert wnp.promote_types(wnp.bfloat16, np.float16) == np.float32
+    assert wnp.promote_types(wnp.bfloat16, np.int8) == BFLOAT16
+    for kind, expected in (
+        (np.floating, True),
+        (np.inexact, True),
+        (np.number, True),
+        (np.integer, False),
+        (np.float32, False),
+    ):
+        assert wnp.issubdtype(wnp.bfloat16, kind) is expected
+        assert wnp.issubdtype(BFLOAT16, kind) is expected
+    assert wnp.issubdtype(BFLOAT16, wnp.bfloat16)
+    assert wnp.isdtype(BFLOAT16, "real floating") and not wnp.isdtype(BFLOAT16, "integral")
+    assert wnp.finfo(wnp.bfloat16).bits == 16 and float(wnp.finfo(np.float32).eps) == np.finfo(np.float32).eps
+
+
+def test_types() -> None:
+    for dtype, kind in (
+        (np.float32, np.floating),
+        (np.int8, np.integer),
+        (complex, np.inexact),
+        (bool, np.number),
+    ):
+        assert wnp.issubdtype(dtype, kind) == np.issubdtype(dtype, kind)
+    assert wnp.issubdtype(np.floating, np.inexact)
+    assert wnp.can_cast(np.int8, np.int16) and not wnp.can_cast(wnp.ones(2), np.int8)
+    assert wnp.iinfo(np.int8).max == 127
+    assert wnp.float32 is np.float32 and wnp.dtype("int8") == np.int8 and wnp.bool is np.bool
+    assert wnp.ndarray is Array
+
+
+def test_scalars() -> None:
+    assert wnp.isscalar(2.0) and wnp.isscalar(wnp.array(1)) and not wnp.isscalar(wnp.ones(2))
+    assert wnp.iterable(wnp.ones(2)) and not wnp.iterable(wnp.array(1)) and not wnp.iterable(3)
+    assert wnp.newaxis is None and wnp.pi == np.pi and np.isnan(wnp.nan)
+    assert staged(lambda x: wnp.ones(3) if wnp.isscalar(x) else x, np.array(1.0)).shape == (3,)
+
+
+def test_module() -> None:
+    assert all(hasattr(wnp, name) for name in wnp.__all__ if name not in ("linalg", "fft"))
+    with pytest.raises(AttributeError, match=r"module 'weft.numpy' has no attribute 'nonsense'"):
+        _ = wnp.nonsense
+    done = subprocess.run(
+        [sys.executable, "-c", "import weft.numpy; weft.numpy.ones(2)"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

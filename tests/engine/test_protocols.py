@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import weft.numpy as wnp
+from tests.engine.public.numpy.checks import same, staged
+from weft.engine.array import Array
+from weft.ir.errors import ArgumentError
+
+X = np.arange(6.0).reshape(2, 3) + 1
+
+CALLS = {
+    "ufunc": np.sin,
+    "two arguments": lambda x: np.add(x, np.ones(3)),
+    "an array on the left": lambda x: np.ones(3) * x,
+    "a scalar on the left": lambda x: np.float32(2) * x,
+    "a comparison": lambda x: np.ones(3) < x,
+    "keywords": lambda x: np.sum(x, axis=1, keepdims=True),
+    "a method in disguise": lambda x: np.mean(x),
+    "a list": lambda x: np.concatenate([x, np.zeros((1, 3))]),
+    "where": lambda x: np.where(x > 2, x, 0.0),
+    "reduce": lambda x: np.add.reduce(x),
+    "reduce of an axis": lambda x: np.maximum.reduce(x, axis=1),
+    "reduce with keywords": lambda x: np.multiply.reduce(x, axis=None, keepdims=True),
+    "accumulate": lambda x: np.add.accumulate(x, axis=1),
+    "outer": lambda x: np.multiply.outer(x, np.array([1.0, 2.0])),
+    "clip": lambda x: np.clip(x, 2, 4),
+    "einsum": lambda x: np.einsum("ij,kj->ik", x, x),
+    "reshape": lambda x: np.reshape(x, (3, 2)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_functions_of_numpy(name: str) -> None:
+    call = CALLS[name]
+    want = call(X)
+    got = call(wnp.asarray(X))
+    assert isinstance(got, Array)
+    same(got, want, "eager")
+    same(staged(call, X), want, "staged")
+
+
+def test_what_weft_does_not_have() -> None:
+    x = wnp.asarray(X[0])
+    assert isinstance(np.polyfit(x, x, 1), Array)
+    with pytest.raises(ArgumentError, match=r"numpy.polyfit has no counterpart in Weft"):
+        staged(lambda v: np.polyfit(v, v, 1), X[0])
+    with pytest.raises(ArgumentError, match=r"numpy.hypot.reduce has no counterpart for traced arrays"):
+        staged(lambda v: np.hypot.reduce(v), X[0])
+    same(np.hypot.reduce(x), np.hypot.reduce(X[0]), "a method without counterpart")
+
+
+def test_out_is_refused() -> None:
+    x = wnp.asarray(X)
+    with pytest.raises(ArgumentError, match=r"numpy.sin got out="):
+        np.sin(x, out=np.ones((2, 3)))
+    with pytest.raises(ArgumentError, match=r"numpy.sum got out="):
+        np.sum(x, out=np.ones(()))
+    with pytest.raises(ArgumentError, match=r"numpy.add got out="):
+        y = np.ones((2, 3))
+        y += x
+    with pytest.raises(ArgumentError, match=r"numpy.add.at works in place"):
+        np.add.at(x, 0, 1)
+
+
+def test_linalg_is_looked_up_by_module() -> None:
+    pytest.importorskip("weft.numpy.linalg")
+    a = np.eye(2) * 2
+    assert isinstance(np.linalg.det(wnp.asarray(a)), Array)
+    same(staged(np.linalg.det, a), np.linalg.det(a), "det")
