@@ -28,7 +28,8 @@ from weft.ir.errors import WeftError
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(
-    r"^```python(?P<error> error)?\n(?P<source>.*?)^```\n(?P<output>\n?```output\n.*?^```\n)?", re.DOTALL | re.MULTILINE
+    r"^```python(?P<error> error)?\n(?P<source>.*?)^```\n(?P<output>\n?```output\n.*?^```\n)?",
+    re.DOTALL | re.MULTILINE,
 )
 ADDRESS = re.compile(r"\b0x[0-9a-f]{8,12}\b")  # LLVM writes floats as 0x and sixteen digits
 
@@ -73,6 +74,8 @@ def _run(block: re.Match[str], namespace: dict[str, Any], name: str, line: int) 
 
 def main(page: str) -> None:
     """Print a page as it should be; ``page`` is a path below the root of the project."""
+    # Tapes say how many threads BLAS gets: the same on every machine.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     text = (ROOT / page).read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # files that a page writes are not wanted
