@@ -38,9 +38,10 @@ def close(ours: Any, theirs: Any, tolerance: float = 1e-9) -> None:
 
 
 ORDERS = (None, "fro", "nuc", np.inf, -np.inf, 1, -1, 2, -2)
+VECTOR_ORDERS = (None, 0, 1, 2, 3.5, np.inf, -np.inf, -1)
 CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     **{f"norm {o} of matrices": (lambda la, x, o=o: la.norm(x, o, axis=(0, 2)), (REAL,)) for o in ORDERS},
-    **{f"norm {o} of vectors": (lambda la, x, o=o: la.norm(x, o, axis=1, keepdims=True), (COMPLEX,)) for o in (None, 0, 1, 2, 3.5, np.inf, -np.inf, -1)},
+    **{f"norm {o} of vectors": (lambda la, x, o=o: la.norm(x, o, axis=1, keepdims=True), (COMPLEX,)) for o in VECTOR_ORDERS},
     "norm of all": (lambda la, x: la.norm(x), (REAL,)),
     "norm of integers": (lambda la, x: la.norm(x, 1), (INTEGERS,)),
     "norm of float32": (lambda la, x: la.norm(x, axis=0), (REAL.astype(np.float32),)),
@@ -216,7 +217,7 @@ def test_eager_raises_and_traced_gives_nan() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda x: wl.inv(x[:3]), ShapeError, r"linalg\.inv takes square matrices \(\.\.\., n, n\), got an array of shape \(3, 4\)"),
+        (lambda x: wl.inv(x[:3]), ShapeError, r"linalg\.inv takes square matrices .*, got an array of shape \(3, 4\)"),
         (lambda x: wl.svd(x[0]), ShapeError, r"linalg\.svd takes matrices \(\.\.\., m, n\), got an array of shape \(4,\)"),
         (lambda x: wl.solve(x, x[:3]), ShapeError, r"linalg\.solve got shapes that do not go together: \(4, 4\) and \(3, 4\)"),
         (lambda x: wl.qr(x, "raw"), ArgumentError, r"linalg\.qr knows the modes .*, got 'raw'"),

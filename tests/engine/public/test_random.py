@@ -318,7 +318,7 @@ def test_truncated_numbers_stay_inside() -> None:
         (lambda: wr.randint(KEY, 3, 0, 1, float), DTypeError, r"random\.randint draws integers, got dtype=float64"),
         (lambda: wr.bernoulli(KEY, 1), DTypeError, r"takes a floating probability, got p of dtype int64"),
         (lambda: wr.bernoulli(KEY, 0.5, (), "mid"), ArgumentError, r"modes 'low' and 'high', got mode='mid'"),
-        (lambda: wr.uniform(KEY, (4,), minval=np.zeros(3)), ShapeError, r"shapes \(3,\), \(\), which do not broadcast to shape=\(4,\)"),
+        (lambda: wr.uniform(KEY, (4,), minval=np.zeros(3)), ShapeError, r"shapes \(3,\), \(\), which do not .* shape=\(4,\)"),
         (lambda: wr.key(1.5), ArgumentError, r"random\.key takes one integer as its seed, got f64\[\]"),
         (lambda: wr.key(2**64), ArgumentError, r"a seed has at most 64 bits"),
         (lambda: wr.key(0, impl="rbg"), ArgumentError, r"generator 'threefry2x32', got impl='rbg'"),

@@ -1,0 +1,128 @@
+"""Functions of `weft.lax` along axes: reductions, running reductions, order, products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from weft.engine.array import wrap_value
+from weft.ir.errors import ShapeError
+from weft.ir.ops import contract, cumulative, reduce
+from weft.ir.ops import elementwise as e
+from weft.ir.ops import sort as sort_ops
+from weft.ir.types import INT64, check_dtype
+from weft.lax.arguments import one_axis, one_value, sorted_axes
+
+# Reductions and scans
+
+
+def _reduction(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
+    def function(x: Any, axes: Any = None) -> Any:
+        value = one_value(x)
+        return wrap_value(fun(value, sorted_axes(name, axes, len(value.shape))))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = fun.__doc__
+    return function
+
+
+reduce_sum = _reduction("reduce_sum", reduce.reduce_sum)
+reduce_prod = _reduction("reduce_prod", reduce.reduce_prod)
+reduce_max = _reduction("reduce_max", reduce.reduce_max)
+reduce_min = _reduction("reduce_min", reduce.reduce_min)
+reduce_and = _reduction("reduce_and", reduce.reduce_and)
+reduce_or = _reduction("reduce_or", reduce.reduce_or)
+
+
+def argmax(x: Any, axis: int, index_dtype: Any = INT64) -> Any:
+    """The position of the first maximum along an axis."""
+    value = one_value(x)
+    return wrap_value(reduce.argmax(value, one_axis("argmax", axis, len(value.shape)), np.dtype(index_dtype)))
+
+
+def argmin(x: Any, axis: int, index_dtype: Any = INT64) -> Any:
+    """The position of the first minimum along an axis."""
+    value = one_value(x)
+    return wrap_value(reduce.argmin(value, one_axis("argmin", axis, len(value.shape)), np.dtype(index_dtype)))
+
+
+def _scan(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
+    def function(x: Any, axis: int = 0, reverse: bool = False) -> Any:
+        value = one_value(x)
+        return wrap_value(fun(value, one_axis(name, axis, len(value.shape)), reverse=reverse))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = fun.__doc__
+    return function
+
+
+cumsum = _scan("cumsum", cumulative.cumsum)
+cumprod = _scan("cumprod", cumulative.cumprod)
+cummax = _scan("cummax", cumulative.cummax)
+cummin = _scan("cummin", cumulative.cummin)
+cumlogsumexp = _scan("cumlogsumexp", cumulative.cumlogsumexp)
+
+
+# Order
+
+
+def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
+    """Sort one array, or several by the first ``num_keys`` of them, along an axis."""
+    several = isinstance(operand, tuple | list)
+    values = [one_value(x) for x in (operand if several else (operand,))]
+    axis = one_axis("sort", dimension, len(values[0].shape))
+    outs = sort_ops.sort_many(values, axis, num_keys)
+    return tuple(map(wrap_value, outs)) if several else wrap_value(outs[0])
+
+
+def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = True) -> Any:
+    """``keys`` in order, and ``values`` in the order of their keys."""
+    return sort((keys, values), dimension, is_stable, 1)
+
+
+def top_k(x: Any, k: int) -> Any:
+    """The ``k`` largest along the last axis, and their positions."""
+    return tuple(map(wrap_value, sort_ops.top_k(one_value(x), k)))
+
+
+# Products
+
+
+def dot_general(
+    lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
+    """Sum of products over contracting axes, for each of the batch axes.
+
+    Args:
+        lhs: array.
+        rhs: array of the same dtype.
+        dimension_numbers: ``((lhs contracting, rhs contracting), (lhs batch, rhs batch))``.
+        precision: accepted for compatibility.
+        preferred_element_type: dtype of the result.
+
+    Returns:
+        Array of shape batch + free axes of ``lhs`` + free axes of ``rhs``.
+    """
+    x, y = one_value(lhs), one_value(rhs)
+    if preferred_element_type is not None:
+        x, y = (e.cast(v, check_dtype(preferred_element_type)) for v in (x, y))
+    (lc, rc), (lb, rb) = dimension_numbers
+    return wrap_value(contract.dot_general(x, y, ((tuple(lc), tuple(rc)), (tuple(lb), tuple(rb)))))
+
+
+def dot(lhs: Any, rhs: Any, precision: Any = None, preferred_element_type: Any = None) -> Any:
+    """Vector, matrix-vector or matrix product of arrays of one or two axes."""
+    x, y = one_value(lhs), one_value(rhs)
+    if not (1 <= len(x.shape) <= 2 and 1 <= len(y.shape) <= 2):
+        raise ShapeError(f"lax.dot takes vectors and matrices, got shapes {x.shape} and {y.shape}.")
+    return dot_general(lhs, rhs, (((len(x.shape) - 1,), (0,)), ((), ())), precision, preferred_element_type)
+
+
+def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
+    """Products of stacks of matrices with equal leading axes."""
+    n = len(one_value(lhs).shape)
+    return dot_general(
+        lhs, rhs, (((n - 1,), (n - 2,)), (tuple(range(n - 2)), tuple(range(n - 2)))), precision
+    )

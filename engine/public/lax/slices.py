@@ -1,0 +1,111 @@
+"""Slices, static and at positions that may be traced, and their updates."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from weft.engine.array import to_value, wrap_value
+from weft.ir.builder import Value
+from weft.ir.ops import elementwise as e
+from weft.ir.ops import index
+from weft.ir.ops import shape as s
+from weft.lax.arguments import one_axis, one_value
+from weft.lax.shapes import squeeze
+
+
+def slice(
+    x: Any, start_indices: Sequence[int], limit_indices: Sequence[int], strides: Sequence[int] | None = None
+) -> Any:
+    """A static slice."""
+    return wrap_value(s.slice_(one_value(x), start_indices, limit_indices, strides))
+
+
+def slice_in_dim(
+    x: Any, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0
+) -> Any:
+    """A static slice along one axis; negative indices count from its end."""
+    value = one_value(x)
+    axis = one_axis("slice_in_dim", axis, len(value.shape))
+    start, limit, _ = builtins.slice(start_index, limit_index).indices(value.shape[axis])
+    return wrap_value(s.slice_axis(value, axis, start, builtins.max(start, limit), stride))
+
+
+def index_in_dim(x: Any, index: int, axis: int = 0, keepdims: bool = True) -> Any:
+    """One static position along an axis."""
+    value = one_value(x)
+    axis = one_axis("index_in_dim", axis, len(value.shape))
+    position = index + value.shape[axis] if index < 0 else index
+    part = s.slice_axis(value, axis, position, position + 1)
+    return wrap_value(part if keepdims else s.squeeze(part, (axis,)))
+
+
+def _starts(value: Any, start_indices: Any) -> list[Any]:
+    """Start indices as values; negative ones count from the end."""
+    given = (
+        list(start_indices)
+        if not isinstance(start_indices, Value)
+        else [start_indices[i] for i in range(start_indices.shape[0])]
+    )
+    starts = []
+    for start, n in zip(given, value.shape, strict=True):
+        v = to_value(start)
+        starts.append(e.select(e.lt(v, 0), e.add(v, n), v) if v.dtype.kind == "i" else v)
+    return starts
+
+
+def dynamic_slice(x: Any, start_indices: Any, slice_sizes: Sequence[int]) -> Any:
+    """A slice of static size from starts that may be traced; starts are clamped so that it lies inside."""
+    value = one_value(x)
+    return wrap_value(index.dynamic_slice(value, _starts(value, start_indices), tuple(slice_sizes)))
+
+
+def dynamic_update_slice(x: Any, update: Any, start_indices: Any) -> Any:
+    """``x`` with ``update`` written from starts that may be traced (clamped)."""
+    value = one_value(x)
+    return wrap_value(
+        index.dynamic_update_slice(
+            value, e.cast(one_value(update), value.dtype), _starts(value, start_indices)
+        )
+    )
+
+
+def _along(value: Any, axis: int, start: Any) -> list[Any]:
+    starts: list[Any] = [np.zeros((), np.int64)] * len(value.shape)
+    starts[axis] = start
+    return starts
+
+
+def dynamic_slice_in_dim(x: Any, start_index: Any, slice_size: int, axis: int = 0) -> Any:
+    """`dynamic_slice` along one axis."""
+    value = one_value(x)
+    axis = one_axis("dynamic_slice_in_dim", axis, len(value.shape))
+    sizes = [slice_size if i == axis else n for i, n in enumerate(value.shape)]
+    return dynamic_slice(x, _along(value, axis, start_index), sizes)
+
+
+def dynamic_index_in_dim(x: Any, index: Any, axis: int = 0, keepdims: bool = True) -> Any:
+    """One position along an axis, which may be traced."""
+    value = one_value(x)
+    axis = one_axis("dynamic_index_in_dim", axis, len(value.shape))
+    part = dynamic_slice_in_dim(x, index, 1, axis)
+    return part if keepdims else squeeze(part, (axis,))
+
+
+def dynamic_update_slice_in_dim(x: Any, update: Any, start_index: Any, axis: int = 0) -> Any:
+    """`dynamic_update_slice` along one axis."""
+    value = one_value(x)
+    axis = one_axis("dynamic_update_slice_in_dim", axis, len(value.shape))
+    return dynamic_update_slice(x, update, _along(value, axis, start_index))
+
+
+def dynamic_update_index_in_dim(x: Any, update: Any, index: Any, axis: int = 0) -> Any:
+    """``x`` with one position along an axis replaced."""
+    value, new = one_value(x), one_value(update)
+    axis = one_axis("dynamic_update_index_in_dim", axis, len(value.shape))
+    if len(new.shape) == len(value.shape) - 1:
+        new = s.expand_dims(new, (axis,))
+    return dynamic_update_slice_in_dim(x, wrap_value(new), index, axis)

@@ -1,0 +1,241 @@
+"""`weft.lax` against `jax.lax`: each function eagerly and under jit; collectives; errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from jax import lax as jl
+
+import weft
+from weft import lax as wl
+from weft.errors import ArgumentError, AxisError, DTypeError, ShapeError
+
+_rng = np.random.RandomState(5)
+X, Y = _rng.randn(3, 4), _rng.randn(3, 4)
+UNIT = _rng.rand(3, 4) * 0.9 + 0.05  # inside (0, 1)
+Z = X + 1j * Y
+I, J = _rng.randint(-9, 9, (3, 4)), _rng.randint(1, 9, (3, 4))  # noqa: E741
+U = _rng.randint(0, 2**32, (3, 4), np.uint32)
+B = X > 0
+CUBE = _rng.randn(2, 3, 4)
+
+
+def close(ours: Any, theirs: Any, tolerance: float = 1e-11) -> None:
+    """Equal structure, dtypes, shapes and, up to a tolerance, values."""
+    ours, theirs = jax.tree.leaves(jax.tree.map(np.asarray, ours)), jax.tree.leaves(theirs)
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, map(np.asarray, theirs), strict=True):
+        assert (a.dtype, a.shape) == (b.dtype, b.shape)
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+def check(fun: Callable[..., Any], args: tuple[Any, ...], tolerance: float = 1e-11) -> None:
+    """Eager, jitted and JAX's results of ``fun(lax, *args)`` agree."""
+    wanted = jax.jit(lambda *xs: fun(jl, *xs))(*args)
+    close(fun(wl, *args), wanted, tolerance)
+    close(weft.jit(lambda *xs: fun(wl, *xs))(*args), wanted, tolerance)
+
+
+FLOAT_UNARY = (
+    "neg abs sign floor ceil sqrt rsqrt cbrt exp exp2 expm1 log log1p logistic sin cos tan asin acos atan sinh cosh tanh asinh "
+    "atanh erf erfc erf_inv lgamma digamma is_finite square reciprocal bessel_i0e bessel_i1e"
+).split()
+ELEMENTWISE: dict[str, tuple[Any, ...]] = {
+    **{name: (UNIT,) for name in FLOAT_UNARY},
+    "acosh": (1 + UNIT,),
+    **{name: (X, Y) for name in ("add", "sub", "mul", "div", "rem", "max", "min", "atan2", "nextafter")},
+    **{name: (I, J) for name in ("eq", "ne", "lt", "le", "gt", "ge", "shift_left", "shift_right_arithmetic")},
+    **{name: (I, J) for name in ("bitwise_and", "bitwise_or", "bitwise_xor", "shift_right_logical")},
+    "bitwise_not": (I,), "population_count": (U,), "clz": (U,),
+    "pow": (UNIT, X), "igamma": (UNIT, J + UNIT), "igammac": (UNIT, J + UNIT), "betainc": (UNIT, J + UNIT, 1 - UNIT),
+    "zeta": (1 + UNIT, J + UNIT), "real": (Z,), "imag": (Z,), "conj": (Z,), "complex": (X, Y),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_elementwise(name: str) -> None:
+    check(lambda lax, *xs: getattr(lax, name)(*xs), ELEMENTWISE[name], 1e-9)
+
+
+def test_every_elementwise_function_is_tested() -> None:
+    from weft.lax import elementwise
+
+    made = {
+        n for n, f in vars(elementwise).items() if getattr(f, "__qualname__", None) == n and n in wl.__all__
+    }
+    others = {
+        "bitcast_convert_type",
+        "clamp",
+        "convert_element_type",
+        "integer_pow",
+        "optimization_barrier",
+        "polygamma",
+    }
+    assert made - set(ELEMENTWISE) - others == {"round", "select", "select_n"}
+
+
+NUMBERS = ("sum", "prod", "max", "min")
+RUNNING = ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
+F32 = X.astype(np.float32)
+CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "integers divide towards zero": (lambda lax, x, y: lax.div(x, y), (I, J)),
+    "remainders of integers": (lambda lax, x, y: lax.rem(x, y), (I, J)),
+    "scalars take the dtype": (lambda lax, x: lax.mul(x, 2.0), (X,)),
+    "integer_pow": (lambda lax, x: lax.integer_pow(x, -3), (X,)),
+    "round away": (lambda lax, x: lax.round(x), (np.array([-2.5, -0.5, 0.5, 1.4, 1.5, 2.5, 0.49999999999999994, np.inf]),)),
+    "round even": (lambda lax, x: lax.round(x, lax_rounding(lax)), (np.array([-2.5, -0.5, 0.5, 1.5, 2.5]),)),
+    "clamp": (lambda lax, x: lax.clamp(-0.5, x, 0.5), (X,)),
+    "clamp by arrays": (lambda lax, x, low, high: lax.clamp(low, x, high), (X, -UNIT, UNIT)),
+    "select": (lambda lax, c, x, y: lax.select(c, x, y), (B, X, Y)),
+    "select_n of bool": (lambda lax, c, x, y: lax.select_n(c, x, y), (B, X, Y)),
+    "select_n": (lambda lax, c, x, y: lax.select_n(c, x, y, x), ((J % 3).astype(np.int32), X, Y)),
+    "convert_element_type": (lambda lax, x: lax.convert_element_type(x, np.int32), (9 * X,)),
+    "bitcast_convert_type": (lambda lax, x: lax.bitcast_convert_type(x, np.int64), (X,)),
+    "polygamma": (lambda lax, x: lax.polygamma(2.0 if lax is jl else 2, x), (UNIT,)),
+    "optimization_barrier": (lambda lax, x: lax.optimization_barrier({"a": x, "b": (x,)}), (X,)),
+    "broadcast": (lambda lax, x: lax.broadcast(x, (2, 1)), (X,)),
+    "broadcast_in_dim": (lambda lax, x: lax.broadcast_in_dim(x, (3, 2, 4), (0, 2)), (X,)),
+    "broadcast_in_dim of ones": (lambda lax, x: lax.broadcast_in_dim(x, (3, 2, 4), (0, 2)), (X[:1],)),
+    "reshape": (lambda lax, x: lax.reshape(x, (2, 6)), (X,)),
+    "reshape turned": (lambda lax, x: lax.reshape(x, (2, 6), (1, 0)), (X,)),
+    "transpose": (lambda lax, x: lax.transpose(x, (2, 0, 1)), (CUBE,)),
+    "squeeze": (lambda lax, x: lax.squeeze(x, (0, -1)), (X.reshape(1, 3, 4, 1),)),
+    "expand_dims": (lambda lax, x: lax.expand_dims(x, (0, -1)), (X,)),
+    "rev": (lambda lax, x: lax.rev(x, (0, 2)), (CUBE,)),
+    "collapse": (lambda lax, x: lax.collapse(x, 0, 2), (CUBE,)),
+    "collapse to the end": (lambda lax, x: lax.collapse(x, 1), (CUBE,)),
+    "pad": (lambda lax, x: lax.pad(x, 7.0, ((1, 2, 0), (-1, 0, 2))), (X,)),
+    "concatenate": (lambda lax, x, y: lax.concatenate([x, y, x], 1), (X, Y)),
+    "iota": (lambda lax: lax.iota(np.int32, 5), ()),
+    "broadcasted_iota": (lambda lax: lax.broadcasted_iota(np.float32, (2, 3), 1), ()),
+    "full": (lambda lax: lax.full((2, 3), 7, np.float32), ()),
+    "full of a float": (lambda lax: lax.full((2,), 1.5), ()),
+    "full_like": (lambda lax, x: lax.full_like(x, 7, shape=(2,)), (X.astype(np.float32),)),
+    "slice": (lambda lax, x: lax.slice(x, (0, 1), (3, 4), (2, 1)), (X,)),
+    "slice_in_dim": (lambda lax, x: lax.slice_in_dim(x, -3, None, 2, axis=1), (X,)),
+    "index_in_dim": (lambda lax, x: lax.index_in_dim(x, -1, 1, keepdims=False), (X,)),
+    "dynamic_slice": (lambda lax, x, i: lax.dynamic_slice(x, (i, 1), (2, 2)), (X, np.int64(1))),
+    "dynamic_slice beyond": (lambda lax, x, i: lax.dynamic_slice(x, (i, -1), (2, 2)), (X, np.int64(9))),
+    "dynamic_slice of a vector of starts": (lambda lax, x, i: lax.dynamic_slice(x, i, (2, 2)), (X, np.array([-2, 1]))),
+    "dynamic_slice_in_dim": (lambda lax, x, i: lax.dynamic_slice_in_dim(x, i, 2, axis=1), (X, np.int64(1))),
+    "dynamic_index_in_dim": (lambda lax, x, i: lax.dynamic_index_in_dim(x, i, 0, keepdims=False), (X, np.int64(-1))),
+    "dynamic_update_slice": (lambda lax, x, y, i: lax.dynamic_update_slice(x, y[:2, :2], (i, 0)), (X, Y, np.int64(2))),
+    "dynamic_update_slice_in_dim": (lambda lax, x, i: lax.dynamic_update_slice_in_dim(x, Y[:1], i, 0), (X, np.int64(1))),
+    "dynamic_update_index_in_dim": (lambda lax, x, y, i: lax.dynamic_update_index_in_dim(x, y[0], i, 0), (X, Y, np.int64(1))),
+    **{f"reduce_{n}": (lambda lax, x, n=n: getattr(lax, f"reduce_{n}")(x, (0, 2)), (CUBE,)) for n in NUMBERS},
+    **{f"reduce_{n}": (lambda lax, x, n=n: getattr(lax, f"reduce_{n}")(x, (1,)), (B,)) for n in ("and", "or")},
+    "argmax": (lambda lax, x: lax.argmax(x, 1, np.int32), (X,)),
+    "argmin": (lambda lax, x: lax.argmin(x, 0, np.int64), (X,)),
+    **{n: (lambda lax, x, n=n: getattr(lax, n)(x, 1, reverse=True), (X,)) for n in RUNNING},
+    "sort": (lambda lax, x: lax.sort(x), (X,)),
+    "sort an axis": (lambda lax, x: lax.sort(x, dimension=0), (X,)),
+    "sort several": (lambda lax, x, y: lax.sort((x, y, x), num_keys=2), (J, X)),
+    "sort_key_val": (lambda lax, x, y: lax.sort_key_val(x, y), (X, Y)),
+    "dot_general": (lambda lax, x, y: lax.dot_general(x, y, (((2,), (1,)), ((0,), (0,)))), (CUBE, CUBE.transpose(0, 2, 1))),
+    "dot": (lambda lax, x, y: lax.dot(x, y), (X, Y.T)),
+    "dot of vectors": (lambda lax, x, y: lax.dot(x, y), (X[0], Y[0])),
+    "dot in another dtype": (lambda lax, x: lax.dot(x, x.T, preferred_element_type=np.float64), (F32,)),
+    "batch_matmul": (lambda lax, x, y: lax.batch_matmul(x, y), (CUBE, CUBE.transpose(0, 2, 1))),
+    "stop_gradient": (lambda lax, x: lax.stop_gradient({"a": x}), (X,)),
+}  # fmt: skip
+
+
+def lax_rounding(lax: Any) -> Any:
+    """To even, in the words of each library."""
+    return jl.RoundingMethod.TO_NEAREST_EVEN if lax is jl else 1
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_functions(name: str) -> None:
+    fun, args = CASES[name]
+    check(fun, args, 1e-6 if name == "dot in another dtype" else 1e-10)
+
+
+def test_every_function_is_tested() -> None:
+    named = " ".join([*CASES, *ELEMENTWISE])
+    rest = {
+        "all_gather",
+        "axis_index",
+        "axis_size",
+        "pmax",
+        "pmean",
+        "pmin",
+        "psum",
+        "top_k",
+        "broadcast_shapes",
+        "acosh",
+    }
+    assert {n for n in wl.__all__ if n not in named} - rest == set()
+
+
+def test_scalars_take_the_dtype() -> None:
+    assert wl.mul(X.astype(np.float32), 2.0).dtype == np.float32
+    assert weft.jit(lambda x: wl.add(1, x))(X.astype(np.float16)).dtype == np.float16
+
+
+def test_top_k() -> None:
+    ours, theirs = wl.top_k(X, 2), jl.top_k(X, 2)
+    close(ours[0], theirs[0])
+    np.testing.assert_array_equal(np.asarray(ours[1]), theirs[1])
+
+
+def test_broadcast_shapes() -> None:
+    assert wl.broadcast_shapes((2, 1), (3,), ()) == (2, 3)
+
+
+COLLECTIVES = {
+    "psum": lambda lax, x: lax.psum(x, "i"),
+    "psum of a constant": lambda lax, x: x * lax.psum(1, "i"),
+    "psum of a tree": lambda lax, x: lax.psum({"a": x, "b": 2 * x}, "i"),
+    "pmean": lambda lax, x: lax.pmean(x, "i"),
+    "pmax": lambda lax, x: lax.pmax(x, "i"),
+    "pmin": lambda lax, x: x - lax.pmin(x, "i"),
+    "axis_index": lambda lax, x: x * lax.axis_index("i"),
+    "axis_size": lambda lax, x: x * lax.axis_size("i"),
+    "all_gather": lambda lax, x: lax.all_gather(x, "i", axis=1) * x[:, None],
+}
+
+
+@pytest.mark.parametrize("name", COLLECTIVES)
+def test_collectives(name: str) -> None:
+    fun = COLLECTIVES[name]
+    wanted = jax.vmap(lambda x: fun(jl, x), axis_name="i")(X)
+    mapped = weft.vmap(lambda x: fun(wl, x), axis_name="i")
+    close(mapped(X), wanted)
+    close(weft.jit(mapped)(X), wanted)
+
+
+def test_collectives_over_two_axes_and_their_gradient() -> None:
+    def nested(lib: Any, lax: Any) -> Callable[..., Any]:
+        return lib.vmap(lib.vmap(lambda x: x * lax.psum(x * x, ("i", "j")), axis_name="j"), axis_name="i")
+
+    close(nested(weft, wl)(X), nested(jax, jl)(X))
+    ours = weft.grad(lambda x: (nested(weft, wl)(x) * Y).sum())(X)
+    close(ours, jax.grad(lambda x: (nested(jax, jl)(x) * Y).sum())(X))
+
+
+def test_stop_gradient_stops() -> None:
+    assert float(weft.grad(lambda x: x * wl.stop_gradient(x))(3.0)) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: wl.add(X, X[0]), ShapeError, r"lax\.add got arguments of different shapes: \(3, 4\), \(4,\)\."),
+        (lambda: wl.add(X, I), DTypeError, r"lax\.add needs arguments of one dtype, got float64, int64\. Convert them"),
+        (lambda: wl.add("a", X), ArgumentError, r"an argument of lax\.add is 'a'"),
+        (lambda: wl.cumsum(X, 2), AxisError, r"lax\.cumsum got axis 2 for an array of 2 axes"),
+        (lambda: wl.reduce_sum(X, (5,)), AxisError, r"lax\.reduce_sum got axis 5 for an array of 2 axes"),
+        (lambda: wl.broadcast_in_dim(X, (3, 5), (0, 1)), ShapeError, r"cannot put \(3, 4\) at axes \(0, 1\)"),
+        (lambda: wl.dot(CUBE, X), ShapeError, r"lax\.dot takes vectors and matrices, got shapes \(2, 3, 4\) and \(3, 4\)"),
+        (lambda: wl.psum(X, "k"), ArgumentError, r"axis name 'k' is not bound by an enclosing vmap \(bound: none\)"),
+        (lambda: wl.broadcast_shapes((2,), (3,)), ShapeError, r"got incompatible shapes .*: \(2,\), \(3,\)"),
+    ],
+)  # fmt: skip
+def test_errors(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
