@@ -398,6 +398,8 @@ def _operands(instruction: _Instruction) -> str:
             return f"{slots[0]} = 0, {end} bytes"
         case Op.YIELD:
             return f"call {extra}"
+        case Op.BLAS_THREADS:
+            return f"number={extra}"
         case _:
             return ""
 

@@ -89,7 +89,7 @@ def test_a_chunk_is_a_part_of_the_loop(kernels: dict[str, Kernel]) -> None:
     assert (out[30:] == 77).all()
 
 
-@pytest.mark.parametrize("case", [fold("max", F32, -np.inf, None), fold("min", F64, np.inf, None)], ids=str)
+@pytest.mark.parametrize("case", [fold("max", F32, -np.inf, None), fold("min", F64, np.inf, None)], ids=lambda case: case.name)
 @pytest.mark.parametrize("at", [0, 40, 99])
 def test_max_and_min_keep_nan(case: Case, at: int) -> None:
     (kernel,) = compile_nests([case.nest])
