@@ -97,6 +97,9 @@ def _traced_index(index: Any) -> bool:
     return any(is_traced(i) for i in index) if isinstance(index, tuple) else is_traced(index)
 
 
+_SIMPLE = (int, slice)  # what NumPy takes as it is: the parts of slices become integers there
+
+
 def get_item(x: Any, index: Any) -> Any:
     """``x[index]``.
 
@@ -106,9 +109,9 @@ def get_item(x: Any, index: Any) -> Any:
     Raises:
         IndexingError: a position is out of bounds, or a mask is traced.
     """
-    if x.__class__ is Array and not _traced_index(index):
+    if x.__class__ is Array and (index.__class__ in _SIMPLE or not _traced_index(index)):
         try:
-            return wrap(x._data[_plain(index)])
+            return wrap(x._data[index if index.__class__ in _SIMPLE else _plain(index)])
         except (IndexError, TypeError, ValueError) as error:
             explained = _explanation(x, index)
             raise (

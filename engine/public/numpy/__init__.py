@@ -7,6 +7,7 @@ signatures and results are those of NumPy 2; keywords that JAX added (``size=``,
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 from weft.engine.array import Array
@@ -57,6 +58,7 @@ __all__ = sorted({"ndarray", *_SUBMODULES}.union(*[part.__all__ for part in _PAR
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return importlib.import_module(f"weft.numpy.{name}")
+    module = f"weft.numpy.{name}"
+    if name in _SUBMODULES and importlib.util.find_spec(module) is not None:
+        return importlib.import_module(module)
     raise AttributeError(f"module 'weft.numpy' has no attribute {name!r}")

@@ -33,9 +33,9 @@ from weft.numpy.staging import (
 
 __all__ = [
     "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "bartlett", "blackman", "copy",
-    "empty", "empty_like", "eye", "frombuffer", "fromfunction", "full", "full_like", "geomspace", "hamming",
-    "hanning", "identity", "indices", "kaiser", "linspace", "logspace", "meshgrid", "mgrid", "ogrid",
-    "ones", "ones_like", "tri", "vander", "zeros", "zeros_like",
+    "empty", "empty_like", "eye", "from_dlpack", "frombuffer", "fromfunction", "full", "full_like",
+    "geomspace", "hamming", "hanning", "identity", "indices", "kaiser", "linspace", "logspace", "meshgrid",
+    "mgrid", "ogrid", "ones", "ones_like", "tri", "vander", "zeros", "zeros_like",
 ]  # fmt: skip
 
 _full = full
@@ -117,6 +117,11 @@ def copy(a: Any, order: str | None = None) -> Any:
 def frombuffer(buffer: Any, dtype: Any = float, count: int = -1, offset: int = 0) -> Array:
     """One-dimensional array of the bytes of a buffer, copied."""
     return wrap(np.frombuffer(buffer, check_dtype(dtype), count, offset).copy())
+
+
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
+    """The array behind an object of another library, through DLPack, copied."""
+    return array(np.from_dlpack(x))
 
 
 # From shapes

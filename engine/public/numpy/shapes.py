@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from weft.engine import dispatch
+from weft.engine import dispatch, indexing
+from weft.ir.builder import concrete
 from weft.ir.errors import ArgumentError, AxisError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
@@ -29,11 +30,49 @@ from weft.numpy.staging import (
 )
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_shapes", "broadcast_to",
-    "diag", "diag_indices", "diagflat", "diagonal", "expand_dims", "flip", "fliplr", "flipud",
-    "matrix_transpose", "moveaxis", "ndim", "permute_dims", "ravel", "ravel_multi_index", "reshape",
-    "resize", "roll", "rollaxis", "rot90", "shape", "size", "squeeze", "swapaxes", "trace", "transpose",
-    "tril", "tril_indices", "triu", "triu_indices", "unravel_index",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "broadcast_arrays",
+    "broadcast_shapes",
+    "broadcast_to",
+    "diag",
+    "diag_indices",
+    "diag_indices_from",
+    "diagflat",
+    "diagonal",
+    "expand_dims",
+    "fill_diagonal",
+    "flip",
+    "fliplr",
+    "flipud",
+    "index_exp",
+    "ix_",
+    "matrix_transpose",
+    "moveaxis",
+    "ndim",
+    "permute_dims",
+    "ravel",
+    "ravel_multi_index",
+    "reshape",
+    "resize",
+    "roll",
+    "rollaxis",
+    "rot90",
+    "s_",
+    "shape",
+    "size",
+    "squeeze",
+    "swapaxes",
+    "trace",
+    "transpose",
+    "tril",
+    "tril_indices",
+    "tril_indices_from",
+    "triu",
+    "triu_indices",
+    "triu_indices_from",
+    "unravel_index",
 ]  # fmt: skip
 
 
@@ -407,6 +446,8 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
 
 # Static indices
 
+s_, index_exp = np.s_, np.index_exp
+
 
 def _static_indices(reference: Any) -> Any:
     """A function of sizes alone that gives index arrays: constants."""
@@ -416,6 +457,59 @@ def _static_indices(reference: Any) -> Any:
 diag_indices = _static_indices(np.diag_indices)
 tril_indices = _static_indices(np.tril_indices)
 triu_indices = _static_indices(np.triu_indices)
+
+
+def _indices_from(name: str) -> Any:
+    """The positions of `diag_indices` and kin for the shape of an array."""
+    reference = getattr(np, name)
+
+    def definition(arr: Any, *k: Any) -> Any:
+        return reference(np.empty(np.shape(arr), bool), *k)
+
+    definition.__name__ = definition.__qualname__ = name
+    definition.__doc__ = f"NumPy's ``{name}``: constants, whatever the array holds. See `numpy.{name}`."
+    return like_numpy(None)(definition)
+
+
+diag_indices_from = _indices_from("diag_indices_from")
+tril_indices_from = _indices_from("tril_indices_from")
+triu_indices_from = _indices_from("triu_indices_from")
+
+
+@like_numpy(None)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = False) -> Any:
+    """A copy of the array with ``val`` on its main diagonal."""
+    if inplace or wrap:
+        raise ArgumentError(
+            "fill_diagonal gives a copy of one diagonal: inplace=True and wrap=True are not possible."
+        )
+    a = value(a, "fill_diagonal")
+    if a.ndim < 2 or (a.ndim > 2 and len(set(a.shape)) > 1):
+        raise ShapeError(
+            f"fill_diagonal needs a matrix, or an array with axes of one length, got shape {a.shape}."
+        )
+    places = np.arange(min(a.shape))
+    values = dispatch.as_dtype(value(val, "fill_diagonal"), a.dtype)
+    n = values.size
+    if n == 0 or values.ndim > 1 or (n != 1 and n < places.size):
+        raise ShapeError(f"fill_diagonal got values of shape {values.shape} for {places.size} elements.")
+    values = s.reshape(values, ()) if n == 1 else s.slice_axis(values, 0, 0, places.size)
+    return indexing.write(a, (places,) * a.ndim, values, "set")
+
+
+@like_numpy(lambda *args: np.ix_(*args))
+def ix_(*args: Any) -> Any:
+    """Vectors as an open mesh: ``x[ix_([0, 2], [1, 3])]`` takes rows and columns. Masks must be known."""
+    vectors = [value(v, "ix_") for v in args]
+    if any(v.ndim != 1 for v in vectors):
+        raise ShapeError(f"ix_ needs vectors, got shapes {', '.join(str(v.shape) for v in vectors)}.")
+    plain = [
+        np.nonzero(concrete(v, "ix_ needs the values of a mask"))[0] if v.dtype == bool else v
+        for v in vectors
+    ]
+    return tuple(
+        [s.reshape(v, [v.size if i == d else 1 for i in range(len(plain))]) for d, v in enumerate(plain)]
+    )
 
 
 @like_numpy(np.unravel_index)

@@ -179,3 +179,4 @@ def test_copy_and_buffers() -> None:
     agree("copy", sample("float32", (2,)))
     same(wnp.frombuffer(b"\x01\x02", np.uint8), np.array([1, 2], np.uint8), "frombuffer")
     assert isinstance(wnp.asarray(memoryview(b"ab")), Array)
+    same(wnp.from_dlpack(np.arange(3)), np.arange(3), "from_dlpack")

@@ -141,3 +141,31 @@ def test_errors_are_the_same_eagerly_and_staged(error, message, call) -> None:
         staged(call, M)
     with pytest.raises(error, match=message):
         call(wnp.asarray(M))
+
+
+def test_indices_of_a_shape() -> None:
+    square = X[0, :, :3]
+    for name in ("diag_indices_from", "tril_indices_from", "triu_indices_from"):
+        agree(name, square)
+    agree(lambda m: lambda a, b: m.ix_(a, b), np.array([0, 2]), np.array([1, 3, 0]))
+    same(
+        staged(lambda v: v[wnp.ix_([0, 2], np.array([True, False, True, True]))], M),
+        M[np.ix_([0, 2], [0, 2, 3])],
+        "mesh",
+    )
+    same(staged(lambda v: v[wnp.s_[1:, ::2]], M), M[1:, ::2], "s_")
+
+
+def test_fill_diagonal() -> None:
+    for x, v in (
+        (M, np.array(7.0)),
+        (M.T.copy(), np.array([1.0, 2.0, 3.0])),
+        (np.zeros((2, 2, 2)), np.array([5])),
+    ):
+        want = x.copy()
+        np.fill_diagonal(want, v)
+        agree(lambda m: lambda a, b: wnp.fill_diagonal(a, b), x, v, expected=want)
+    with pytest.raises(ArgumentError, match="fill_diagonal gives a copy"):
+        wnp.fill_diagonal(wnp.ones((2, 2)), 0, inplace=True)
+    with pytest.raises(ShapeError, match=r"fill_diagonal got values of shape \(2,\) for 3 elements"):
+        staged(lambda v: wnp.fill_diagonal(v, np.ones(2)), M)
