@@ -125,7 +125,12 @@ def argument_names(fun: Callable[..., Any], args: Any, kwargs: Any) -> list[str]
 def flat_outputs(out: Any, name: str) -> tuple[list[Any], tree.TreeDef]:
     """Values and structure of what a traced function returned."""
     leaves, out_tree = tree.flatten(out)
-    return [to_value(x, f"the result of {name}") for x in leaves], out_tree
+    try:
+        return [to_value(x) for x in leaves], out_tree
+    except ArgumentError:
+        raise ArgumentError(
+            f"{name} returned {out!r}: a traced function returns arrays, numbers and trees of them."
+        ) from None
 
 
 def run_on(

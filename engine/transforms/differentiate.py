@@ -81,24 +81,30 @@ def wrap_tree(out_tree: tree.TreeDef, values: Sequence[Any]) -> Any:
     return tree.unflatten(out_tree, [wrap_value(v) for v in values])
 
 
-def check_tangents(kind: str, primals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
-    """Tangents (``None`` for integer primals) that fit their primals."""
+def check_tangents(
+    kind: str,
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    names: tuple[str, str] = ("tangent", "primal"),
+) -> list[Any]:
+    """Tangents (``None`` for integer primals) that fit their primals; cotangents fit results alike."""
+    tangent, primal = names
     result: list[Any] = []
     for i, (p, t) in enumerate(zip(primals, tangents, strict=True)):
         if not is_inexact(p.dtype):
             result.append(None)
             continue
-        t = to_value(t, f"tangent {i} of {kind}")
+        t = to_value(t, f"{tangent} {i} of {kind}")
         if t.shape != p.shape:
             raise ShapeError(
-                f"{kind}: tangent {i} has shape {t.shape}, its primal {p.shape}. They must be equal."
+                f"{kind}: {tangent} {i} has shape {t.shape}, its {primal} {p.shape}. They must be equal."
             )
         if t.dtype != p.dtype:
             if isinstance(t, np.ndarray) and t.shape == () and np.can_cast(t.dtype, p.dtype, "same_kind"):
                 t = t.astype(p.dtype)
             else:
                 raise DTypeError(
-                    f"{kind}: tangent {i} has dtype {t.dtype}, its primal {p.dtype}. They must be equal."
+                    f"{kind}: {tangent} {i} has dtype {t.dtype}, its {primal} {p.dtype}. They must be equal."
                 )
         result.append(t)
     return result
@@ -228,7 +234,9 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             raise ArgumentError(
                 f"the cotangent given to a vjp function has structure {given}, the result {ct_tree}."
             )
-        cts = check_tangents("vjp", lin.outs[:n_cts], leaves) + [None] * (len(lin.outs) - n_cts)
+        cts = check_tangents("vjp", lin.outs[:n_cts], leaves, ("cotangent", "result")) + [None] * (
+            len(lin.outs) - n_cts
+        )
         found = iter(pull_back_linearized(lin, len(active), cts))
         result = [next(found) if is_inexact(v.dtype) else np.zeros(v.shape, float0) for v in values]
         return tree.unflatten(primal_tree, [wrap_tangent(x) for x in result])
@@ -260,7 +268,10 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
                 f"linear_transpose: the cotangent has structure {given}, the result {traced.out_tree}."
             )
         ins = [Linear(t) for t in types]
-        cts = pull_back(traced.graph, [*ins, *traced.captured], [to_value(c) for c in ct_leaves])
+        given_cts = check_tangents(
+            "linear_transpose", traced.graph.out_types, ct_leaves, ("cotangent", "result")
+        )
+        cts = pull_back(traced.graph, [*ins, *traced.captured], given_cts)
         full = [zeros_like(x) if c is None else c for x, c in zip(ins, cts, strict=True)]
         return tree.unflatten(tree.structure(primals), [wrap_value(c) for c in full])
 

@@ -134,8 +134,8 @@ class Jitted:
                 else:
                     value = self._value(x, i, dynamic, named)
                     is_traced |= isinstance(value, Value)
-                    weak = kind is Tracer and value.weak
-                    types.append((id(interned_type(ArrayType(value.shape, value.dtype))), weak))
+                    known = id(interned_type(ArrayType(value.shape, value.dtype)))
+                    types.append(("weak", known) if kind is Tracer and value.weak else known)
                     values.append(value)
         key = (in_tree, tuple(types), static_key)
         entry = self._entries.get(key)

@@ -62,7 +62,14 @@ def pull_back(graph: Graph, args: Sequence[Any], cts: Sequence[Any]) -> list[Any
             a.value if isinstance(a, Literal) else Linear(a.type) if a in linear else env[a] for a in eqn.ins
         ]
         with at_source(eqn.source):
-            in_cts = eqn.prim.transpose(eqn.prim, out_cts, ins, eqn.params)
+            try:
+                in_cts = eqn.prim.transpose(eqn.prim, out_cts, ins, eqn.params)
+            except TypeError as error:
+                if sum(isinstance(x, Linear) for x in ins) < 2:
+                    raise
+                raise GradientError(
+                    f"{eqn.prim.name} at {eqn.source} multiplies its operands, so it is not linear and cannot be transposed."
+                ) from error
             for atom, ct in zip(eqn.ins, in_cts, strict=True):
                 send(atom, ct)
     return [found.get(var) for var, arg in zip(graph.ins, args, strict=True) if isinstance(arg, Linear)]
