@@ -31,7 +31,7 @@ UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert"}
 
 # Methods that are the function of the same name with the array as its first argument.
 METHODS = (
-    "all", "any", "argmax", "argmin", "argsort", "clip", "compress", "conj", "conjugate", "copy", "cumprod", "cumsum",
+    "all", "any", "argmax", "argmin", "argsort", "clip", "conj", "conjugate", "copy", "cumprod", "cumsum",
     "diagonal", "dot", "max", "mean", "min", "nonzero", "prod", "ravel", "repeat", "round", "searchsorted", "sort", "std",
     "sum", "swapaxes", "take", "trace", "var", "squeeze",
 )  # fmt: skip
@@ -132,6 +132,10 @@ class ArrayMethods:
     def flatten(self, order: str = "C") -> Any:
         """The elements in one dimension."""
         return numpy_face().ravel(self, order)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """The elements, or slices along an axis, where ``condition`` is true."""
+        return numpy_face().compress(condition, self, axis=axis)
 
     def view(self, dtype: Any = None) -> Any:
         """The bits of the array read as another dtype of the same width."""

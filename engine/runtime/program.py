@@ -210,7 +210,7 @@ class _BlasThreads:
 
     def use(self, number: int) -> None:
         """Run what follows with ``number`` threads."""
-        if self.normal > 1 and self.now != number:
+        if self.now != number:
             self.builder.blas_threads(number)
             self.now = number
 
