@@ -34,7 +34,8 @@ current = _Current()
 
 # Frames of these folders are ours; the first frame outside them is the user's line. The folders may be reached through links.
 _HOME = Path(__file__).resolve().parent.parent
-_INTERNAL = tuple(str(_HOME / folder) for folder in ("ir", "kernels", "engine")) + (
+_INTERNAL = (
+    *(str(_HOME / folder) for folder in ("ir", "kernels", "engine")),
     str(Path(np.__file__).parent),
 )
 _files: dict[str, bool] = {}

@@ -361,7 +361,7 @@ def programs(draw: Draw, *, smooth: bool = False, max_lines: int = 8, dtypes: Se
         except (ValueError, IndexError, TypeError, OverflowError):
             continue  # not for these shapes or dtypes; the messages have tests of their own
         data = np.asarray(result)
-        if data.size > LARGEST or data.ndim > 5 or smooth and (data.dtype != np.float64 or 0 in data.shape):
+        if data.size > LARGEST or data.ndim > 5 or (smooth and (data.dtype != np.float64 or 0 in data.shape)):
             continue
         if smooth and data.size and np.abs(data).max() > 30:
             text, data = f"np.tanh(0.1 * {text})", np.tanh(0.1 * data)

@@ -6,12 +6,12 @@ import numpy as np
 
 from tests.ir.passes.texts import changed, unchanged
 from weft.ir.builder import GraphBuilder, build
-from weft.ir.source import at_source
 from weft.ir.graph import Source
 from weft.ir.interpret import evaluate
 from weft.ir.ops.control import call, checkpoint_p, custom_jvp_call_p, custom_linear_p
 from weft.ir.ops.elementwise import add, mul, neg
 from weft.ir.passes.inline import inline
+from weft.ir.source import at_source
 from weft.ir.types import ArrayType
 from weft.ir.verify import verify
 
