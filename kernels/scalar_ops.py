@@ -1,8 +1,9 @@
 """The vocabulary of scalar ops: one name, one meaning, for each family of dtypes.
 
 The one idea: :func:`apply` looks the op's name up in the table of its operands' family (integer, float, complex); an entry is a
-function from registers to a register. float16 and bfloat16 are the float family, computed in ``float``.
-Only ``add``, ``sub``, ``mul`` and ``div`` on real floats carry the ``contract`` flag, so LLVM may fuse them to fma.
+function from registers to a register. float16 and bfloat16 are the float family, computed in ``float`` and rounded after each op.
+Nothing is contracted to fma: a value that is computed twice, or computed here and loaded there, has the same bits, as comparing
+it with its own maximum takes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from weft.kernels.scalar import (
     memory_kind,
     narrow,
     register_kind,
+    round_through,
     widen,
 )
 
@@ -50,10 +52,10 @@ def _sign(x: Register) -> Register:
 
 
 FLOAT: dict[str, Expression] = {
-    "add": lambda x, y: x.binary("fadd contract", y),
-    "sub": lambda x, y: x.binary("fsub contract", y),
-    "mul": lambda x, y: x.binary("fmul contract", y),
-    "div": lambda x, y: x.binary("fdiv contract", y),
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y,
+    "div": lambda x, y: x / y,
     "floor_div": floor_divide,
     "mod": remainder,
     "rem": fmod,
@@ -185,7 +187,7 @@ def _check_bits(name: str, x: Scalar, dtype: np.dtype[Any]) -> None:
 
 
 def apply(writer: Writer, name: str, args: list[Scalar], dtype: np.dtype[Any], **params: Any) -> Scalar:
-    """Append one scalar op to a function.
+    """Append one scalar op to a function; what is stored small is rounded.
 
     Args:
         writer: the function being written.
@@ -223,13 +225,14 @@ def apply(writer: Writer, name: str, args: list[Scalar], dtype: np.dtype[Any], *
     if name == "nextafter":
         return Scalar(dtype, (_next_after(*args),))
     if name == "integer_pow":
-        return _integer_pow(writer, args[0], dtype, params["exponent"])
+        power = _integer_pow(writer, args[0], dtype, params["exponent"])
+        return Scalar(dtype, tuple(round_through(part, dtype) for part in power.parts))
     if is_complex(dtype):
         return Scalar(dtype, _lookup(scalar_complex.COMPLEX, name, dtype)(*(a.parts for a in args)))
     registers = [a.reg for a in args]
     if is_float(dtype):
         result = _lookup(FLOAT, name, dtype)(*registers)
-        return Scalar(dtype, (result,))
+        return Scalar(dtype, (round_through(result, dtype),))
     table = BOOL if dtype.kind == "b" else INTEGER
     return Scalar(dtype, (_lookup(table, name, dtype)(dtype.kind == "i", *registers),))
 

@@ -2,7 +2,7 @@
 
 The one idea: this table is the meaning; the emitters' tables are held against it by tests. A reference takes
 and gives NumPy scalars *of the register form* of a dtype: float16 and bfloat16 are stored small and computed
-in float32, so an operation on them is one on float32, and only loads, stores and casts know the small types.
+in float32, so an operation on them is one on float32, rounded to the small type.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class ScalarOp:
 def evaluate(
     op: ScalarOp, dtype: np.dtype, arg_dtypes: list[np.dtype], args: list[Any], params: dict[str, Any]
 ) -> Any:
-    """The result of ``op`` as a NumPy scalar of the register form of ``dtype``."""
+    """The result of ``op`` as a NumPy scalar of the register form of ``dtype``, a value that ``dtype`` can hold."""
     with np.errstate(all="ignore"):
         result = (
             op.reference(dtype, arg_dtypes, *args, **params) if op.typed else op.reference(*args, **params)
         )
-        return register_dtype(dtype).type(result)
+        return register_dtype(dtype).type(dtype.type(register_dtype(dtype).type(result)))
 
 
 def _same(dtype: np.dtype, args: list[np.dtype]) -> bool:
