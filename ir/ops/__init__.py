@@ -1,6 +1,7 @@
 """The primitives, one file a family. Importing this package declares them all."""
 
 from weft.ir.ops import (
+    bits,
     collective,
     contract,
     control,
@@ -20,6 +21,7 @@ from weft.ir.ops import (
 )
 
 __all__ = [
+    "bits",
     "collective",
     "contract",
     "control",

@@ -26,7 +26,8 @@ from weft.ir.rules import (
 from weft.ir.types import BOOL, ArrayType, is_complex, is_inexact, real_dtype
 
 
-def _to_bool(dtype: np.dtype) -> np.dtype:
+def to_bool(dtype: np.dtype) -> np.dtype:
+    """The dtype of comparisons."""
     return BOOL
 
 
@@ -299,17 +300,17 @@ def trunc(x: Any) -> Any:
 
 # Comparison and logic
 
-eq_p = define("eq", "any", np.equal, no_tangent, result=_to_bool)
-ne_p = define("ne", "any", np.not_equal, no_tangent, result=_to_bool)
-lt_p = define("lt", "ordered", np.less, no_tangent, result=_to_bool)
-le_p = define("le", "ordered", np.less_equal, no_tangent, result=_to_bool)
-gt_p = define("gt", "ordered", np.greater, no_tangent, result=_to_bool)
-ge_p = define("ge", "ordered", np.greater_equal, no_tangent, result=_to_bool)
+eq_p = define("eq", "any", np.equal, no_tangent, result=to_bool)
+ne_p = define("ne", "any", np.not_equal, no_tangent, result=to_bool)
+lt_p = define("lt", "ordered", np.less, no_tangent, result=to_bool)
+le_p = define("le", "ordered", np.less_equal, no_tangent, result=to_bool)
+gt_p = define("gt", "ordered", np.greater, no_tangent, result=to_bool)
+ge_p = define("ge", "ordered", np.greater_equal, no_tangent, result=to_bool)
 and_p = define("and_", "logical", np.bitwise_and, no_tangent, lower="and")
 or_p = define("or_", "logical", np.bitwise_or, no_tangent, lower="or")
 xor_p = define("xor", "logical", np.bitwise_xor, no_tangent)
 not_p = define("not_", "logical", np.bitwise_not, no_tangent, lower="not")
-is_finite_p = define("is_finite", "inexact", np.isfinite, no_tangent, result=_to_bool)
+is_finite_p = define("is_finite", "inexact", np.isfinite, no_tangent, result=to_bool)
 
 
 def eq(x: Any, y: Any) -> Any:
@@ -365,65 +366,6 @@ def not_(x: Any) -> Any:
 def is_finite(x: Any) -> Any:
     """Whether neither infinite nor NaN."""
     return is_finite_p.bind(x)
-
-
-# Bits
-
-
-def _shift_right_logical_reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    unsigned = np.dtype(x.dtype.str.replace("i", "u"))
-    return np.right_shift(x.astype(unsigned), y.astype(unsigned)).astype(x.dtype)
-
-
-def _clz_reference(x: np.ndarray) -> np.ndarray:
-    bits = x.dtype.itemsize * 8
-    rest = np.asarray(x).astype(np.dtype(x.dtype.str.replace("i", "u"))).astype(np.uint64)
-    count = np.zeros(x.shape, np.int64)
-    for step in (32, 16, 8, 4, 2, 1):
-        big = rest >> np.uint64(step) != 0
-        rest = np.where(big, rest >> np.uint64(step), rest)
-        count = count + np.where(big, step, 0)
-    return (bits - count - (rest != 0)).astype(x.dtype)
-
-
-shift_left_p = define("shift_left", "integer", np.left_shift, no_tangent)
-shift_right_p = define("shift_right", "integer", np.right_shift, no_tangent)
-shift_right_logical_p = define("shift_right_logical", "integer", _shift_right_logical_reference, no_tangent)
-population_count_p = define(
-    "population_count",
-    "integer",
-    lambda x: np.bitwise_count(x.astype(np.dtype(x.dtype.str.replace("i", "u")))).astype(x.dtype),
-    no_tangent,
-)
-clz_p = define("clz", "integer", _clz_reference, no_tangent)
-sign_bit_p = define("sign_bit", "floating", np.signbit, no_tangent, result=_to_bool)
-copysign_p = define(
-    "copysign",
-    "floating",
-    np.copysign,
-    per_input(lambda t, o, x, y: mul(t, mul(sign(x), copysign(full_like(o, 1), y))), None),
-)
-nextafter_p = define("nextafter", "floating", np.nextafter, no_tangent)
-
-
-def shift_left(x: Any, y: Any) -> Any:
-    """``x << y``."""
-    return shift_left_p.bind(x, y)
-
-
-def shift_right(x: Any, y: Any) -> Any:
-    """``x >> y``, keeping the sign of signed integers."""
-    return shift_right_p.bind(x, y)
-
-
-def shift_right_logical(x: Any, y: Any) -> Any:
-    """``x >> y`` with zeros coming in."""
-    return shift_right_logical_p.bind(x, y)
-
-
-def copysign(x: Any, y: Any) -> Any:
-    """The size of ``x`` with the sign of ``y``."""
-    return copysign_p.bind(x, y)
 
 
 # Choice

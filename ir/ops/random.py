@@ -18,7 +18,8 @@ import numpy as np
 
 from weft.ir.builder import type_of_value
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
-from weft.ir.ops.elementwise import cast, or_, shift_left, shift_right_logical, xor
+from weft.ir.ops.bits import shift_left, shift_right_logical
+from weft.ir.ops.elementwise import cast, or_, xor
 from weft.ir.ops.shape import broadcast, concatenate, iota, reshape, slice_axis
 from weft.ir.primitive import Primitive, scalar
 from weft.ir.rules import common_shape, no_tangent, pointwise

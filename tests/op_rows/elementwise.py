@@ -30,8 +30,8 @@ from tests.op_rows.record import (
     row,
     unary,
 )
+from weft.ir.ops import bits, special
 from weft.ir.ops import elementwise as e
-from weft.ir.ops import special
 from weft.ir.ops import transcendental as t
 
 AWAY = (0.5, 2)  # from zero
@@ -72,8 +72,8 @@ for name, ufunc in [("and_", np.bitwise_and), ("or_", np.bitwise_or), ("xor", np
     binary(name, getattr(e, name), ufunc, LOGICAL)
 unary("not_", e.not_, np.invert, LOGICAL)
 unary("is_finite", e.is_finite, np.isfinite, INEXACT)
-binary("shift_left", e.shift_left, np.left_shift, INTS, (-2, 2), (0, 1))
-binary("shift_right", e.shift_right, np.right_shift, INTS, (-2, 2), (0, 1))
+binary("shift_left", bits.shift_left, np.left_shift, INTS, (-2, 2), (0, 1))
+binary("shift_right", bits.shift_right, np.right_shift, INTS, (-2, 2), (0, 1))
 
 
 def _shift_right_logical(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ def _shift_right_logical(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.array(shifted, f"u{x.itemsize}").astype(x.dtype).reshape(x.shape)
 
 
-binary("shift_right_logical", e.shift_right_logical, _shift_right_logical, INTS, (-2, 2), (0, 1))
+binary("shift_right_logical", bits.shift_right_logical, _shift_right_logical, INTS, (-2, 2), (0, 1))
 
 
 def _bits(x: np.ndarray) -> list[str]:
@@ -97,11 +97,11 @@ def _leading_zeros(x: np.ndarray) -> np.ndarray:
     return np.array([len(b) - len(b.lstrip("0")) for b in _bits(x)], x.dtype).reshape(x.shape)
 
 
-unary("population_count", e.population_count_p.bind, _ones, INTS)
-unary("clz", e.clz_p.bind, _leading_zeros, INTS)
-unary("sign_bit", e.sign_bit_p.bind, np.signbit, FLOATS)
-binary("copysign", e.copysign, np.copysign, FLOATS)
-binary("nextafter", e.nextafter_p.bind, np.nextafter, (F32, F64), smooth=False)
+unary("population_count", bits.population_count_p.bind, _ones, INTS)
+unary("clz", bits.clz_p.bind, _leading_zeros, INTS)
+unary("sign_bit", bits.sign_bit_p.bind, np.signbit, FLOATS)
+binary("copysign", bits.copysign, np.copysign, FLOATS)
+binary("nextafter", bits.nextafter_p.bind, np.nextafter, (F32, F64), smooth=False)
 row(
     "select",
     lambda x, y, z: (

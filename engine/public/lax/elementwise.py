@@ -9,7 +9,7 @@ from typing import Any
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
 from weft.ir.errors import DTypeError
-from weft.ir.ops import control, special
+from weft.ir.ops import bits, control, special
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
 from weft.ir.types import check_dtype
@@ -60,13 +60,13 @@ bitwise_and = _elementwise("bitwise_and", e.and_)
 bitwise_or = _elementwise("bitwise_or", e.or_)
 bitwise_xor = _elementwise("bitwise_xor", e.xor)
 bitwise_not = _elementwise("bitwise_not", e.not_)
-shift_left = _elementwise("shift_left", e.shift_left)
-shift_right_arithmetic = _elementwise("shift_right_arithmetic", e.shift_right)
-shift_right_logical = _elementwise("shift_right_logical", e.shift_right_logical)
-population_count = _elementwise("population_count", lambda x: e.population_count_p.bind(x))
-clz = _elementwise("clz", lambda x: e.clz_p.bind(x))
+shift_left = _elementwise("shift_left", bits.shift_left)
+shift_right_arithmetic = _elementwise("shift_right_arithmetic", bits.shift_right)
+shift_right_logical = _elementwise("shift_right_logical", bits.shift_right_logical)
+population_count = _elementwise("population_count", bits.population_count)
+clz = _elementwise("clz", bits.clz)
 is_finite = _elementwise("is_finite", e.is_finite)
-nextafter = _elementwise("nextafter", lambda x, y: e.nextafter_p.bind(x, y))
+nextafter = _elementwise("nextafter", bits.nextafter)
 real = _elementwise("real", e.real)
 imag = _elementwise("imag", e.imag)
 conj = _elementwise("conj", e.conj)
@@ -120,7 +120,7 @@ def round(x: Any, rounding_method: int = 0) -> Any:
     if rounding_method == 1:
         return wrap_value(e.rint(value))
     whole = e.trunc(value)  # exact, and so is what it leaves; adding 0.5 would round
-    away = e.add(whole, e.copysign(e.full_like(value, 1), value))
+    away = e.add(whole, bits.copysign(e.full_like(value, 1), value))
     halves = e.ge(e.abs_(e.sub(value, whole)), e.full_like(value, 0.5))
     return wrap_value(e.select(halves, away, whole))
 

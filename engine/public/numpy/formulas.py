@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.ir.ops import bits
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
 from weft.ir.types import is_complex, is_inexact
@@ -127,7 +128,7 @@ def bitwise_count(x: Any) -> Any:
     """Number of ones in the binary digits of the absolute value."""
     if x.dtype.kind == "b":
         return e.cast(x, np.dtype(np.uint8))
-    return e.population_count_p.bind(x if x.dtype.kind == "u" else e.abs_(x))
+    return bits.population_count(x if x.dtype.kind == "u" else e.abs_(x))
 
 
 # Parts of floating-point numbers
@@ -137,18 +138,18 @@ def modf(x: Any) -> tuple[Any, Any]:
     """Fraction and integer part, both with the sign of ``x``."""
     whole = e.trunc(x)
     fraction = e.select(is_infinite(x), constant(x, 0), e.sub(x, whole))
-    return e.copysign(fraction, x), whole
+    return bits.copysign(fraction, x), whole
 
 
 def spacing(x: Any) -> Any:
     """Distance to the next number away from zero, with the sign of ``x``; of float16, as in NumPy, to the next larger."""
     half = x.dtype == np.float16
     size = x if half else e.abs_(x)
-    above = e.nextafter_p.bind(size, constant(x, math.inf))
-    below = e.nextafter_p.bind(size, constant(x, 0))
+    above = bits.nextafter(size, constant(x, math.inf))
+    below = bits.nextafter(size, constant(x, 0))
     gap = e.select(e.is_finite(above), e.sub(above, size), e.sub(size, below))
     gap = e.select(is_infinite(x), constant(x, math.nan), gap)
-    return gap if half else e.copysign(gap, x)
+    return gap if half else bits.copysign(gap, x)
 
 
 def _layout(dtype: np.dtype) -> tuple[np.dtype, int, int]:
@@ -161,14 +162,14 @@ def _two_to(k: Any, dtype: np.dtype) -> Any:
     """``2.0 ** k`` by bits, for an integer ``k`` within the normal exponents."""
     integers, mantissa_bits, bias = _layout(dtype)
     k = e.cast(k, integers)
-    return e.bitcast(e.shift_left(e.add(k, constant(k, bias)), constant(k, mantissa_bits)), dtype)
+    return e.bitcast(bits.shift_left(e.add(k, constant(k, bias)), constant(k, mantissa_bits)), dtype)
 
 
 def _scaled(x: Any, k: Any) -> Any:
     """``x * 2 ** k``, in quarters so that no factor overflows."""
     most = 4 * ((1 << (8 if x.dtype == _FLOAT32 else 11)) // 4) + 60
     k = e.minimum(e.maximum(k, constant(k, -most)), constant(k, most))
-    quarter = e.shift_right(k, constant(k, 2))
+    quarter = bits.shift_right(k, constant(k, 2))
     rest = e.sub(k, e.mul(quarter, constant(k, 3)))
     for part in (quarter, quarter, quarter, rest):
         x = e.mul(x, _two_to(part, x.dtype))
@@ -192,8 +193,8 @@ def frexp(x: Any) -> tuple[Any, Any]:
     lift = mantissa_bits + 2
     small = e.lt(e.abs_(x), constant(x, float(np.finfo(x.dtype).tiny)))
     lifted = e.select(small, e.mul(x, 2.0**lift), x)
-    bits = e.bitcast(e.stop_gradient(lifted), integers)
-    field = e.and_(e.shift_right(bits, constant(bits, mantissa_bits)), constant(bits, 2 * bias + 1))
+    pattern = e.bitcast(e.stop_gradient(lifted), integers)
+    field = e.and_(bits.shift_right(pattern, constant(pattern, mantissa_bits)), constant(pattern, 2 * bias + 1))
     exponent = e.sub(field, e.select(small, constant(field, bias - 1 + lift), constant(field, bias - 1)))
     exponent = e.select(ordinary, exponent, constant(exponent, 0))
     return _scaled(x, e.neg(e.cast(exponent, _INT64))), exponent

@@ -18,6 +18,7 @@ from weft.engine.array import to_value
 from weft.engine.dispatch import as_dtype, broadcast_values, is_weak
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, DTypeError
+from weft.ir.ops import bits
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
 from weft.ir.types import bfloat16, check_dtype, is_complex
@@ -215,10 +216,10 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     # Logic and bits
     np.logical_and: _on_bool(e.and_), np.logical_or: _on_bool(e.or_), np.logical_xor: _on_bool(e.xor),
     np.logical_not: _on_bool(e.not_), np.bitwise_and: e.and_, np.bitwise_or: e.or_, np.bitwise_xor: e.xor, np.invert: e.not_,
-    np.left_shift: e.shift_left, np.right_shift: e.shift_right, np.bitwise_count: formulas.bitwise_count,
+    np.left_shift: bits.shift_left, np.right_shift: bits.shift_right, np.bitwise_count: formulas.bitwise_count,
     # Floating-point classes and parts
     np.isnan: lambda x: e.ne(x, x), np.isinf: formulas.is_infinite, np.isfinite: formulas.is_finite,
-    np.signbit: lambda x: e.sign_bit_p.bind(x), np.copysign: e.copysign, np.nextafter: lambda x, y: e.nextafter_p.bind(x, y),
+    np.signbit: bits.sign_bit, np.copysign: bits.copysign, np.nextafter: bits.nextafter,
     np.spacing: formulas.spacing, np.ldexp: formulas.ldexp, np.frexp: formulas.frexp,
 } | {ufunc: _mixed(op, ufunc) for ufunc, op in _COMPARISONS.items()}  # fmt: skip
 _SPECIAL = {np.power: _power} | {ufunc: _compare(ufunc) for ufunc in _COMPARISONS}

@@ -14,6 +14,7 @@ import numpy as np
 
 from weft.engine.dispatch import broadcast_to
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
+from weft.ir.ops import bits
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.contract import matmul
@@ -34,7 +35,7 @@ def unit_interval(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     width = 8 if info.nmant < 8 else info.bits
     unsigned = np.dtype(f"u{info.bits // 8}")
     random = e.cast(threefry_bits(key, shape, width), unsigned)
-    mantissa = e.shift_right_logical(random, e.full_like(random, width - info.nmant))
+    mantissa = bits.shift_right_logical(random, e.full_like(random, width - info.nmant))
     one = int(np.ones((), dtype).view(unsigned))
     numbers = e.bitcast(e.or_(mantissa, e.full_like(random, one)), dtype)
     return e.sub(numbers, e.full_like(numbers, 1))
@@ -87,7 +88,7 @@ def _truncated_normal(key: Any, lower: Any, upper: Any, *, shape: tuple[int, ...
     numbers = e.mul(t.erf_inv(between(key, *ends, shape, dtype)), root)
     # Rounding may reach an end, which a truncated number does not.
     inner = [
-        e.nextafter_p.bind(e.stop_gradient(x), np.full((), to, dtype))
+        bits.nextafter(e.stop_gradient(x), np.full((), to, dtype))
         for x, to in ((lower, math.inf), (upper, -math.inf))
     ]
     low, high = (broadcast_to(x, shape) if x.shape else x for x in inner)
