@@ -2,8 +2,8 @@
 
 Operands of which no stride says where their rows are get a transposition first, an equation that fuses with what computes
 them. A product by a scalar, or one that leaves no free axis on either side (a dot product), becomes a multiplication and a
-sum, which fuse with their neighbours; so do products of integers and booleans, which BLAS does not have. 16-bit floats are
-multiplied as f32.
+sum, which fuse with their neighbours; so do products of empty matrices, and of integers and booleans, which BLAS does not have.
+16-bit floats are multiplied as f32.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def product(x: Any, y: Any, dims: Any) -> Any:
     x_free = tuple(i for i in range(len(x.shape)) if i not in (*x_sum, *x_batch))
     y_free = tuple(i for i in range(len(y.shape)) if i not in (*y_sum, *y_batch))
     dtype = x.dtype
-    by_scalar = not x.shape or not y.shape
-    if by_scalar or not (x_free or y_free) or (dtype not in BLAS_DTYPES and not is_floating(dtype)):
+    by_loops = not x.shape or not y.shape or 0 in (*x.shape, *y.shape)
+    if by_loops or not (x_free or y_free) or (dtype not in BLAS_DTYPES and not is_floating(dtype)):
         return _by_loops(x, y, (x_sum, x_batch, x_free), (y_sum, y_batch, y_free))
     if dtype not in BLAS_DTYPES:
         wide = np.dtype(np.float32)

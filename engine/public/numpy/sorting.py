@@ -224,6 +224,8 @@ def _quantile(
     rest = [d for d in range(x.ndim) if d not in axes]
     lead = tuple(x.shape[d] for d in rest)
     n = int(np.prod([x.shape[d] for d in axes], dtype=int))
+    if n == 0 and name in ("median", "nanmedian"):
+        return s.full(_kept_shape(x.shape, axes) if keepdims else lead, np.nan, dtype)
     if n == 0:
         raise ShapeError(f"{name} of an array of shape {x.shape} over axis {axis}: there are no elements.")
     line = s.reshape(s.transpose(x, (*rest, *axes)), (*lead, n))
