@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from weft.engine import tree
@@ -57,8 +59,15 @@ def _resolve(fun: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, ...]
     return bound.args
 
 
-def _no_trace(values: Sequence[Any]) -> bool:
-    return not any(isinstance(v, Value) for v in values)
+# Rules are traced when the function is called, and usually call the function itself: its derivatives of this order and below
+# follow its rule, those above are derived from its definition.
+_ORDER = 3
+
+
+class _Level(threading.local):
+    """How many rules of a function are being traced, one inside of the other."""
+
+    depth = 0
 
 
 class _Custom:
@@ -67,7 +76,21 @@ class _Custom:
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] | int = ()):
         self.fun = fun
         self.nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+        self._level = _Level()
         functools.update_wrapper(self, fun)
+
+    @contextmanager
+    def _inside_rule(self) -> Iterator[None]:
+        """While a rule is traced: calls of the function are one order of derivatives further."""
+        self._level.depth += 1
+        try:
+            yield
+        finally:
+            self._level.depth -= 1
+
+    def _is_plain(self, values: Sequence[Any], static: Sequence[Any]) -> bool:
+        """Whether a call needs no rule: nothing is traced, or the order of derivatives is beyond `_ORDER`."""
+        return self._level.depth >= _ORDER or not any(isinstance(x, Value) for x in (*values, *static))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -134,7 +157,7 @@ class custom_jvp(_Custom):
         leaves = tree.leaves(tuple(rest))
         name = function_name(self.fun)
         values = [to_value(x, f"an argument of {name}") for x in leaves]
-        if _no_trace(values) and not any(isinstance(x, Value) for x in static):
+        if self._is_plain(values, static):
             return self.fun(*args)
         if self.rule is None:
             raise GradientError(
@@ -152,7 +175,8 @@ class custom_jvp(_Custom):
             return self._checked(name, primal, out, out_tangent)
 
         pair_tree = tree.structure(((tuple(rest), tuple(rest)), {}))
-        traced = trace(both, types + types, pair_tree, kind="custom_jvp", weak=weak + weak)
+        with self._inside_rule():
+            traced = trace(both, types + types, pair_tree, kind="custom_jvp", weak=weak + weak)
         captured = [*primal.captured, *traced.captured]
         captured_types = [type_of_value(c) for c in captured]
         graph = _widen(primal.graph, n, captured_types, 0)
@@ -215,7 +239,7 @@ class custom_vjp(_Custom):
         leaves = tree.leaves(tuple(rest))
         name = function_name(self.fun)
         values = [to_value(x, f"an argument of {name}") for x in leaves]
-        if _no_trace(values) and not any(isinstance(x, Value) for x in static):
+        if self._is_plain(values, static):
             return self.fun(*args)
         forward, backward = self.forward, self.backward
         if forward is None or backward is None:
@@ -236,7 +260,8 @@ class custom_vjp(_Custom):
             return result
 
         run_forward.__name__ = name
-        fwd = trace(run_forward, types, call_tree, kind="custom_vjp", weak=weak)
+        with self._inside_rule():
+            fwd = trace(run_forward, types, call_tree, kind="custom_vjp", weak=weak)
         out_tree, residual_tree = fwd.out_tree.children()
         if (
             out_tree != primal.out_tree
@@ -262,7 +287,8 @@ class custom_vjp(_Custom):
                 {},
             )
         )
-        bwd = trace(run_backward, [*residual_types, *primal.graph.out_types], bwd_tree, kind="custom_vjp")
+        with self._inside_rule():
+            bwd = trace(run_backward, [*residual_types, *primal.graph.out_types], bwd_tree, kind="custom_vjp")
         captured = [*primal.captured, *fwd.captured, *bwd.captured]
         captured_types = [type_of_value(c) for c in captured]
         graph = _widen(primal.graph, n, captured_types, 0)
@@ -347,7 +373,7 @@ def checkpoint(
         dynamic = tuple(x for i, x in enumerate(args) if i not in positions)
         leaves, in_tree = tree.flatten((dynamic, kwargs))
         values = [to_value(x, f"an argument of {name}") for x in leaves]
-        if _no_trace(values):
+        if not any(isinstance(v, Value) for v in values):
             return fun(*args, **kwargs)
 
         @functools.wraps(fun)

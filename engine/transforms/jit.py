@@ -167,7 +167,10 @@ class Jitted:
         names: list[str],
     ) -> Entry:
         fun = self._static.bind(self._fun, static_key) if self._static else self._fun
-        weak = [x.__class__ in _SCALARS or (x.__class__ is Tracer and x.weak) for x in leaves]
+        weak = [
+            (x.__class__ in _SCALARS and v.dtype.kind != "u") or (x.__class__ is Tracer and x.weak)
+            for x, v in zip(leaves, values, strict=True)
+        ]
         types = [ArrayType(tuple(v.shape), v.dtype) for v in values]
         traced = trace(fun, types, in_tree, kind="jit", weak=weak, argument_names=names)
         config.log("graph", traced.graph)

@@ -425,5 +425,5 @@ def test_errors_of_python_pass_through() -> None:
     with pytest.raises(ZeroDivisionError):
         weft.jit(lambda x: 1 // 0)(1.0)
     assert float(weft.jit(lambda x: x + 1)(1.0)) == 2.0  # and leave no trace open
-    with pytest.raises(TypeError, match="missing a required argument|missing 1 required"):
+    with pytest.raises(TypeError, match=r"missing a required argument|missing 1 required"):
         weft.jit(lambda x, y: x)(1.0)
