@@ -322,7 +322,7 @@ class AtIndex:
         if x.__class__ is Array and not _traced_index(self._index) and not isinstance(values, Value):
             index = _plain(self._index)
             masked = quietly(_write_masked, x._data, index, values, op)
-            return wrap(
+            return wrap_value(
                 masked if masked is not None else quietly(_write_data, x._data, index, values, op, mode)
             )
         return wrap_value(write(to_value(x), self._index, values, op, mode, unique))

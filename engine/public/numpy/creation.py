@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.engine.array import Array, wrap, wrap_value
+from weft.engine.array import Array, native, wrap, wrap_value
 from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, ShapeError
@@ -70,7 +70,7 @@ def array(
     elif isinstance(object, list | tuple):
         data = stacked(_plain(object), "array", dtype)
     else:
-        data = np.array(object)
+        data = np.array(native(object, "the object of array") if isinstance(object, np.ndarray) else object)
         check_dtype(data.dtype)
     data = data if dtype is None else _converted(data, check_dtype(dtype))
     if not isinstance(data, Value):
