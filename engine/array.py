@@ -19,6 +19,7 @@ from weft.ir.types import SHORT_NAMES, ArrayType, bfloat16, check_dtype
 
 _ndarray = np.ndarray
 _FAST_SCALARS = frozenset((bool, int, float, complex))
+_FAST_INDICES = frozenset((int, slice, type(None), type(Ellipsis)))
 
 
 class Array(ArrayMethods):
@@ -138,6 +139,15 @@ class Array(ArrayMethods):
     def __contains__(self, item: Any) -> bool:
         return bool(np.any(self._data == unwrap(item)))
 
+    def __getitem__(self, index: Any) -> Any:
+        kind = index.__class__
+        if kind in _FAST_INDICES or (kind is tuple and all([i.__class__ in _FAST_INDICES for i in index])):
+            try:
+                return wrap(self._data[index])
+            except IndexError:
+                pass  # explained below
+        return ArrayMethods.__getitem__(self, index)
+
     def __copy__(self) -> Array:
         return self
 
@@ -246,7 +256,10 @@ def to_value(x: Any, name: str = "an argument") -> Any:
         check_dtype(x.dtype)
         return np.asarray(x)
     if kind in _FAST_SCALARS:
-        return np.asarray(x)
+        data = np.asarray(x)
+        if data.dtype.kind == "O":
+            raise ArgumentError(f"{name} is the integer {x}, which does not fit into 64 bits.")
+        return data
     if hasattr(x, "__array__") or hasattr(x, "__dlpack__"):
         return own(native(np.asarray(x), name))
     raise ArgumentError(

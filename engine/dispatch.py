@@ -22,10 +22,12 @@ from weft.ir.builder import Value, state
 from weft.ir.errors import ShapeError
 from weft.ir.ops.elementwise import cast
 from weft.ir.ops.shape import broadcast, reshape
-from weft.ir.quiet import quietly
-from weft.ir.types import bfloat16, is_complex, is_floating, promote
+from weft.ir.quiet import quiet, quietly
+from weft.ir.types import SHORT_NAMES, bfloat16, check_dtype, is_complex, is_floating, promote
 
 F = TypeVar("F", bound=Callable[..., Any])
+# What goes to NumPy as it is.
+_PLAIN = frozenset((bool, int, float, complex, str, type(None), type(Ellipsis), type))
 _PYTHON_SCALARS = frozenset((bool, int, float, complex))
 
 
@@ -75,6 +77,8 @@ def from_data(x: Any, foreign: Sequence[np.ndarray] = ()) -> Any:
     What may be memory of one of the arrays ``foreign`` is copied.
     """
     if isinstance(x, np.ndarray | np.generic):
+        if x.dtype not in SHORT_NAMES:
+            check_dtype(x.dtype)
         return wrap(np.array(x) if any(np.may_share_memory(x, a) for a in foreign) else x)
     if isinstance(x, list):
         return [from_data(v, foreign) for v in x]
@@ -84,19 +88,35 @@ def from_data(x: Any, foreign: Sequence[np.ndarray] = ()) -> Any:
     return x
 
 
-def numpy_function(reference: Callable[..., Any] | None, *, maker: bool = False) -> Callable[[F], F]:
+def _plain_items(x: tuple[Any, ...] | list[Any]) -> list[Any] | tuple[Any, ...] | None:
+    """A sequence of Arrays and plain values as NumPy takes it; ``None`` where it is not one."""
+    items = []
+    for v in x:
+        kind = v.__class__
+        if kind is int:
+            items.append(v)
+        elif kind is Array and v._data.dtype is not bfloat16:
+            items.append(v._data)
+        else:
+            return None
+    return items if x.__class__ is list else tuple(items)
+
+
+def numpy_function(
+    reference: Callable[..., Any] | None, *, maker: bool = False, fast: Callable[..., Any] | None = None
+) -> Callable[[F], F]:
     """Decorate the staged definition of a public function.
 
     Args:
         reference: what runs on NumPy arrays; ``None`` runs the definition itself there.
         maker: the function makes an array from shapes alone, so inside a traced function it is staged.
+        fast: what to try first on Arrays and plain Python values; whatever it raises, ``reference`` decides then.
     """
 
     def decorate(definition: F) -> F:
         eager = definition if reference is None else reference
 
-        @functools.wraps(definition)
-        def function(*args: Any, **kwargs: Any) -> Any:
+        def general(*args: Any, **kwargs: Any) -> Any:
             staged = maker and bool(state.ambient)
             foreign: list[np.ndarray] = []
             for x in (*args, *kwargs.values()) if kwargs else args:
@@ -114,6 +134,36 @@ def numpy_function(reference: Callable[..., Any] | None, *, maker: bool = False)
             if staged:
                 return from_data(definition(*args, **kwargs))
             return from_data(quietly(eager, *args, **kwargs), foreign)
+
+        if fast is None:
+            function = functools.wraps(definition)(general)
+        else:
+
+            @functools.wraps(definition)
+            def function(*args: Any, **kwargs: Any) -> Any:
+                # Arrays and plain Python values: what NumPy takes it computes, all else goes the general way.
+                data = []
+                for x in args:
+                    kind = x.__class__
+                    if kind is Array:
+                        x = x._data
+                        if x.dtype is bfloat16:
+                            return general(*args, **kwargs)
+                        data.append(x)
+                    elif kind in _PLAIN:
+                        data.append(x)
+                    elif (kind is tuple or kind is list) and (items := _plain_items(x)) is not None:
+                        data.append(items)
+                    else:
+                        return general(*args, **kwargs)
+                for x in kwargs.values():
+                    if x.__class__ not in _PLAIN and (x.__class__ is not tuple or _plain_items(x) is None):
+                        return general(*args, **kwargs)
+                try:
+                    result = quiet.run(fast, *data, **kwargs)
+                except Exception:
+                    return general(*args, **kwargs)
+                return wrap(result) if result.__class__ is np.ndarray else from_data(result)
 
         function.staged = definition  # type: ignore[attr-defined]
         function.eager = eager  # type: ignore[attr-defined]

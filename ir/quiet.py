@@ -20,13 +20,14 @@ class _Quiet(threading.local):
         self.run = context.run
 
 
-_quiet = _Quiet()
+quiet = _Quiet()
+"""``quiet.run(fun, *args, **kwargs)`` is `quietly` for what does not come back here (RuntimeError if it does)."""
 
 
 def quietly(fun: Any, *args: Any, **kwargs: Any) -> Any:
     """``fun(*args, **kwargs)`` without floating-point warnings."""
     try:
-        return _quiet.run(fun, *args, **kwargs)
+        return quiet.run(fun, *args, **kwargs)
     except RuntimeError as error:
         if "cannot enter context" not in str(error):
             raise

@@ -64,7 +64,7 @@ def like_numpy(reference: Callable[..., Any] | None, *, maker: bool = False) -> 
             except Exception:
                 raise refused from None
 
-        return numpy_function(eager, maker=maker)(definition)
+        return numpy_function(eager, maker=maker, fast=None if maker else reference)(definition)
 
     return decorate
 
