@@ -51,7 +51,10 @@ def _loop(ufunc: np.ufunc, operands: tuple[Any, ...], dtype: np.dtype | None) ->
         return tuple(bfloat16 if d == _HALF else d for d in found)
     every = operands + (None,) * ufunc.nout
     if dtype is None:
-        return ufunc.resolve_dtypes(every)
+        found = ufunc.resolve_dtypes(every)
+        if any(d.kind == "O" for d in found) and int in operands:  # NumPy compares Python integers as objects
+            return _loop(ufunc, tuple(np.dtype(np.int64) if d is int else d for d in operands), None)
+        return found
     return ufunc.resolve_dtypes(every, signature=(None,) * ufunc.nin + (dtype,) * ufunc.nout)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import weft
 import weft.numpy as wnp
 from tests.engine.public.numpy.checks import BFLOAT16, DTYPES, agree, eager, reference, same, sample, staged
 from weft.engine.array import Array
@@ -171,3 +172,10 @@ def test_aliases() -> None:
 def test_lists_are_arrays() -> None:
     assert isinstance(wnp.add([1, 2], [3, 4]), Array)
     same(staged(lambda v: wnp.add([v, v], [1.0, 2.0]), np.array(2.0)), np.array([3.0, 4.0]), "list")
+
+
+@pytest.mark.parametrize("name", ["less", "equal", "not_equal", "greater_equal", "maximum", "add"])
+def test_python_integers_under_jit(name: str) -> None:
+    jitted = weft.jit(getattr(wnp, name))
+    assert jitted(1, 3) == getattr(np, name)(1, 3)
+    assert weft.jit(lambda i: getattr(wnp, name)(i, 3))(4) == getattr(np, name)(4, 3)
