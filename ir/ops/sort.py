@@ -32,9 +32,12 @@ def _sort_type(*operands: ArrayType, axis: int, num_keys: int) -> tuple[ArrayTyp
 
 def _sort_reference(*operands: np.ndarray, axis: int, num_keys: int) -> tuple[np.ndarray, ...]:
     if len(operands) == 1:
-        # Equal elements alone are alike, so the order among them is free: NumPy's fastest way will do.
+        # Equal elements are alike but for zeros of two signs: without these NumPy's fastest way is stable enough.
         x = operands[0]
-        return (np.sort(widened(x), axis).astype(x.dtype, copy=False),)
+        wide = widened(x)
+        mixed = wide.dtype.kind in "fc" and bool(np.any((wide == 0) & np.signbit(wide.real)))
+        kind = "stable" if mixed or wide.dtype.kind == "c" else None
+        return (np.sort(wide, axis, kind=kind).astype(x.dtype, copy=False),)
     keys = [widened(x) for x in operands[:num_keys]]
     if num_keys == 1:
         order = np.argsort(keys[0], axis, kind="stable")
