@@ -207,6 +207,10 @@ class Jitted:
         """A jitted method binds its object like a function does; the object must be a tree or static."""
         return self if instance is None else functools.partial(self, instance)
 
+    def __reduce__(self) -> str:
+        """Pickled like a function, by where it is found; copies are the function itself."""
+        return getattr(self, "__qualname__", self._name)
+
     def __repr__(self) -> str:
         return f"<jitted {self._name}>"
 
