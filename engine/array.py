@@ -274,12 +274,15 @@ def _fast_binary(ufunc: np.ufunc, name: str) -> None:
 
     def forward(self: Array, other: Any) -> Any:
         kind = other.__class__
-        if kind is Array:
-            result = quietly(ufunc, self._data, other._data)
-        elif kind in _FAST_SCALARS and self._data.dtype is not bfloat16:
-            result = quietly(ufunc, self._data, other)
-        else:
-            return slow(self, other)
+        try:
+            if kind is Array:
+                result = quietly(ufunc, self._data, other._data)
+            elif kind in _FAST_SCALARS and self._data.dtype is not bfloat16:
+                result = quietly(ufunc, self._data, other)
+            else:
+                return slow(self, other)
+        except (TypeError, ValueError):
+            return slow(self, other)  # which says what is wrong in our words
         if result.__class__ is not _ndarray:
             result = np.asarray(result)
         array = _new(Array)
@@ -293,7 +296,10 @@ def _fast_binary(ufunc: np.ufunc, name: str) -> None:
 
     def reflected(self: Array, other: Any) -> Any:
         if other.__class__ in _FAST_SCALARS and self._data.dtype is not bfloat16:
-            return wrap(quietly(ufunc, other, self._data))
+            try:
+                return wrap(quietly(ufunc, other, self._data))
+            except (TypeError, ValueError):
+                pass  # explained below
         return slow_reflected(self, other)
 
     setattr(Array, f"__r{name}__", reflected)
