@@ -56,8 +56,9 @@ class Program:
 
     def __call__(self, *args: Any) -> Any:
         env = {"np": wnp, **dict(self.constants), **dict(zip(self.inputs, args, strict=True))}
-        for line in self.lines:
-            env[line.name] = eval(compiled(line.text), env)
+        with np.errstate(all="ignore"):  # for constants that are NumPy's
+            for line in self.lines:
+                env[line.name] = eval(compiled(line.text), env)
         return tuple([env[name] for name in self.outputs])
 
     def moved(self, rng: np.random.Generator, *args: Any) -> list[np.ndarray]:
@@ -68,7 +69,8 @@ class Program:
                 scope = {k: _move(v, rng) if isinstance(v, wnp.ndarray) else v for k, v in env.items()}
             else:
                 scope = env
-            result = eval(compiled(line.text), scope)
+            with np.errstate(all="ignore"):
+                result = eval(compiled(line.text), scope)
             env[line.name] = result if line.kind == "exact" else _move(result, rng)
         return [np.asarray(env[name]) for name in self.outputs]
 
@@ -77,7 +79,10 @@ class Program:
         return "program"
 
     def __repr__(self) -> str:
-        given = [f"{n} = {x.dtype}{list(x.shape)} {x.tolist()}" for n, x in zip(self.inputs, self.args, strict=True)]
+        given = [
+            f"{n} = {x.dtype}{list(x.shape)} {x.tolist()}"
+            for n, x in zip(self.inputs, self.args, strict=True)
+        ]
         known = [f"{n} = {np.asarray(x)!r}" for n, x in self.constants]
         lines = [f"{line.name} = {line.text}" for line in self.lines]
         return "\n".join(["", *given, *known, *lines, f"return {', '.join(self.outputs)}"])
@@ -124,9 +129,12 @@ UNARY = {
             "np.imag({x})", "np.zeros_like({x})", "np.ones_like({x})", "np.full_like({x}, 2)"),
     "number": ("-{x}", "np.sign({x})", "np.positive({x})"),
     "real": ("np.sin({x})", "np.cos({x})", "np.tanh({x})", "np.exp({x})", "np.sqrt({x})", "np.log1p({x})", "np.expm1({x})",
-             "np.arctan({x})", "np.log({x})", "np.cbrt({x})", "np.exp2({x})", "np.log2({x})", "np.arcsinh({x})", "np.rad2deg({x})",
-             "np.sinc({x})", "np.nan_to_num({x})", "np.isnan({x})", "np.sinh({x})", "np.log10({x})", "np.tan({x})", "np.arccos({x})"),
-    "float": ("np.floor({x})", "np.ceil({x})", "np.trunc({x})", "np.rint({x})", "np.reciprocal({x})", "np.signbit({x})", "np.round({x}, 1)"),
+             "np.arctan({x})", "np.log({x})", "np.cbrt({x})", "np.exp2({x})", "np.log2({x})", "np.arcsinh({x})",
+             "np.rad2deg({x})",
+             "np.sinc({x})", "np.nan_to_num({x})", "np.isnan({x})", "np.sinh({x})", "np.log10({x})", "np.tan({x})",
+             "np.arccos({x})"),
+    "float": ("np.floor({x})", "np.ceil({x})", "np.trunc({x})", "np.rint({x})", "np.reciprocal({x})",
+    "np.signbit({x})", "np.round({x}, 1)"),
     "complex": ("np.exp({x})", "np.sin({x})", "np.cos({x})", "np.reciprocal({x})", "np.tanh({x})"),
     "bits": ("~{x}", "np.invert({x})"),
 }  # fmt: skip
@@ -149,15 +157,30 @@ SCALARS = {
     "float": ("{x} ** -1", "{x} ** -0.5"),
     "integer": ("{x} << 2", "{x} >> 1", "{x} & 3"),
 }  # fmt: skip
-SMOOTH_UNARY = ("np.sin({x})", "np.cos({x})", "np.tanh({x})", "np.exp(np.tanh({x}))", "np.sqrt({x} * {x} + 1)", "np.log(2 + np.sin({x}))",
-                "np.square({x})", "-{x}", "np.arctan({x})", "1 / (1 + {x} * {x})", "{x} ** 3 * 0.1", "np.where(np.isfinite({x}), {x}, 0)",
+SMOOTH_UNARY = ("np.sin({x})", "np.cos({x})", "np.tanh({x})", "np.exp(np.tanh({x}))", "np.sqrt({x} * {x} + 1)",
+"np.log(2 + np.sin({x}))",
+                "np.square({x})", "-{x}", "np.arctan({x})", "1 / (1 + {x} * {x})", "{x} ** 3 * 0.1",
+                "np.where(np.isfinite({x}), {x}, 0)",
                 "np.logaddexp({x}, 0.5)", "0.5 * {x} + 1", "np.expm1(np.sin({x}))", "np.abs({x} * {x} + 0.1)")  # fmt: skip
 SMOOTH_BINARY = ("{x} + {y}", "{x} - {y}", "np.sin({x}) * {y}", "{x} / (2 + np.cos({y}))", "np.hypot({x}, {y} * {y} + 1)",
                  "np.logaddexp({x}, {y})", "np.arctan2({x}, {y} * {y} + 1)", "np.power({x} * {x} + 0.5, np.sin({y}))",
                  "np.where(np.arange({x}.size).reshape({x}.shape) % 2 == 0, {x}, {y})")  # fmt: skip
 REDUCTIONS = {
     "any": ("sum", "mean", "any", "all", "prod", "count_nonzero"),
-    "real": ("max", "min", "argmax", "argmin", "ptp", "var", "std", "nansum", "nanmax", "median", "cumsum", "cumprod"),
+    "real": (
+        "max",
+        "min",
+        "argmax",
+        "argmin",
+        "ptp",
+        "var",
+        "std",
+        "nansum",
+        "nanmax",
+        "median",
+        "cumsum",
+        "cumprod",
+    ),
 }
 SMOOTH_REDUCTIONS = ("sum", "mean", "var", "cumsum")
 
@@ -236,7 +259,8 @@ def movement(draw: Draw, values: Values, smooth: bool) -> tuple[str, str]:
     size = x.shape[axis] if n else 1
     choices = [
         f"{name}.reshape(-1)", f"{name}[None]", f"np.expand_dims({name}, -1)", f"{name}[..., None] + {name}[..., None]",
-        f"np.stack([{name}, {other}], axis={axis})", f"np.tile({name}, 2)", f"np.ravel({name})", f"{name}.T", f"np.squeeze({name})",
+        f"np.stack([{name}, {other}], axis={axis})", f"np.tile({name}, 2)", f"np.ravel({name})", f"{name}.T",
+        f"np.squeeze({name})",
         f"np.broadcast_to({name}, (2, *{name}.shape))", f"np.atleast_2d({name})",
     ]  # fmt: skip
     if n:
@@ -246,13 +270,15 @@ def movement(draw: Draw, values: Values, smooth: bool) -> tuple[str, str]:
         mode = draw(st.sampled_from(("constant", "edge", "wrap", "reflect", "symmetric")))
         k = draw(st.integers(1, 3))
         choices += [
-            f"np.transpose({name}, {perm})", f"np.swapaxes({name}, 0, {axis})", f"np.concatenate([{name}, {other}], axis={axis})",
+            f"np.transpose({name}, {perm})", f"np.swapaxes({name}, 0, {axis})",
+            f"np.concatenate([{name}, {other}], axis={axis})",
             f"np.roll({name}, {integer}, axis={axis})", f"np.roll({name}, {integer})", f"np.flip({name}, {axis})",
             f"np.pad({name}, {widths}, mode={mode!r})", f"np.repeat({name}, 2, axis={axis})", f"{name}{_index(draw, x)}",
             f"{name}{_index(draw, x)}", f"{name}{_index(draw, x)}", f"np.take({name}, np.array([0, -1, 0]), axis={axis})",
             f"np.reshape({name}, (-1, {size}))", f"np.reshape({name}, (1, -1))", f"np.diff({name}, axis={axis})",
             f"np.pad({name}, 1)", f"np.delete({name}, 0, axis={axis})", f"np.array_split({name}, {k}, axis={axis})[0]",
-            f"np.asarray({name}).at{_index(draw, x)}.add({name}{_index(draw, x)}.sum())", f"np.asarray({name}).at[0].set(2)", f"np.moveaxis({name}, 0, {axis})",
+            f"np.asarray({name}).at{_index(draw, x)}.add({name}{_index(draw, x)}.sum())",
+            f"np.asarray({name}).at[0].set(2)", f"np.moveaxis({name}, 0, {axis})",
             f"np.asarray({name}).at[..., -1].multiply(3)", f"np.asarray({name}).at[np.array([0, 0, -1])].add(1)",
         ]  # fmt: skip
     if n > 1:
@@ -260,7 +286,8 @@ def movement(draw: Draw, values: Values, smooth: bool) -> tuple[str, str]:
                     f"np.trace({name})", f"{name}[np.array([0, -1]), np.array([[0], [-1]])]"]  # fmt: skip
     if not smooth and n and not x.dtype.kind == "c":
         choices += [f"np.sort({name}, axis={axis})", f"np.argsort({name}, axis={axis}, stable=True)",
-                    f"np.searchsorted(np.sort({name}.reshape(-1)), {name})", f"np.take_along_axis({name}, np.argsort({name}, axis={axis}), {axis})"]  # fmt: skip
+                    f"np.searchsorted(np.sort({name}.reshape(-1)), {name})",
+                    f"np.take_along_axis({name}, np.argsort({name}, axis={axis}), {axis})"]  # fmt: skip
     return draw(st.sampled_from(choices)), "each"
 
 
@@ -292,7 +319,8 @@ def product(draw: Draw, values: Values, smooth: bool) -> tuple[str, str]:
         if y.ndim and y.shape[-min(2, y.ndim)] == last:
             choices += [f"{name} @ {other}", f"np.dot({name}, {other})"]
     if x.ndim == 2:
-        choices += [f"np.einsum('ij,kj->ik', {name}, {name})", f"np.einsum('ij,ij->j', {name}, {name})", f"np.einsum('ij->', {name})",
+        choices += [f"np.einsum('ij,kj->ik', {name}, {name})", f"np.einsum('ij,ij->j', {name}, {name})",
+        f"np.einsum('ij->', {name})",
                     f"np.kron({name}, np.array([[1, 2]]))"]  # fmt: skip
     return draw(st.sampled_from(choices)), "sums"
 
@@ -328,12 +356,16 @@ def array(dtype: np.dtype, shape: Sequence[int], seed: int, special: bool) -> np
     if dtype.kind == "c":
         return np.asarray(x + 1j * rng.normal(size=shape)).astype(dtype)
     if special:
-        x = np.where(rng.random(shape) < 0.25, rng.choice([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -2.0], shape), x)
+        x = np.where(
+            rng.random(shape) < 0.25, rng.choice([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -2.0], shape), x
+        )
     return np.asarray(x).astype(dtype)
 
 
 @st.composite
-def programs(draw: Draw, *, smooth: bool = False, max_lines: int = 8, dtypes: Sequence[np.dtype] = ALL) -> Program:
+def programs(
+    draw: Draw, *, smooth: bool = False, max_lines: int = 8, dtypes: Sequence[np.dtype] = ALL
+) -> Program:
     """Programs; ``smooth`` ones are of float64, differentiable everywhere, and bounded."""
     env: dict[str, Any] = {"np": wnp}
     values: Values = []
@@ -369,7 +401,7 @@ def programs(draw: Draw, *, smooth: bool = False, max_lines: int = 8, dtypes: Se
         env[f"v{i}"] = result
         values.append((f"v{i}", data))
         lines.append(Line(f"v{i}", text, kind))
-    outputs = tuple(draw(st.lists(st.sampled_from([n for n, _ in values]), max_size=2))) + (values[-1][0],)
+    outputs = (*draw(st.lists(st.sampled_from([n for n, _ in values]), max_size=2)), values[-1][0])
     return Program(tuple(lines), inputs, outputs, args, tuple(constants))
 
 
@@ -401,7 +433,12 @@ def assert_close_array(a: np.ndarray, b: np.ndarray, others: Sequence[np.ndarray
         stable = np.logical_and.reduce([other == b for other in others])
         np.testing.assert_array_equal(np.where(stable, a, b), b)
         return
-    _assert_near(*(x.astype(np.float64) for x in (a, b)), [o.astype(np.float64) for o in others], np.abs(b.astype(np.float64)), epsilon(b.dtype))
+    _assert_near(
+        *(x.astype(np.float64) for x in (a, b)),
+        [o.astype(np.float64) for o in others],
+        np.abs(b.astype(np.float64)),
+        epsilon(b.dtype),
+    )
 
 
 def _assert_near(
@@ -409,7 +446,9 @@ def _assert_near(
 ) -> None:
     eps = epsilon(b.dtype) if eps is None else eps
     with np.errstate(all="ignore"):
-        stable = np.logical_and.reduce([(np.isnan(o) == np.isnan(b)) & (np.isinf(o) == np.isinf(b)) for o in others])
+        stable = np.logical_and.reduce(
+            [(np.isnan(o) == np.isnan(b)) & (np.isinf(o) == np.isinf(b)) for o in others]
+        )
         finite = stable & np.isfinite(b)
         spread = np.max([np.abs(o - b) for o in others], axis=0)
         limit = np.where(finite, 6 * spread + 6 * eps * size + 1e-300, np.inf)

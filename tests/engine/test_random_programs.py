@@ -63,7 +63,8 @@ def test_jit_serves_other_shapes(program: Program, lengths: list[int], seed: int
     jitted(*arrays(program))
     others = dict(zip((2, 3, 5, 17, 0), lengths, strict=False))
     args = [
-        wnp.asarray(array(x.dtype, [others.get(n, n) for n in x.shape], seed, special=False)) for x in program.args
+        wnp.asarray(array(x.dtype, [others.get(n, n) for n in x.shape], seed, special=False))
+        for x in program.args
     ]
     try:
         program(*args)
@@ -117,7 +118,8 @@ def test_vmap_is_a_loop(program: Program, seed: int, data: st.DataObject) -> Non
     assume(any(axis is not None for axis in batched))
     rows = [[array(x.dtype, x.shape, seed + i, False) for i in range(size)] for x in program.args]
     stacked = [
-        wnp.asarray(r[0] if axis is None else np.stack(r, axis)) for r, axis in zip(rows, batched, strict=True)
+        wnp.asarray(r[0] if axis is None else np.stack(r, axis))
+        for r, axis in zip(rows, batched, strict=True)
     ]
     found = weft.jit(weft.vmap(program, in_axes=tuple(batched)))(*stacked)
     for i in range(size):
