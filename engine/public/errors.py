@@ -16,6 +16,7 @@ from weft.ir.errors import (
     ParseError,
     ShapeError,
     StaticArgumentError,
+    UserError,
     VerificationError,
     WeftError,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "ParseError",
     "ShapeError",
     "StaticArgumentError",
+    "UserError",
     "VerificationError",
     "WeftError",
 ]
