@@ -6,16 +6,13 @@ signatures and results are those of NumPy 2; keywords that JAX added (``size=``,
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from typing import Any
-
 from weft.engine.array import Array
 from weft.numpy import (
     creation,
     dtypes,
     elementwise,
     joining,
+    linalg,
     nans,
     numerics,
     products,
@@ -39,7 +36,6 @@ from weft.numpy.sorting import *  # noqa: F403
 from weft.numpy.ufuncs import *  # noqa: F403
 
 ndarray = Array
-_SUBMODULES = ("linalg", "fft")
 _PARTS = (
     creation,
     dtypes,
@@ -54,11 +50,4 @@ _PARTS = (
     sorting,
     ufuncs,
 )
-__all__ = sorted({"ndarray", *_SUBMODULES}.union(*[part.__all__ for part in _PARTS]))
-
-
-def __getattr__(name: str) -> Any:
-    module = f"weft.numpy.{name}"
-    if name in _SUBMODULES and importlib.util.find_spec(module) is not None:
-        return importlib.import_module(module)
-    raise AttributeError(f"module 'weft.numpy' has no attribute {name!r}")
+__all__ = sorted({"linalg", "ndarray"}.union(*[part.__all__ for part in _PARTS]))
