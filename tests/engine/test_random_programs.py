@@ -9,12 +9,13 @@ import os
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import weft
 import weft.numpy as wnp
-from tests.engine.random_programs import Program, array, assert_close, programs
+from tests.engine.random_programs import FLOATS, Program, array, assert_close, programs
 from tests.ir.random_graphs import assert_same
 from weft.engine import tree
 from weft.engine.trace import Traced, trace
@@ -91,6 +92,24 @@ def test_passes_keep_the_meaning(program: Program) -> None:
             wanted = found
         else:
             assert_same(found, wanted)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_values_computed_twice_have_the_same_bits(dtype: np.dtype) -> None:
+    """Kernels compute a value again where that is cheaper than keeping it, also one that is compared with itself."""
+
+    def fun(x: Any, y: Any, z: Any) -> Any:
+        p = x * y
+        q = p + z
+        places = [
+            wnp.argmax(v, axis=axis) for v in (q, p * z + q, wnp.exp(x) * y - z) for axis in (-1, 0, None)
+        ]
+        hits = [(v == v.max(axis=-1, keepdims=True)).any(axis=-1) for v in (q, q * q - p)]
+        return p, *places, *hits
+
+    args = [wnp.asarray(array(dtype, (3, 100), seed, special=False)) for seed in range(3)]
+    for found, wanted in zip(weft.jit(fun)(*args)[1:], fun(*args)[1:], strict=True):
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted))
 
 
 @examples(30)

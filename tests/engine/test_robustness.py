@@ -171,6 +171,27 @@ def test_threads() -> None:
     assert run(script) == "done"
 
 
+def test_interrupts() -> None:
+    """Ctrl-C ends a trace that would not end, and the next call works."""
+    script = """
+        import _thread, threading
+        from weft.ir.builder import state
+
+        def endless(x):
+            while True:
+                x = x + 1
+
+        for transform in (weft.jit, weft.grad, weft.vmap):
+            threading.Timer(0.2, _thread.interrupt_main).start()
+            try:
+                transform(endless)(np.ones(1))
+            except KeyboardInterrupt:
+                print("interrupted", state.ambient)
+        print(float(weft.jit(lambda x: x + 1)(1.0)))
+    """
+    assert run(script) == "interrupted []\n" * 3 + "2.0"
+
+
 # Unusual arguments
 
 TRANSFORMED: dict[str, Callable[[Callable[[Any], Any]], Callable[[Any], Any]]] = {
