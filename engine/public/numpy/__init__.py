@@ -12,7 +12,7 @@ from weft.numpy import (
     dtypes,
     elementwise,
     joining,
-    linalg,
+    linalg,  # noqa: F401
     nans,
     numerics,
     products,
