@@ -90,7 +90,7 @@ class Array(ArrayMethods):
         return freeze(self).view()
 
     def __buffer__(self, flags: int) -> memoryview:
-        return memoryview(self.__array__())
+        return memoryview(self.__array__())  # type: ignore[arg-type]  # NumPy's stubs say so from 3.12 on
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         if "max_version" in kwargs:  # the consumer is told that the memory is read-only
@@ -144,7 +144,7 @@ class Array(ArrayMethods):
         if kind in _FAST_INDICES or (kind is tuple and all([i.__class__ in _FAST_INDICES for i in index])):
             try:
                 return wrap(self._data[index])
-            except IndexError:
+            except (IndexError, ValueError):
                 pass  # explained below
         return ArrayMethods.__getitem__(self, index)
 

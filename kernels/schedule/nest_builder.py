@@ -36,15 +36,13 @@ from weft.kernels.schedule.index import names_in
 
 # Literals that stay constants: what arithmetic simplifies with, but few sizes, which come as literals too (a mean divides by
 # one). Integers also keep the powers of two by which divisions are shifts.
-_COMMON_FLOATS = frozenset((0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, float("inf"), float("-inf")))
-_COMMON_INTEGERS = frozenset((0, -1, -2, *(2**k for k in range(7))))
+# Literals that code gains by knowing. No others: 2 may be the length of an axis, and 0.5 one over it.
+_COMMON = frozenset((0.0, 1.0, -1.0, float("inf"), float("-inf")))
 
 
 def _is_common(value: np.generic) -> bool:
-    if value.dtype.kind in "iu":
-        return int(value) in _COMMON_INTEGERS
     number = complex(value)
-    return value.dtype == BOOL or number != number or {number.real, number.imag} <= _COMMON_FLOATS
+    return value.dtype == BOOL or number != number or {number.real, number.imag} <= _COMMON
 
 
 class _Body:
@@ -112,10 +110,10 @@ class NestBuilder:
         bits = np.asarray(value).astype(dtype).tobytes()
         return self._bind("c", Const, (dtype, bits), 0)
 
-    def literal(self, key: Hashable, value: np.generic) -> str:
+    def literal(self, key: Hashable, value: np.generic, *, known: bool = False) -> str:
         """A scalar of the program: a constant where code gains by knowing it, else a parameter: it may be a length."""
         dtype = value.dtype
-        if _is_common(value):
+        if known or _is_common(value):
             return self.const(dtype, value)
         words = np.zeros(max(dtype.itemsize, 8) // 8, np.int64)
         words.view(np.uint8)[: dtype.itemsize] = np.frombuffer(value.tobytes(), np.uint8)

@@ -198,7 +198,7 @@ def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
 around = round
 
 
-@like_numpy(np.fix)
+@like_numpy(np.trunc)
 def fix(x: Any, out: Any = None) -> Any:
     """Nearest integer towards zero."""
     refuse("fix", out=out)
