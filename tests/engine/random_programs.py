@@ -92,8 +92,8 @@ def _move(x: Any, rng: np.random.Generator) -> Any:
     """An array with each element moved by up to two units in the last place."""
     data = np.asarray(x)
     if data.dtype.kind == "c":
-        moved = _move(data.real, rng) + 1j * np.asarray(_move(data.imag, rng))
-        return wnp.asarray(np.asarray(moved).astype(data.dtype))
+        parts = [np.asarray(_move(part, rng)) for part in (data.real, data.imag)]
+        return wnp.asarray(np.stack(parts, -1).view(data.dtype)[..., 0])
     if data.dtype.kind not in "f" and data.dtype != bfloat16:
         return x
     eps = epsilon(data.dtype)
