@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -32,12 +33,11 @@ class _Current(threading.local):
 
 current = _Current()
 
-# Frames of these folders are ours; the first frame outside them is the user's line. The folders may be reached through links.
+# Frames of these folders are ours; the first frame outside them is the user's line. Installed, all of the package is one folder;
+# in a checkout the package is three folders among others. They may be reached through links.
 _HOME = Path(__file__).resolve().parent.parent
-_INTERNAL = (
-    *(str(_HOME / folder) for folder in ("ir", "kernels", "engine")),
-    str(Path(np.__file__).parent),
-)
+_OURS = (_HOME,) if (_HOME / "__init__.py").exists() else (_HOME / "ir", _HOME / "kernels", _HOME / "engine")
+_INTERNAL = (*(f"{folder}{os.sep}" for folder in _OURS), str(Path(np.__file__).parent))
 _files: dict[str, bool] = {}
 
 

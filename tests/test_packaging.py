@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -70,3 +74,40 @@ def test_ir_knows_nothing_of_the_compiler() -> None:
     for path in (ROOT / "ir").rglob("*.py"):
         tops = {name.split(".")[0] for name in imported_modules(path)}
         assert not tops & {"numba", "llvmlite", "jax"}, path.relative_to(ROOT)
+
+
+def install(target: Path) -> None:
+    """Lay the package out as an installer does, from the list in pyproject.toml."""
+    places = PYPROJECT["tool"]["setuptools"]["package-dir"]
+    for package in PYPROJECT["tool"]["setuptools"]["packages"]:
+        prefix = max((p for p in places if package == p or package.startswith(f"{p}.")), key=len)
+        source = ROOT.joinpath(places[prefix], *package.removeprefix(prefix).strip(".").split("."))
+        folder = target.joinpath(*package.split("."))
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in source.glob("*.py"):
+            shutil.copy(file, folder)
+
+
+PROGRAM = """
+import weft, weft.numpy as np
+assert weft.__file__.startswith({target!r}), weft.__file__
+f = weft.jit(weft.grad(lambda x: np.sum(np.tanh(x) ** 2)))
+assert f(np.ones(3)).shape == (3,)
+assert f.lower(np.ones(3)).graph.eqns[0].source.file == __file__
+try:
+    weft.jit(lambda x, y: x + y)(np.ones(3), np.ones(4))
+except ValueError as error:
+    assert f"At {{__file__}}:" in str(error), error
+else:
+    raise AssertionError
+"""
+
+
+def test_an_installed_copy_runs_and_names_the_users_line(tmp_path: Path) -> None:
+    target, script = tmp_path / "site", tmp_path / "user.py"
+    install(target)
+    script.write_text(PROGRAM.format(target=str(target)))
+    # Isolated from the checkout: an editable install of it is on the path of this Python, behind PYTHONPATH.
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
