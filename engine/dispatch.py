@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from weft.ir.ops.shape import broadcast, reshape
 from weft.ir.quiet import quiet, quietly
 from weft.ir.types import SHORT_NAMES, bfloat16, check_dtype, is_complex, is_floating, promote
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 # What goes to NumPy as it is.
 _PLAIN = frozenset((bool, int, float, complex, str, type(None), type(Ellipsis), type))
 _PYTHON_SCALARS = frozenset((bool, int, float, complex))
@@ -102,9 +103,22 @@ def _plain_items(x: tuple[Any, ...] | list[Any]) -> list[Any] | tuple[Any, ...] 
     return items if x.__class__ is list else tuple(items)
 
 
+class ArrayFunction(Protocol[P, R]):
+    """A public function, called with arrays or traced arrays; its two ways are there too."""
+
+    __name__: str
+    staged: Callable[P, R]
+    """The definition: values of the IR in and out."""
+    eager: Callable[..., Any]
+    """What runs on NumPy arrays."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compute with NumPy, or record."""
+
+
 def numpy_function(
     reference: Callable[..., Any] | None, *, maker: bool = False, fast: Callable[..., Any] | None = None
-) -> Callable[[F], F]:
+) -> Callable[[Callable[P, R]], ArrayFunction[P, R]]:
     """Decorate the staged definition of a public function.
 
     Args:
@@ -113,8 +127,8 @@ def numpy_function(
         fast: what to try first on Arrays and plain Python values; whatever it raises, ``reference`` decides then.
     """
 
-    def decorate(definition: F) -> F:
-        eager = definition if reference is None else reference
+    def decorate(definition: Callable[P, R]) -> ArrayFunction[P, R]:
+        eager: Callable[..., Any] = definition if reference is None else reference
 
         def general(*args: Any, **kwargs: Any) -> Any:
             staged = maker and bool(state.ambient)
@@ -136,13 +150,14 @@ def numpy_function(
             return from_data(quietly(eager, *args, **kwargs), foreign)
 
         if fast is None:
-            function = functools.wraps(definition)(general)
+            function: Any = functools.wraps(definition)(general)
         else:
 
             @functools.wraps(definition)
-            def function(*args: Any, **kwargs: Any) -> Any:
+            def quick(*args: Any, **kwargs: Any) -> Any:
                 # Arrays and plain Python values: what NumPy takes it computes, all else goes the general way.
                 data = []
+                found = False
                 for x in args:
                     kind = x.__class__
                     if kind is Array:
@@ -150,12 +165,16 @@ def numpy_function(
                         if x.dtype is bfloat16:
                             return general(*args, **kwargs)
                         data.append(x)
+                        found = True
                     elif kind in _PLAIN:
                         data.append(x)
                     elif (kind is tuple or kind is list) and (items := _plain_items(x)) is not None:
                         data.append(items)
+                        found = found or x.__class__ is list
                     else:
                         return general(*args, **kwargs)
+                if not found:
+                    return general(*args, **kwargs)
                 for x in kwargs.values():
                     if x.__class__ not in _PLAIN and (x.__class__ is not tuple or _plain_items(x) is None):
                         return general(*args, **kwargs)
@@ -165,9 +184,10 @@ def numpy_function(
                     return general(*args, **kwargs)
                 return wrap(result) if result.__class__ is np.ndarray else from_data(result)
 
-        function.staged = definition  # type: ignore[attr-defined]
-        function.eager = eager  # type: ignore[attr-defined]
-        return function  # type: ignore[return-value]
+            function = quick
+        function.staged = definition
+        function.eager = eager
+        return function
 
     return decorate
 

@@ -185,7 +185,9 @@ def parse(index: Any, shape: Sequence[int], strict: bool) -> tuple[Index, tuple[
     """
     entries = _entries(index, shape)
     lengths = iter(shape)
-    sizes = [1 if isinstance(x, _ScalarMask) else None if x is None else next(lengths) for x in entries]
+    sizes: list[Any] = [
+        1 if isinstance(x, _ScalarMask) else None if x is None else next(lengths) for x in entries
+    ]
     by_array = [
         not (x is None or isinstance(x, slice) or (_is_position(x) and (strict or -n <= x < n)))
         for x, n in zip(entries, sizes, strict=True)
@@ -194,7 +196,8 @@ def parse(index: Any, shape: Sequence[int], strict: bool) -> tuple[Index, tuple[
         by_array = [
             b or (x is not None and not isinstance(x, slice)) for b, x in zip(by_array, entries, strict=True)
         ]
-    parsed, arrays = Index(), []
+    parsed = Index()
+    arrays: list[tuple[int, Any]] = []
     for item, n, is_array in zip(entries, sizes, by_array, strict=True):
         if item is None:
             parsed.layout.append(None)

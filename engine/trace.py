@@ -34,7 +34,7 @@ class Tracer(ArrayMethods, Value):
         Value.__init__(self, builder, var)
         self.weak = False
 
-    __hash__ = object.__hash__  # traced values are told apart by identity, as keys of dictionaries too
+    __hash__ = object.__hash__  # type: ignore[assignment]  # traced values are told apart by identity, as keys of dictionaries too
     __array_ufunc__ = ArrayMethods.__array_ufunc__
     shape = Value.shape
     dtype = Value.dtype
@@ -164,7 +164,7 @@ def trace(
     name = function_name(fun)
     builder = GraphBuilder(value_class=Tracer, name=f"{kind}({name})")
     builder.argument_names = argument_names
-    leaves = [builder.add_input(t) for t in types]
+    leaves: list[Any] = [builder.add_input(t) for t in types]
     for leaf, is_weak in zip(leaves, weak or (), strict=False):
         leaf.weak = is_weak
     try:

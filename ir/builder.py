@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -137,7 +137,7 @@ class GraphBuilder:
     def on_capture(self, var: Var, x: Any) -> None:
         """Called once for each captured value."""
 
-    def emit(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tuple[Value, ...]:
+    def emit(self, prim: Primitive, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[Value, ...]:
         """Record ``prim[params] args`` and give its results."""
         ins = tuple([self.atom(a) for a in args])
         if prim.lower.kind == "scalar" and len(ins) > 1:
@@ -266,7 +266,7 @@ def _scalars_to_dtype(args: Sequence[Any]) -> list[Any]:
     return [np.asarray(a, dtype)[()] if type(a) in _PYTHON_SCALARS else a for a in args]
 
 
-def bind_all(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tuple[Any, ...]:
+def bind_all(prim: Primitive, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[Any, ...]:
     """Apply ``prim`` to values and give all its results as a tuple."""
     args = _scalars_to_dtype(args)
     deepest: GraphBuilder | None = None

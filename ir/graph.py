@@ -44,7 +44,7 @@ class Literal:
     __slots__ = ("type", "value")
 
     def __init__(self, value: Any, dtype: np.dtype | None = None):
-        self.value: np.generic = np.asarray(value, dtype)[()]
+        self.value: Any = np.asarray(value, dtype)[()]
         self.type = ArrayType((), self.value.dtype)
 
     def _key(self) -> tuple[np.dtype, bytes]:

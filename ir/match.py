@@ -20,7 +20,7 @@ and the time is linear in the equations.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -258,7 +258,7 @@ class Rewriter(GraphBuilder):
         )
         return graph if same else Graph(graph.ins, tuple(self.eqns), outs)
 
-    def emit(self, prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tuple[Any, ...]:
+    def emit(self, prim: Primitive, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[Any, ...]:
         """Record an equation of a replacement, unless the step replaces it in turn."""
         ins = tuple([self.atom(a) for a in args])
         if prim.lower.kind == "scalar":

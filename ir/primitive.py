@@ -17,7 +17,7 @@ a rule computes at once or records an equation, whichever its arguments are; one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +122,7 @@ class Primitive:
         self.jvp, self.transpose, self.batch, self.lower = jvp, transpose, batch, lower
         REGISTRY[name] = self
 
-    def out_types(self, types: tuple[ArrayType, ...], params: dict[str, Any]) -> tuple[ArrayType, ...]:
+    def out_types(self, types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:
         """Types of the outputs, always as a tuple."""
         result = self.type_rule(*types, **params)
         return tuple(result) if self.multiple else (result,)

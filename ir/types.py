@@ -15,7 +15,7 @@ import numpy as np
 
 from weft.ir.errors import DTypeError
 
-bfloat16 = np.dtype(ml_dtypes.bfloat16)
+bfloat16: np.dtype = np.dtype(ml_dtypes.bfloat16)
 
 SHORT_NAMES: dict[np.dtype, str] = {
     np.dtype(name): short
@@ -32,6 +32,11 @@ DTYPES: dict[str, np.dtype] = {short: dtype for dtype, short in SHORT_NAMES.item
 BOOL = np.dtype(bool)
 INT64 = np.dtype(np.int64)
 FLOAT64 = np.dtype(np.float64)
+
+_REAL_PARTS: dict[np.dtype, np.dtype] = {
+    np.dtype(np.complex64): np.dtype(np.float32),
+    np.dtype(np.complex128): FLOAT64,
+}
 
 
 def is_bool(dtype: np.dtype) -> bool:
@@ -61,7 +66,7 @@ def is_inexact(dtype: np.dtype) -> bool:
 
 def real_dtype(dtype: np.dtype) -> np.dtype:
     """The dtype of the real part: f32 for c64, f64 for c128, others unchanged."""
-    return {np.dtype(np.complex64): np.dtype(np.float32), np.dtype(np.complex128): FLOAT64}.get(dtype, dtype)
+    return _REAL_PARTS.get(dtype, dtype)
 
 
 def complex_dtype(dtype: np.dtype) -> np.dtype:
@@ -74,7 +79,7 @@ def complex_dtype(dtype: np.dtype) -> np.dtype:
 def check_dtype(dtype: object) -> np.dtype:
     """Turn ``dtype`` into a supported NumPy dtype or raise `DTypeError`."""
     try:
-        result = np.dtype(dtype)  # type: ignore[call-overload]
+        result: np.dtype = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError as error:
         raise DTypeError(f"{dtype!r} is not a dtype.") from error
     result = result.newbyteorder("=") if result.byteorder == ">" else result

@@ -63,7 +63,8 @@ class Program:
             table = self._idle.pop()
         except IndexError:
             slots = self.tape.new_slots()
-            table = (slots, memoryview(slots).cast("B"), slots.ctypes.data)
+            view = memoryview(slots)  # type: ignore[arg-type]  # NumPy's stubs say so from 3.12 on
+            table = (slots, view.cast("B"), slots.ctypes.data)
         if arena is None:
             self._pack(table[1], 0, *map(id, values), *map(id, new))
         else:
@@ -155,7 +156,8 @@ def _assemble(
             continue
         if i in scheduled:
             one = scheduled[i]
-            operands = [slots[a] for a in eqn.ins] + [slots[v] for v in eqn.outs] + buffers.scratch[i]
+            ins = [slots[a] for a in eqn.ins]  # type: ignore[index]  # literals stand in the loop nest
+            operands = ins + [slots[v] for v in eqn.outs] + buffers.scratch[i]
             builder.kernel(kernels[i].address, one.params, operands, 0, one.extent)
             builder.note(kernels[i].name)
         elif eqn.prim is dot_general_p:

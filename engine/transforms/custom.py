@@ -73,6 +73,8 @@ class _Level(threading.local):
 class _Custom:
     """What the two kinds share: static arguments, and running as plain Python where nothing is traced."""
 
+    __call__: Callable[..., Any]
+
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] | int = ()):
         self.fun = fun
         self.nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)

@@ -49,7 +49,7 @@ def record(
     """Run ``fun`` on recorded ``values``, the leaves of ``(args, kwargs)``."""
     name = function_name(fun)
     recorder = Recorder(value_class=Tracer, name=f"{kind}({name})")
-    tracers = [recorder.add_known(v) for v in values]
+    tracers: list[Any] = [recorder.add_known(v) for v in values]
     for tracer, is_weak in zip(tracers, weak, strict=False):
         tracer.weak = is_weak
     try:

@@ -210,5 +210,6 @@ def _flops(eqn: Eqn) -> int:
     if kind in ("reduce", "argreduce"):
         return eqn.ins[0].type.size
     if eqn.prim is dot_general_p:
-        return 2 * dot_plan(*eqn.in_types, eqn.params["dims"]).k * eqn.outs[0].type.size
+        x, y = eqn.in_types
+        return 2 * dot_plan(x, y, eqn.params["dims"]).k * eqn.outs[0].type.size
     return 0

@@ -10,12 +10,12 @@ from weft.ir.ops.elementwise import define, full_like, mul, sign, to_bool
 from weft.ir.rules import no_tangent, per_input
 
 
-def _shift_right_logical_reference(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _shift_right_logical_reference(x: np.ndarray, y: np.ndarray) -> Any:
     unsigned = np.dtype(x.dtype.str.replace("i", "u"))
     return np.right_shift(x.astype(unsigned), y.astype(unsigned)).astype(x.dtype)
 
 
-def _clz_reference(x: np.ndarray) -> np.ndarray:
+def _clz_reference(x: np.ndarray) -> Any:
     bits = x.dtype.itemsize * 8
     rest = np.asarray(x).astype(np.dtype(x.dtype.str.replace("i", "u"))).astype(np.uint64)
     count = np.zeros(x.shape, np.int64)

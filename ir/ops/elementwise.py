@@ -184,7 +184,7 @@ def power(x: Any, y: Any) -> Any:
     return pow_p.bind(x, y)
 
 
-def _integer_pow_reference(x: np.ndarray, *, y: int) -> np.ndarray:
+def _integer_pow_reference(x: np.ndarray, *, y: int) -> Any:
     return (
         np.power(x, np.asarray(y).astype(x.dtype))
         if y >= 0
@@ -239,7 +239,7 @@ def _share(t: Any, o: Any, x: Any, y: Any) -> Any:
     return mul(t, select(eq(x, o), half, full_like(o, 0)))
 
 
-def _numpy_sign(x: np.ndarray) -> np.ndarray:
+def _numpy_sign(x: np.ndarray) -> Any:
     if not is_complex(x.dtype):
         return np.sign(x)
     size = np.abs(x)
@@ -542,6 +542,6 @@ def stop_gradient(x: Any) -> Any:
     return stop_gradient_p.bind(x) if is_inexact(x.dtype) else x
 
 
-def full_like(x: Any, value: bool | int | float | complex) -> Any:
+def full_like(x: Any, value: bool | int | float | complex | np.ndarray) -> Any:
     """A scalar of the dtype of ``x``: elementwise operations repeat it."""
     return np.asarray(value, x.dtype)[()]

@@ -181,7 +181,10 @@ def _slice_transpose(
 
 def _slice_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
     axis = axes[0]
-    insert = lambda t, v: (*t[:axis], v, *t[axis:])  # noqa: E731
+
+    def insert(t: tuple[int, ...], v: int) -> tuple[int, ...]:
+        return (*t[:axis], v, *t[axis:])
+
     out = slice_(
         args[0], insert(params["start"], 0), insert(params["limit"], size), insert(params["strides"], 1)
     )
@@ -351,7 +354,10 @@ def _concatenate_type(*ins: ArrayType, axis: int) -> ArrayType:
     first = ins[0]
     if not 0 <= axis < first.ndim:
         raise AxisError(f"concatenate got axis {axis} for arrays of {first.ndim} axes.")
-    rest = lambda t: (*t.shape[:axis], *t.shape[axis + 1 :])  # noqa: E731
+
+    def rest(t: ArrayType) -> tuple[int, ...]:
+        return (*t.shape[:axis], *t.shape[axis + 1 :])
+
     if any(t.ndim != first.ndim or rest(t) != rest(first) for t in ins):
         raise ShapeError(
             f"concatenate along axis {axis} got shapes that differ on other axes: {', '.join(map(str, ins))}."

@@ -8,7 +8,7 @@ positions, and the derivative is the same permutation of the tangents. The order
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def _sort_reference(*operands: np.ndarray, axis: int, num_keys: int) -> tuple[np
         x = operands[0]
         wide = widened(x)
         mixed = wide.dtype.kind in "fc" and bool(np.any((wide == 0) & np.signbit(wide.real)))
-        kind = "stable" if mixed or wide.dtype.kind == "c" else None
+        kind: Literal["stable"] | None = "stable" if mixed or wide.dtype.kind == "c" else None
         return (np.sort(wide, axis, kind=kind).astype(x.dtype, copy=False),)
     keys = [widened(x) for x in operands[:num_keys]]
     if num_keys == 1:

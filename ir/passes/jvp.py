@@ -28,13 +28,14 @@ def push_forward(eqns: Sequence[Eqn], env: dict[Var, Any], tangents: dict[Var, A
     """
     for eqn in eqns:
         primals = [read(env, a) for a in eqn.ins]
-        in_tangents = [None if isinstance(a, Literal) else tangents.get(a) for a in eqn.ins]
+        in_tangents: list[Any] = [None if isinstance(a, Literal) else tangents.get(a) for a in eqn.ins]
 
         def answer(eqn: Eqn = eqn, primals: list[Any] = primals) -> tuple[Any, ...]:
             if eqn.outs[0] in env:
                 return tuple(env[v] for v in eqn.outs)
             return bind_all(eqn.prim, primals, dict(eqn.params))
 
+        out_tangents: tuple[Any, ...]
         with at_source(eqn.source):
             if all(t is None for t in in_tangents):
                 outs, out_tangents = answer(), ()

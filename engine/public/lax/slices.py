@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from weft.engine.array import to_value, wrap_value
-from weft.ir.builder import Value
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index
 from weft.ir.ops import shape as s
@@ -45,13 +44,8 @@ def index_in_dim(x: Any, index: int, axis: int = 0, keepdims: bool = True) -> An
 
 def _starts(value: Any, start_indices: Any) -> list[Any]:
     """Start indices as values; negative ones count from the end."""
-    given = (
-        list(start_indices)
-        if not isinstance(start_indices, Value)
-        else [start_indices[i] for i in range(start_indices.shape[0])]
-    )
     starts = []
-    for start, n in zip(given, value.shape, strict=True):
+    for start, n in zip(start_indices, value.shape, strict=True):
         v = to_value(start)
         starts.append(e.select(e.lt(v, 0), e.add(v, n), v) if v.dtype.kind == "i" else v)
     return starts

@@ -127,7 +127,7 @@ def logsumexp(
 @numpy_function(None)
 def logmeanexp(x: Any, axis: Any = None, where: Any = None, keepdims: bool = False) -> Any:
     """``log(mean(exp(x)))`` without overflow; arguments as `logsumexp`'s."""
-    total = logsumexp.staged(x, axis, None, keepdims, False, where)  # type: ignore[attr-defined]
+    total = logsumexp.staged(x, axis, None, keepdims, False, where)
     x, mask = _masked("logmeanexp", x, where)
     axes = axis_indices(axis, len(x.shape), "nn.logmeanexp")
     count = _count(x, mask, axes)

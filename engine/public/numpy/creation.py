@@ -17,7 +17,8 @@ from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import elementwise as e
-from weft.ir.ops.shape import concatenate, expand_dims, full, iota, move_axis, reshape
+from weft.ir.ops.shape import concatenate, expand_dims, iota, move_axis, reshape
+from weft.ir.ops.shape import full as _full
 from weft.ir.types import FLOAT64, INT64, check_dtype, is_inexact
 from weft.numpy.staging import (
     axis_index,
@@ -37,8 +38,6 @@ __all__ = [
     "geomspace", "hamming", "hanning", "identity", "indices", "kaiser", "linspace", "logspace", "meshgrid",
     "mgrid", "ogrid", "ones", "ones_like", "tri", "vander", "zeros", "zeros_like",
 ]  # fmt: skip
-
-_full = full
 
 
 # From data
@@ -252,7 +251,7 @@ def _arange_data(
     dtype = None if dtype is None else check_dtype(dtype)
     if stop is None:
         start, stop = 0, start
-    return np.arange(start, stop, 1 if step is None else step, dtype)
+    return np.arange(start, stop, 1 if step is None else step, dtype=dtype)
 
 
 @like_numpy(_arange_data, maker=True)
@@ -270,7 +269,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
     )
     n = max(0, math.ceil((last - first) / step))
     if dtype.kind not in "iuf":
-        return np.arange(first, last, step, dtype)
+        return np.arange(first, last, step, dtype=dtype)
     # NumPy's own way: the first two numbers are computed, the rest follows by their difference.
     base, second = np.asarray(first).astype(dtype), np.asarray(first + step).astype(dtype)
     line = iota(dtype, (n,))
@@ -281,7 +280,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
 
 def _known(x: Any, name: str) -> Any:
     """A number that gives a shape."""
-    return None if x is None else x.item() if isinstance(x, Value | np.ndarray | np.generic) else x
+    return x.item() if hasattr(x, "item") else x
 
 
 def _linspace_data(
@@ -289,7 +288,7 @@ def _linspace_data(
     stop: Any,
     num: int = 50,
     endpoint: bool = True,
-    retstep: bool = False,
+    retstep: Any = False,
     dtype: Any = None,
     axis: int = 0,
     *,
@@ -459,7 +458,7 @@ def fromfunction(function: Callable[..., Any], shape: Any, *, dtype: Any = float
 # Windows
 
 
-def _window(reference: Callable[..., Any]) -> Callable[..., Any]:
+def _window(reference: Any) -> Callable[..., Any]:
     def window(*args: Any) -> Array:
         return wrap(reference(*args))
 

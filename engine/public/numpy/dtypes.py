@@ -49,7 +49,7 @@ def finfo(dtype: Any) -> Any:
 
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:
     """The dtype of an operation on the arguments, by NumPy 2's promotion."""
-    args = []
+    args: list[Any] = []
     for x in arrays_and_dtypes:
         if isinstance(x, Array):
             args.append(x._data)

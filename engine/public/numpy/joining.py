@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.engine.dispatch import as_dtype, broadcast_to, is_traced
+from weft.engine.dispatch import ArrayFunction, as_dtype, broadcast_to, is_traced
 from weft.ir.builder import Value, concrete
 from weft.ir.errors import ArgumentError, IndexingError, ShapeError
 from weft.ir.ops import elementwise as e
@@ -341,7 +341,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 
 
 @like_numpy(np.trim_zeros)
-def trim_zeros(filt: Any, trim: str = "fb") -> Any:
+def trim_zeros(filt: Any, trim: Any = "fb") -> Any:
     """A vector without the zeros at its ends; its values must be known."""
     return np.trim_zeros(
         concrete(value(filt, "trim_zeros"), "trim_zeros needs the values: they give the shape of the result"),
@@ -354,7 +354,7 @@ def trim_zeros(filt: Any, trim: str = "fb") -> Any:
 
 def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     if isinstance(pad_width, dict):
-        pairs = [(0, 0)] * ndim
+        pairs: list[Any] = [(0, 0)] * ndim
         for axis, width in pad_width.items():
             pairs[axis_index(axis, ndim, "pad")] = (
                 width if isinstance(width, tuple | list) else (width, width)
@@ -403,7 +403,7 @@ def _mirror(n: int, low: int, high: int, period: int, mode: str) -> np.ndarray:
     return np.where(i < n, i, (period - i) if mode == "reflect" else (period - 1 - i))
 
 
-_STATISTICS = {"maximum": _max, "minimum": _min, "mean": _mean}
+_STATISTICS: dict[str, ArrayFunction[..., Any]] = {"maximum": _max, "minimum": _min, "mean": _mean}
 
 
 @like_numpy(np.pad)

@@ -26,7 +26,7 @@ from weft.ir.ops import solve as systems
 from weft.ir.ops import spectral
 from weft.ir.ops.contract import matmul as _product
 from weft.ir.ops.reduce import reduce_sum
-from weft.ir.ops.shape import expand_dims, reshape, squeeze, transpose
+from weft.ir.ops.shape import expand_dims, reshape, slice_axis, squeeze, transpose
 from weft.ir.types import INT64
 from weft.numpy import products, shapes
 from weft.numpy.norms import matrix_norm, norm, rank_cut, vector_norm
@@ -385,7 +385,7 @@ def cond(x: Any, p: Any = None) -> Any:
     if p in (None, 2, -2):
         s = spectral.singular_values(x)
         n = len(s.shape) - 1
-        first, last = (m.slice_axis(s, n, i, i + 1) for i in (0, s.shape[-1] - 1))
+        first, last = (slice_axis(s, n, i, i + 1) for i in (0, s.shape[-1] - 1))
         ratio = squeeze(e.div(last, first) if p == -2 else e.div(first, last), (n,))
     else:
         ratio = e.mul(norm.staged(x, p, (-2, -1)), norm.staged(systems.inv(x), p, (-2, -1)))

@@ -119,7 +119,8 @@ def vdot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any =
 
 
 def _vecdot_data(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    return np.vecdot(x1, x2, axis=axis) if hasattr(np, "vecdot") else np.sum(np.conj(x1) * x2, axis)
+    vecdot: Any = getattr(np, "vecdot", None)
+    return np.sum(np.conj(x1) * x2, axis) if vecdot is None else vecdot(x1, x2, axis=axis)
 
 
 @like_numpy(_without_keywords(_vecdot_data))

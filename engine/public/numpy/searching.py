@@ -296,7 +296,7 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
 
 
 def _unique_data(
-    ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, axis: Any = None, *,
+    ar: Any, return_index: Any = False, return_inverse: Any = False, return_counts: Any = False, axis: Any = None, *,
     equal_nan: bool = True, size: Any = None, fill_value: Any = None, sorted: bool = True,
 ) -> Any:  # fmt: skip
     if size is not None:
@@ -325,7 +325,7 @@ def unique(
     x = value(ar, "unique")
     if size is None:
         x = concrete(x, f"unique {_FOR_SHAPE}")
-        return np.unique(x, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan)
+        return _unique_data(x, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan)
     if axis is not None and x.ndim > 1:
         raise ArgumentError("unique takes size= or axis=, not both.")
     size, shape, n = static_int(size, "unique", "size"), x.shape, x.size

@@ -154,7 +154,7 @@ def argpartition(a: Any, kth: Any, axis: Any = -1) -> Any:
     return argsort.staged(a, axis)
 
 
-def _searchsorted_data(a: Any, v: Any, side: str = "left", sorter: Any = None, *, method: Any = None) -> Any:
+def _searchsorted_data(a: Any, v: Any, side: Any = "left", sorter: Any = None, *, method: Any = None) -> Any:
     return np.searchsorted(a, v, side, sorter)
 
 

@@ -11,12 +11,12 @@ import functools
 import operator
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from weft.engine.array import to_value
-from weft.engine.dispatch import as_dtype, common_dtype, is_weak, numpy_function
+from weft.engine.dispatch import ArrayFunction, as_dtype, common_dtype, is_weak, numpy_function
 from weft.engine.trace import Tracer
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, AxisError, WeftError
@@ -24,7 +24,8 @@ from weft.ir.ops import elementwise as e
 from weft.ir.ops.shape import concatenate, reshape
 from weft.ir.types import FLOAT64, bfloat16, check_dtype, is_bool, is_inexact
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 _ndarray = np.ndarray
 
 
@@ -35,7 +36,9 @@ def _has_bfloat16(x: Any) -> bool:
     return (kind is list or kind is tuple) and any(map(_has_bfloat16, x))
 
 
-def like_numpy(reference: Callable[..., Any] | None, *, maker: bool = False) -> Callable[[F], F]:
+def like_numpy(
+    reference: Callable[..., Any] | None, *, maker: bool = False
+) -> Callable[[Callable[P, R]], ArrayFunction[P, R]]:
     """Decorate the staged definition of a public function: `numpy_function` with what NumPy does not know.
 
     bfloat16 arrays go to the definition, which computes in float32; so does what NumPy refuses.
@@ -45,7 +48,7 @@ def like_numpy(reference: Callable[..., Any] | None, *, maker: bool = False) -> 
         maker: the function makes an array from shapes alone, so inside a traced function it is staged.
     """
 
-    def decorate(definition: F) -> F:
+    def decorate(definition: Callable[P, R]) -> ArrayFunction[P, R]:
         if reference is None:
             return numpy_function(None, maker=maker)(definition)
 

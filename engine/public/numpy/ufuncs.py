@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine.array import to_value
-from weft.engine.dispatch import as_dtype, broadcast_values, is_weak
+from weft.engine.dispatch import ArrayFunction, as_dtype, broadcast_values, is_weak
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, DTypeError
 from weft.ir.ops import bits
@@ -90,7 +90,7 @@ def loop_values(
 
 def define(
     ufunc: np.ufunc, compute: Callable[..., Any], special: Callable[..., Any] | None = None
-) -> Callable[..., Any]:
+) -> ArrayFunction[..., Any]:
     """A public function from a row.
 
     Args:
@@ -103,7 +103,7 @@ def define(
 
     def definition(*args: Any, dtype: Any = None, out: Any = None, where: Any = None) -> Any:
         refuse(name, out=out, where=where)
-        result = NotImplemented
+        result: Any = NotImplemented
         if special is not None and dtype is None:
             result = special(*args)
         if result is NotImplemented:
@@ -187,7 +187,7 @@ def _rounded(op: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda x: x if x.dtype.kind in "iub" else op(x)
 
 
-_COMPARISONS = {
+_COMPARISONS: dict[np.ufunc, Callable[..., Any]] = {
     np.equal: e.eq,
     np.not_equal: e.ne,
     np.less: e.lt,
@@ -224,10 +224,13 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.isnan: lambda x: e.ne(x, x), np.isinf: formulas.is_infinite, np.isfinite: formulas.is_finite,
     np.signbit: bits.sign_bit, np.copysign: bits.copysign, np.nextafter: bits.nextafter,
     np.spacing: formulas.spacing, np.ldexp: formulas.ldexp, np.frexp: formulas.frexp,
-} | {ufunc: _mixed(op, ufunc) for ufunc, op in _COMPARISONS.items()}  # fmt: skip
-_SPECIAL = {np.power: _power} | {ufunc: _compare(ufunc) for ufunc in _COMPARISONS}
+    **{ufunc: _mixed(op, ufunc) for ufunc, op in _COMPARISONS.items()},
+}  # fmt: skip
+_SPECIAL: dict[np.ufunc, Callable[..., Any]] = {np.power: _power} | {
+    ufunc: _compare(ufunc) for ufunc in _COMPARISONS
+}
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, ArrayFunction[..., Any]] = {
     u.__name__: define(u, compute, _SPECIAL.get(u)) for u, compute in UFUNCS.items()
 }
 

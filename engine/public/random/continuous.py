@@ -84,8 +84,8 @@ def _normal(key: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 def _truncated_normal(key: Any, lower: Any, upper: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     lower, upper = e.cast(lower, dtype), e.cast(upper, dtype)
     root = _constant(math.sqrt(2), dtype)
-    ends = [t.erf(e.div(x, e.full_like(x, root))) for x in (lower, upper)]
-    numbers = e.mul(t.erf_inv(between(key, *ends, shape, dtype)), root)
+    first, last = (t.erf(e.div(x, e.full_like(x, root))) for x in (lower, upper))
+    numbers = e.mul(t.erf_inv(between(key, first, last, shape, dtype)), root)
     # Rounding may reach an end, which a truncated number does not.
     inner = [
         bits.nextafter(e.stop_gradient(x), np.full((), to, dtype))
