@@ -33,8 +33,8 @@ class _Current(threading.local):
 
 current = _Current()
 
-# Frames of these folders are ours; the first frame outside them is the user's line. Installed, all of the package is one folder;
-# in a checkout the package is three folders among others. They may be reached through links.
+# Frames of these folders are ours; the first frame outside them is the user's line. Installed, all of the package is one
+# folder; in a checkout the package is three folders among others. They may be reached through links.
 _HOME = Path(__file__).resolve().parent.parent
 _OURS = (_HOME,) if (_HOME / "__init__.py").exists() else (_HOME / "ir", _HOME / "kernels", _HOME / "engine")
 _INTERNAL = (*(f"{folder}{os.sep}" for folder in _OURS), str(Path(np.__file__).parent))

@@ -1,7 +1,7 @@
 """The vocabulary of scalar ops: one name, one meaning, for each family of dtypes.
 
-The one idea: :func:`apply` looks the op's name up in the table of its operands' family (integer, float, complex); an entry is a
-function from registers to a register. float16 and bfloat16 are the float family, computed in ``float`` and rounded after each op.
+The one idea: :func:`apply` looks the op's name up in the table of its operands' family (integer, float, complex); an entry is
+a function from registers to a register. float16 and bfloat16 are floats, computed in ``float`` and rounded after each op.
 Nothing is contracted to fma: a value that is computed twice, or computed here and loaded there, has the same bits, as comparing
 it with its own maximum takes.
 """

@@ -26,7 +26,6 @@ from weft.kernels.schedule.fold import Fold, fold_loops
 from weft.kernels.schedule.layout import Layout
 from weft.kernels.schedule.nest_builder import NestBuilder
 
-
 _DIVISIONS = ("floor_div", "int_div", "mod", "rem")
 
 

@@ -88,7 +88,8 @@ def test_scalars_are_weak_beside_bfloat16(scalar: object) -> None:
 def test_operators_of_two_arrays() -> None:
     a, b = np.array([[5, -7], [2, 3]]), np.array([[2, 3], [-4, 1]])
     x, y = wnp.asarray(a), wnp.asarray(b)
-    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "matmul", "and", "or", "xor", "lt", "le", "gt", "ge", "eq", "ne"):
+    names = "add sub mul truediv floordiv mod matmul and or xor lt le gt ge eq ne"
+    for name in names.split():
         expected = getattr(a, f"__{name}__")(b)
         for found in (getattr(x, f"__{name}__")(y), getattr(x, f"__{name}__")(b)):
             assert isinstance(found, Array) and found.dtype == expected.dtype
@@ -161,3 +162,44 @@ def test_a_type_is_one_object_and_makes_the_data_contiguous() -> None:
     assert x.type is wnp.zeros((3, 2)).type
     assert np.asarray(x).flags.c_contiguous
     assert x.block_until_ready() is x
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: wnp.sin(x, out=x),
+        lambda x: wnp.add(x, x, x),
+        lambda x: wnp.cumsum(x, 0, None, x),
+        lambda x: wnp.clip(x, 1, 2, out=x),
+        lambda x: wnp.concatenate([x[:2], x[2:]], out=x),
+        lambda x: np.copyto(x, 1.0),
+        lambda x: np.put(x, 0, 1.0),
+        lambda x: np.putmask(x, np.ones(4, bool), 1.0),
+    ],
+)
+def test_no_function_writes_to_an_array(write: object) -> None:
+    x = wnp.array([3.0, np.nan, 1.0, 2.0])
+    with pytest.raises(ArgumentError):
+        write(x)
+    np.testing.assert_array_equal(x, [3.0, np.nan, 1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: wnp.median(x, overwrite_input=True),
+        lambda x: wnp.percentile(x, 50, overwrite_input=True),
+        lambda x: wnp.nan_to_num(x, copy=False),
+    ],
+)
+def test_leave_to_overwrite_is_not_taken(function: object) -> None:
+    x = wnp.array([3.0, np.nan, 1.0, 2.0])
+    np.testing.assert_array_equal(function(x), function(np.array(x)))
+    np.testing.assert_array_equal(x, [3.0, np.nan, 1.0, 2.0])
+
+
+def test_where_leaves_no_element_without_a_value() -> None:
+    x = wnp.arange(4.0)
+    with pytest.raises(ArgumentError, match=r"exp got where=.*weft.numpy.where"):
+        wnp.exp(x, where=x > 1)
+    assert float(wnp.sum(x, where=x > 1)) == 5
