@@ -22,7 +22,14 @@ _FAST_SCALARS = frozenset((bool, int, float, complex))
 _FAST_INDICES = frozenset((int, slice, type(None), type(Ellipsis)))
 
 
-class Array(ArrayMethods):
+class _ArrayType(type):
+    """Makes ``isinstance(x, weft.Array)`` true of traced arrays too, so that a function need not know which it is given."""
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return issubclass(x.__class__, ArrayMethods)
+
+
+class Array(ArrayMethods, metaclass=_ArrayType):
     """An immutable array. Made by `weft.numpy.array` and by every function of Weft, not by calling the class."""
 
     __slots__ = ("__weakref__", "_data", "_type")

@@ -427,7 +427,7 @@ def _converted(values: Any, dtype: np.dtype) -> Any:
     if isinstance(values, list | tuple):
         from weft.numpy.staging import stacked
 
-        values = stacked([v._data if isinstance(v, Array) else v for v in values], "at[...]")
+        values = stacked([v._data if type(v) is Array else v for v in values], "at[...]")
     values = to_value(values, "the values of at[...]")
     return e.cast(values, dtype)
 

@@ -16,6 +16,7 @@ import numpy as np
 from weft.engine import tree
 from weft.engine.array import to_value
 from weft.engine.methods import ArrayMethods
+from weft.engine.tree_paths import leaves_with_path
 from weft.ir.builder import GraphBuilder, Value, check_alive, concrete, tracing
 from weft.ir.errors import ArgumentError
 from weft.ir.graph import Graph
@@ -117,7 +118,7 @@ def argument_names(fun: Callable[..., Any], args: Any, kwargs: Any) -> list[str]
     except (TypeError, ValueError):
         bound = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
     found = {
-        leaf: f"{name}{path}" for name, value in bound.items() for path, leaf in tree.leaves_with_path(value)
+        leaf: f"{name}{path}" for name, value in bound.items() for path, leaf in leaves_with_path(value)
     }
     return [found[i] for i in sorted(found)]
 

@@ -1,16 +1,19 @@
 """Pytrees: nested containers of arrays, flattened and rebuilt by optree.
 
-Tuples, lists, dicts (keys sorted), named tuples, ordered dicts, deques and None are containers; everything else is a leaf
-until it is registered. None holds no leaves, as in JAX.
+Tuples, lists, dicts (keys sorted), named tuples, ordered dicts, deques, `Partial` and None are containers; everything else
+is a leaf until it is registered. None holds no leaves, as in JAX.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import optree
+
+from weft.ir.errors import ArgumentError
 
 NAMESPACE = "weft"
 TreeDef = optree.PyTreeSpec
@@ -80,12 +83,6 @@ def broadcast_prefix(prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | No
     return result
 
 
-def leaves_with_path(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[tuple[str, Any]]:
-    """Leaves with the Python expression that leads to each, e.g. ``['w'][0]``."""
-    accessors, found, _ = optree.tree_flatten_with_accessor(tree, is_leaf, namespace=NAMESPACE)
-    return [(accessor.codify(""), leaf) for accessor, leaf in zip(accessors, found, strict=True)]
-
-
 def register_pytree_node(
     cls: type,
     flatten_fun: Callable[[Any], tuple[Iterable[Any], Any]],
@@ -104,19 +101,52 @@ def register_pytree_node_class(cls: type) -> type:
 def register_dataclass(
     cls: type,
     data_fields: Sequence[str] | None = None,
-    meta_fields: Sequence[str] = (),
+    meta_fields: Sequence[str] | None = None,
     drop_fields: Sequence[str] = (),
 ) -> type:
-    """Make a dataclass a container of its ``data_fields``; ``meta_fields`` are static and must be hashable."""
-    if data_fields is None:
-        skip = {*meta_fields, *drop_fields}
-        data_fields = [f.name for f in dataclasses.fields(cls) if f.init and f.name not in skip]  # type: ignore[arg-type]
+    """Make a dataclass a container of its ``data_fields``; ``meta_fields`` are static and must be hashable.
 
-    def flatten_fun(x: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        return tuple(getattr(x, n) for n in data_fields), tuple(getattr(x, n) for n in meta_fields)
+    Unless they are given, the static fields are those of ``dataclasses.field(metadata={"static": True})``, and all others
+    hold data.
+    """
+    fields = {}
+    if dataclasses.is_dataclass(cls):
+        fields = {f.name: f.metadata.get("static", False) for f in dataclasses.fields(cls) if f.init}
+    if meta_fields is None:
+        meta_fields = [
+            n for n, static in fields.items() if static and n not in (*(data_fields or ()), *drop_fields)
+        ]
+    if data_fields is None:
+        data_fields = [n for n in fields if n not in (*meta_fields, *drop_fields)]
+    if fields and {*data_fields, *meta_fields} != {*fields} - {*drop_fields}:
+        raise ArgumentError(
+            f"register_dataclass: {cls.__name__} has the fields {', '.join(fields)}, but data_fields are "
+            f"{list(data_fields)} and meta_fields are {list(meta_fields)}: each field is in one of them."
+        )
+
+    def flatten_fun(x: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], Sequence[str]]:
+        data, meta = tuple(getattr(x, n) for n in data_fields), tuple(getattr(x, n) for n in meta_fields)
+        return data, meta, data_fields
 
     def unflatten_fun(meta: tuple[Any, ...], data: Iterable[Any]) -> Any:
         return cls(**dict(zip(data_fields, data, strict=True)), **dict(zip(meta_fields, meta, strict=True)))
 
-    register_pytree_node(cls, flatten_fun, unflatten_fun)
+    optree.register_pytree_node(
+        cls, flatten_fun, unflatten_fun, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE
+    )
+    return cls
+
+
+class Partial(functools.partial):  # type: ignore[type-arg]
+    """`functools.partial` as a container: its arguments are leaves, its function is static."""
+
+
+register_pytree_node(
+    Partial, lambda p: ((p.args, p.keywords), p.func), lambda fun, x: Partial(fun, *x[0], **x[1])
+)
+
+
+def register_static(cls: type) -> type:
+    """Make a class a container without leaves: its objects are part of the structure, and must be hashable."""
+    register_pytree_node(cls, lambda x: ((), x), lambda x, _: x)
     return cls

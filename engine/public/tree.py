@@ -4,20 +4,22 @@ from weft.engine.tree import (
     all,
     flatten,
     leaves,
-    leaves_with_path,
     map,
     reduce,
     structure,
     transpose,
     unflatten,
 )
+from weft.engine.tree_paths import flatten_with_path, leaves_with_path, map_with_path
 
 __all__ = [
     "all",
     "flatten",
+    "flatten_with_path",
     "leaves",
     "leaves_with_path",
     "map",
+    "map_with_path",
     "reduce",
     "structure",
     "transpose",

@@ -62,7 +62,7 @@ def array(
         ndmin: the least number of axes; ones are put in front.
         device: accepted for the array API's sake.
     """
-    if isinstance(object, Array):
+    if type(object) is Array:
         data: Any = object._data
     elif isinstance(object, Value):
         data = object
@@ -87,7 +87,7 @@ def _converted(data: Any, dtype: np.dtype) -> Any:
 
 def _plain(x: Any) -> Any:
     """Nested lists with NumPy arrays for Arrays."""
-    return [_plain(v) for v in x] if isinstance(x, list | tuple) else x._data if isinstance(x, Array) else x
+    return [_plain(v) for v in x] if isinstance(x, list | tuple) else x._data if type(x) is Array else x
 
 
 def asarray(

@@ -51,7 +51,7 @@ def result_type(*arrays_and_dtypes: Any) -> np.dtype:
     """The dtype of an operation on the arguments, by NumPy 2's promotion."""
     args: list[Any] = []
     for x in arrays_and_dtypes:
-        if isinstance(x, Array):
+        if type(x) is Array:
             args.append(x._data)
         elif isinstance(x, Value | np.ndarray | np.generic | int | float | complex):
             args.append(x)

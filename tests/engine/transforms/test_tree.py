@@ -10,6 +10,7 @@ import pytest
 
 import weft
 from weft import tree, tree_util
+from weft.ir.errors import ArgumentError
 
 Point = namedtuple("Point", "x y")
 
@@ -36,7 +37,7 @@ def test_functions_of_trees() -> None:
     outer, inner = tree.structure([0, 0]), tree.structure({"a": 0, "b": 0})
     assert tree.transpose(outer, inner, [{"a": 1, "b": 2}, {"a": 3, "b": 4}]) == {"a": [1, 3], "b": [2, 4]}
     assert tree.transpose(outer, None, [{"a": 1}, {"a": 3}]) == {"a": [1, 3]}
-    assert [path for path, _ in tree.leaves_with_path({"w": [1, Point(2, 3)]})] == [
+    assert [tree_util.keystr(path) for path, _ in tree.leaves_with_path({"w": [1, Point(2, 3)]})] == [
         "['w'][0]",
         "['w'][1].x",
         "['w'][1].y",
@@ -71,3 +72,68 @@ def test_registered_classes() -> None:
     assert layer == Layer(2, [3], "conv")
     gradient = weft.grad(lambda layer: layer.w * layer.b[0])(Layer(2.0, [3.0]))
     assert (float(gradient.w), float(gradient.b[0]), gradient.kind) == (3.0, 2.0, "dense")
+
+
+def test_dataclasses_mark_static_fields() -> None:
+    @tree_util.register_dataclass
+    @dataclasses.dataclass
+    class Layer:
+        w: Any
+        kind: str = dataclasses.field(default="dense", metadata={"static": True})
+
+    layer = Layer([1, 2], "conv")
+    assert tree.map(lambda x: -x, layer) == Layer([-1, -2], "conv")
+    assert [tree_util.keystr(path) for path, _ in tree.leaves_with_path({"l": layer})] == [
+        "['l'].w[0]",
+        "['l'].w[1]",
+    ]
+
+    @dataclasses.dataclass
+    class Point:
+        x: Any
+        y: Any
+
+    with pytest.raises(ArgumentError, match="Point has the fields x, y, but data_fields are"):
+        tree_util.register_dataclass(Point, ["x"], [])
+
+
+def test_paths() -> None:
+    params = {"dense": [Point(1, 2), (3,)], "bias": 4}
+    found, treedef = tree.flatten_with_path(params)
+    assert treedef == tree.structure(params)
+    assert found == tree_util.tree_leaves_with_path(params)
+    assert found[1][0] == (tree_util.DictKey("dense"), tree_util.SequenceKey(0), tree_util.GetAttrKey("x"))
+    assert [tree_util.keystr(path) for path, _ in found] == [
+        "['bias']", "['dense'][0].x", "['dense'][0].y", "['dense'][1][0]"
+    ]  # fmt: skip
+    assert tree_util.keystr(found[1][0], simple=True, separator="/") == "dense/0/x"
+    decayed = tree.map_with_path(lambda path, w, g: w - g * (path[0].key != "bias"), params, params)
+    assert decayed == {"dense": [Point(0, 0), (0,)], "bias": 4}
+    assert str(tree.leaves_with_path(tree_util.Partial(max, 1))[0][0]) == "[<flat index 0>][0]"
+
+
+def test_partial_is_a_container() -> None:
+    scaled = tree_util.Partial(lambda s, x, *, shift: s * x + shift, 3.0, shift=1.0)
+    assert tree.leaves(scaled) == [3.0, 1.0]
+    assert float(weft.jit(lambda f, x: f(x))(scaled, 2.0)) == 7.0
+    assert float(weft.grad(lambda f: f(2.0))(scaled).args[0]) == 2.0
+
+
+def test_paths_partial_and_static() -> None:
+    assert tree.map_with_path(lambda path, x: (tree_util.keystr(path), x), {"a": [1]}) == {
+        "a": [("['a'][0]", 1)]
+    }
+    found, treedef = tree.flatten_with_path((1, {"b": 2}))
+    assert [x for _, x in found] == [1, 2] and treedef == tree.structure((1, {"b": 2}))
+    scale = tree_util.Partial(lambda a, b: a * b, wnp.ones(2))
+    assert tree.leaves(scale)[0].shape == (2,)
+    np.testing.assert_array_equal(weft.jit(lambda f, b: f(b))(scale, 3.0), [3, 3])
+
+    @tree_util.register_static
+    @dataclasses.dataclass(frozen=True)
+    class Mode:
+        name: str
+
+    assert tree.leaves(Mode("a")) == []
+    twice = weft.jit(lambda mode, x: x * 2 if mode.name == "twice" else x)
+    assert (float(twice(Mode("twice"), 3.0)), float(twice(Mode("once"), 3.0))) == (6.0, 3.0)
