@@ -40,10 +40,10 @@ def is_traced(x: Any) -> bool:
 
 
 def to_data(x: Any) -> Any:
-    """``x`` with NumPy arrays for Arrays, in lists, tuples and dicts too."""
+    """``x`` with NumPy arrays for Arrays, in lists, tuples and dicts too; NumPy may not write to those (``out=``)."""
     kind = x.__class__
     if kind is Array:
-        return x._data
+        return freeze(x)
     if kind is list or kind is tuple:
         return kind(map(to_data, x))
     if kind is dict:
@@ -97,7 +97,7 @@ def _plain_items(x: tuple[Any, ...] | list[Any]) -> list[Any] | tuple[Any, ...] 
         if kind is int:
             items.append(v)
         elif kind is Array and v._data.dtype is not bfloat16:
-            items.append(v._data)
+            items.append(freeze(v))
         else:
             return None
     return items if x.__class__ is list else tuple(items)
@@ -164,6 +164,7 @@ def numpy_function(
                         x = x._data
                         if x.dtype is bfloat16:
                             return general(*args, **kwargs)
+                        x.setflags(False)  # no out= writes to it
                         data.append(x)
                         found = True
                     elif kind in _PLAIN:

@@ -23,6 +23,7 @@ _METHODS = {
     ("logical_and", "reduce"): "all", ("logical_or", "reduce"): "any", ("add", "accumulate"): "cumsum",
     ("multiply", "accumulate"): "cumprod",
 }  # fmt: skip
+_IN_PLACE = frozenset(("copyto", "place", "put", "putmask"))
 _MODULES = {"numpy": "weft.numpy", "numpy.linalg": "weft.numpy.linalg", "numpy.fft": "weft.numpy.fft"}
 
 
@@ -99,6 +100,11 @@ def array_function(func: Callable[..., Any], args: Sequence[Any], kwargs: Mappin
     ours = _counterpart(module, name)
     if ours is not None:
         return ours(*args, **kwargs)
+    if name in _IN_PLACE:
+        raise ArgumentError(
+            f"numpy.{name} works in place, and arrays of Weft are immutable: write x = x.at[index].set(values), or "
+            f"x = weft.numpy.where(mask, values, x)."
+        )
     if _has_tracer(tuple(args)) or _has_tracer(kwargs):
         raise ArgumentError(
             f"{module}.{name} has no counterpart in Weft, so it cannot take traced arrays. Write it with "

@@ -56,6 +56,8 @@ def like_numpy(
             for x in args:
                 if _has_bfloat16(x):
                     return definition(*args, **kwargs)
+            if kwargs.get("where") is not None and isinstance(reference, np.ufunc):
+                return definition(*args, **kwargs)  # refuses: NumPy would leave elements without a value
             try:
                 return reference(*args, **kwargs)
             except (TypeError, ValueError, IndexError) as error:
@@ -210,13 +212,16 @@ def static_dtype(dtype: Any, default: Any = None) -> np.dtype:
     return check_dtype(default if dtype is None else dtype)
 
 
+_REFUSED = {
+    "out": "arrays are immutable: use the result",
+    "where": "elements where it is False would have no value: choose with weft.numpy.where(condition, x, y)",
+}
+
+
 def refuse(name: str, **arguments: Any) -> None:
     """Raise for arguments that were given although traced arrays have no use for them (``out`` and kin)."""
     for argument, given in arguments.items():
         if given is not None:
-            why = (
-                "arrays are immutable: use the result"
-                if argument == "out"
-                else "it is not supported for traced arrays"
+            raise ArgumentError(
+                f"{name} got {argument}=; {_REFUSED.get(argument, 'traced arrays have no use for it')}."
             )
-            raise ArgumentError(f"{name} got {argument}={given!r}; {why}.")
