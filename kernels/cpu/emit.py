@@ -84,14 +84,12 @@ class _Emitter:
         self.updates = Updates(nest)
         self.values: dict[str, Scalar] = {}
         self.variables: dict[str, Offset] = {}
-        self.offsets: dict[
-            IndexOp, Offset
-        ] = {}  # computed in this loop body or around it, kept if they cannot change
+        # What was computed in this loop body or around it, kept if it cannot change.
+        self.offsets: dict[IndexOp, Offset] = {}
         self.folds: dict[str, str] = {}
         self.params: list[Offset] = []
-        self.pointers: dict[
-            str, tuple[str, str, str]
-        ] = {}  # buffer: its address, element type, metadata of accesses
+        # By buffer: its address, element type, metadata of accesses.
+        self.pointers: dict[str, tuple[str, str, str]] = {}
         self.visit: dict[type, Callable[[Any], None]] = {
             Const: self.const,
             ParamValue: self.param_value,
