@@ -7,11 +7,9 @@ from collections import OrderedDict, deque, namedtuple
 from typing import Any
 
 import numpy as np
-import numpy as np
 import pytest
 
 import weft
-import weft.numpy as wnp
 import weft.numpy as wnp
 from weft import tree, tree_util
 from weft.ir.errors import ArgumentError
