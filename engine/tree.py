@@ -128,7 +128,7 @@ def register_dataclass(
         data, meta = tuple(getattr(x, n) for n in data_fields), tuple(getattr(x, n) for n in meta_fields)
         return data, meta, data_fields
 
-    def unflatten_fun(meta: tuple[Any, ...], data: Iterable[Any]) -> Any:
+    def unflatten_fun(meta: Any, data: Iterable[Any]) -> Any:
         return cls(**dict(zip(data_fields, data, strict=True)), **dict(zip(meta_fields, meta, strict=True)))
 
     optree.register_pytree_node(
