@@ -53,7 +53,8 @@ class Lowering:
                   ``(ops, *scalars, **params) -> scalar`` that composes them
       "index"     moves elements: ``rule`` names an index map that schedules fold into loads
       "reduce"    folds axes (``params["axes"]``) with the scalar operation ``rule``
-      "library"   ``rule`` names a routine that a backend provides (BLAS ...)
+      "library"   ``rule`` names a routine of `weft.kernels.library`: BLAS, or loops of its own (a sort ...);
+                  what a routine does not take, a dtype say, runs as "host"
       "inline"    replaced by the graph in ``params["graph"]``
       "host"      runs the NumPy reference between two native stretches
     """

@@ -29,6 +29,7 @@ from weft.ir.quiet import quietly
 from weft.ir.types import ArrayType
 from weft.kernels.backend import Kernel, compile_nests
 from weft.kernels.library.blas import thread_count
+from weft.kernels.library.routines import schedule_routine
 from weft.kernels.schedule import Scheduled, schedule
 
 
@@ -118,7 +119,8 @@ def compile_graph(graph: Graph) -> Program:
 
             verify(fused)
         config.log("fused", fused)
-        scheduled = {i: schedule(eqn) for i, eqn in enumerate(fused.eqns) if eqn.prim is kernel_p}
+        nests = [_schedule(eqn) for eqn in fused.eqns]
+        scheduled = {i: one for i, one in enumerate(nests) if one is not None}
         for one in scheduled.values():
             config.log("loops", one.nest)
         compiled = compile_nests([one.nest for one in scheduled.values()]) if scheduled else []
@@ -128,6 +130,11 @@ def compile_graph(graph: Graph) -> Program:
             config.log("asm", kernel.asm)
         buffers = bufferize(fused, [_scratch_bytes(scheduled.get(i)) for i in range(len(fused.eqns))])
         return _assemble(graph, fused, scheduled, kernels, buffers)
+
+
+def _schedule(eqn: Eqn) -> Scheduled | None:
+    """The loops of a kernel, or of an operation that a routine computes."""
+    return schedule(eqn) if eqn.prim is kernel_p else schedule_routine(eqn)
 
 
 def _scratch_bytes(kernel: Scheduled | None) -> list[int]:
@@ -156,7 +163,11 @@ def _assemble(
             continue
         if i in scheduled:
             one = scheduled[i]
-            ins = [slots[a] for a in eqn.ins]  # type: ignore[index]  # literals stand in the loop nest
+            if one.copied is not None:
+                source, target = eqn.ins[one.copied], eqn.outs[0]
+                builder.copy(slots[target], slots[source], target.type.nbytes)  # type: ignore[index]
+            # Literals stand in the loop nest.
+            ins = [slots[a] for k, a in enumerate(eqn.ins) if k != one.copied and isinstance(a, Var)]
             operands = ins + [slots[v] for v in eqn.outs] + buffers.scratch[i]
             builder.kernel(kernels[i].address, one.params, operands, 0, one.extent)
             builder.note(kernels[i].name)

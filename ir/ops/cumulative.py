@@ -17,7 +17,7 @@ from weft.ir.ops.elementwise import add, cast, eq, full_like, gt, is_finite, mul
 from weft.ir.ops.half import compute_dtype, widened
 from weft.ir.ops.shape import pad, slice_axis
 from weft.ir.ops.transcendental import exp
-from weft.ir.primitive import HOST, Primitive
+from weft.ir.primitive import Primitive, library
 from weft.ir.rules import KINDS, instantiate, is_linear, to_front, transposed
 from weft.ir.types import ArrayType, is_inexact
 
@@ -89,7 +89,7 @@ linear_recurrence_p = Primitive(
     jvp=_recurrence_jvp,
     transpose=_recurrence_transpose,
     batch=_batch,
-    lower=HOST,
+    lower=library("linear_recurrence"),
 )
 
 
@@ -120,7 +120,13 @@ def _running(
         return np.ascontiguousarray(np.flip(y, axis) if reverse else y).astype(x.dtype, copy=False)
 
     return Primitive(
-        name, type_rule=type_rule, reference=reference, jvp=jvp, transpose=transpose, batch=_batch, lower=HOST
+        name,
+        type_rule=type_rule,
+        reference=reference,
+        jvp=jvp,
+        transpose=transpose,
+        batch=_batch,
+        lower=library(name),
     )
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from weft.ir.errors import AxisError, DTypeError, IndexingError, ShapeError
 from weft.ir.ops.elementwise import add, cast, div, eq, full_like, maximum, minimum, mul, select
 from weft.ir.ops.shape import broadcast, expand_dims, full, iota, move_axis, reshape, squeeze, transpose
-from weft.ir.primitive import HOST, NOT_MAPPED, Primitive, index
+from weft.ir.primitive import NOT_MAPPED, Primitive, index, library
 from weft.ir.rules import add_all, instantiate, is_linear, linear_in_first, to_front, zeros_like
 from weft.ir.types import BOOL, INT64, ArrayType, is_inexact, is_integer
 
@@ -338,7 +338,7 @@ scatter_p = Primitive(
     jvp=_scatter_jvp,
     transpose=_scatter_transpose,
     batch=_scatter_batch,
-    lower=HOST,
+    lower=library("scatter"),
 )
 
 
@@ -523,7 +523,7 @@ dynamic_update_slice_p = Primitive(
     jvp=_linear_in_two,
     transpose=_dynamic_update_slice_transpose,
     batch=_dynamic_update_slice_batch,
-    lower=HOST,
+    lower=library("dynamic_update_slice"),
 )
 
 

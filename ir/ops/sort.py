@@ -15,7 +15,7 @@ import numpy as np
 from weft.ir.errors import ArgumentError, AxisError, DTypeError, ShapeError
 from weft.ir.ops.half import widened
 from weft.ir.ops.shape import iota, reverse, slice_axis
-from weft.ir.primitive import HOST, NOT_MAPPED, Primitive
+from weft.ir.primitive import NOT_MAPPED, Primitive, library
 from weft.ir.rules import no_tangent, to_front
 from weft.ir.types import INT64, ArrayType, is_integer
 
@@ -70,7 +70,7 @@ sort_p = Primitive(
     jvp=_sort_jvp,
     transpose=None,
     batch=_sort_batch,
-    lower=HOST,
+    lower=library("sort"),
     multiple=True,
 )
 
@@ -152,7 +152,7 @@ searchsorted_p = Primitive(
     jvp=no_tangent,
     transpose=None,
     batch=_search_batch,
-    lower=HOST,
+    lower=library("searchsorted"),
 )
 
 

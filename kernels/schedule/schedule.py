@@ -32,12 +32,14 @@ class Scheduled:
         params: the values of the nest's parameters for the shapes at hand.
         extent: iterations of the outermost parallel loop, to be split into chunks; 1 when there is none.
         scratch: the number of elements of each scratch buffer.
+        copied: the operand that the first output is to start as a copy of; it is then no buffer of the nest.
     """
 
     nest: Nest
     params: tuple[int, ...]
     extent: int
     scratch: tuple[int, ...]
+    copied: int | None = None
 
 
 def schedule(kernel: Eqn | Graph) -> Scheduled:

@@ -1,0 +1,27 @@
+"""Routines: operations that are neither maps nor reductions, and have loops of their own.
+
+The one idea: a routine writes a loop nest for an equation, so it is compiled, cached, printed and called like
+every kernel, and it is generic in its sizes like them. Where it gives ``None``, the equation runs its
+reference; so do operations that have no routine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from weft.ir.graph import Eqn
+from weft.kernels.library.running import ROUTINES as RUNNING
+from weft.kernels.library.searching import ROUTINES as SEARCHING
+from weft.kernels.library.sorting import ROUTINES as SORTING
+from weft.kernels.library.writing import ROUTINES as WRITING
+from weft.kernels.schedule import Scheduled
+
+ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {**RUNNING, **WRITING, **SORTING, **SEARCHING}
+"""By the name that a primitive's `library` lowering gives."""
+
+
+def schedule_routine(eqn: Eqn) -> Scheduled | None:
+    """The loops of an equation that a routine computes; ``None`` when there is no routine for it."""
+    lower = eqn.prim.lower
+    routine = ROUTINES.get(lower.rule) if lower.kind == "library" else None
+    return routine(eqn) if routine is not None else None
