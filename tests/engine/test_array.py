@@ -171,7 +171,7 @@ def test_a_type_is_one_object_and_makes_the_data_contiguous() -> None:
         lambda x: wnp.add(x, x, x),
         lambda x: wnp.cumsum(x, 0, None, x),
         lambda x: wnp.clip(x, 1, 2, out=x),
-        lambda x: wnp.concatenate([x[:2], x[2:]], out=x),
+        lambda x: wnp.concatenate([x[2:], x[:2]], out=x),
         lambda x: np.copyto(x, 1.0),
         lambda x: np.put(x, 0, 1.0),
         lambda x: np.putmask(x, np.ones(4, bool), 1.0),
