@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weft.engine.dispatch import as_dtype, broadcast_shapes, broadcast_to, common_dtype, numpy_function
+from weft.engine.dispatch import as_dtype, broadcast_shapes, broadcast_to, common_dtype
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import linalg as factor
@@ -27,10 +27,10 @@ from weft.ir.ops import spectral
 from weft.ir.ops.contract import matmul as _product
 from weft.ir.ops.reduce import reduce_sum
 from weft.ir.ops.shape import expand_dims, reshape, slice_axis, squeeze, transpose
-from weft.ir.types import INT64
+from weft.ir.types import INT64, ArrayType
 from weft.numpy import products, shapes
 from weft.numpy.norms import matrix_norm, norm, rank_cut, vector_norm
-from weft.numpy.staging import axis_indices, refuse, static_int, to_inexact, value
+from weft.numpy.staging import axis_indices, like_numpy, refuse, static_int, to_inexact, value
 
 __all__ = [
     "LinAlgError",
@@ -109,14 +109,14 @@ class SVDResult(NamedTuple):
 def _like(reference: Callable[..., Any], result: Callable[..., Any] | None = None) -> Any:
     """Decorate a staged definition: NumPy's function on arrays, its tuples of results being ours."""
     if result is None:
-        return numpy_function(reference)
+        return like_numpy(reference)
 
     @functools.wraps(reference)
     def eager(*args: Any, **kwargs: Any) -> Any:
         found = reference(*args, **kwargs)
         return result(*found) if isinstance(found, tuple) else found
 
-    return numpy_function(eager)
+    return like_numpy(eager)
 
 
 def _matrices(x: Any, name: str, *, square: bool = False) -> Any:
@@ -125,6 +125,7 @@ def _matrices(x: Any, name: str, *, square: bool = False) -> Any:
     if len(x.shape) < 2 or (square and x.shape[-1] != x.shape[-2]):
         kind = "square matrices (..., n, n)" if square else "matrices (..., m, n)"
         raise ShapeError(f"linalg.{name} takes {kind}, got an array of shape {x.shape}.")
+    factor.check_matrices(f"linalg.{name}", ArrayType(tuple(x.shape), x.dtype))
     return x
 
 

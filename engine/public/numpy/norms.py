@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from weft.engine.dispatch import as_dtype, numpy_function
+from weft.engine.dispatch import as_dtype
 from weft.ir.errors import ArgumentError, AxisError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import spectral
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.reduce import reduce_max, reduce_min, reduce_sum
 from weft.ir.ops.shape import broadcast, reshape, slice_axis, transpose
-from weft.numpy.staging import axis_index, to_inexact, value
+from weft.numpy.staging import axis_index, like_numpy, to_inexact, value
 
 __all__ = ["matrix_norm", "norm", "vector_norm"]
 
@@ -72,7 +72,7 @@ def _keep(x: Any, reduced: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return reshape(reduced, tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
 
 
-@numpy_function(np.linalg.norm)
+@like_numpy(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The norm of vectors, or of matrices.
 
@@ -107,7 +107,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     return _keep(x, found, axes, keepdims)
 
 
-@numpy_function(np.linalg.vector_norm)
+@like_numpy(np.linalg.vector_norm)
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """The norm over an axis or axes taken as one vector (all of ``x`` by default); ``ord`` as `norm`'s."""
     name = "linalg.vector_norm"
@@ -117,7 +117,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     return _keep(x, _of_vectors(x, ord, axes, name), axes, keepdims)
 
 
-@numpy_function(np.linalg.matrix_norm)
+@like_numpy(np.linalg.matrix_norm)
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     """The norm of matrices ``(..., m, n)``; ``ord`` as `norm`'s."""
     name = "linalg.matrix_norm"

@@ -63,11 +63,14 @@ def like_numpy(
             except (TypeError, ValueError, IndexError) as error:
                 refused = error
             try:
-                return definition(*args, **kwargs)
+                result = definition(*args, **kwargs)
             except WeftError as explained:
                 raise explained from None
             except Exception:
                 raise refused from None
+            if isinstance(refused, np.linalg.LinAlgError):
+                raise refused  # what a matrix holds was wrong, which the definition says by NaN
+            return result
 
         return numpy_function(eager, maker=maker, fast=None if maker else reference)(definition)
 

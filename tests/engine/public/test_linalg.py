@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import weft
-from weft.errors import ArgumentError, AxisError, ShapeError
+import weft.numpy as wnp
+from weft.errors import ArgumentError, AxisError, DTypeError, ShapeError
 from weft.numpy import linalg as wl
 
 _rng = np.random.RandomState(3)
@@ -220,7 +221,7 @@ def test_eager_raises_and_traced_gives_nan() -> None:
         (lambda x: wl.inv(x[:3]), ShapeError, r"linalg\.inv takes square matrices .*, got an array of shape \(3, 4\)"),
         (lambda x: wl.svd(x[0]), ShapeError, r"linalg\.svd takes matrices \(\.\.\., m, n\), got an array of shape \(4,\)"),
         (lambda x: wl.solve(x, x[:3]), ShapeError, r"linalg\.solve got shapes that do not go together: \(4, 4\) and \(3, 4\)"),
-        (lambda x: wl.qr(x, "raw"), ArgumentError, r"linalg\.qr knows the modes .*, got 'raw'"),
+        (lambda x: wl.qr(x, "thin"), ArgumentError, r"linalg\.qr knows the modes .*, got 'thin'"),
         (lambda x: wl.eigh(x, "M"), ArgumentError, r"linalg\.eigh takes UPLO='L' or 'U', got 'M'"),
         (lambda x: wl.norm(x, "nuc", axis=0), ArgumentError, r"linalg\.norm got ord='nuc', which is not a norm of vectors"),
         (lambda x: wl.norm(x, 3, axis=(0, 1)), ArgumentError, r"linalg\.norm got ord=3, which is not a norm of matrices"),
@@ -234,6 +235,23 @@ def test_eager_raises_and_traced_gives_nan() -> None:
         (lambda x: wl.cross(x, x), ShapeError, r"linalg\.cross takes vectors of length 3 along axis -1"),
     ],
 )  # fmt: skip
-def test_errors_of_traced_calls(call: Any, error: type[Exception], message: str) -> None:
+@pytest.mark.parametrize("way", [weft.jit, lambda call: call])
+def test_errors(way: Any, call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        weft.jit(call)(REAL[0])
+        way(call)(wnp.asarray(REAL[0]))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision(dtype: str) -> None:
+    x = wnp.eye(3, dtype=dtype) * 2
+    for way in (weft.jit, lambda call: call):
+        assert way(wl.norm)(x).dtype == x.dtype
+        with pytest.raises(DTypeError, match=r"linalg\.det does not accept .*float32"):
+            way(wl.det)(x)
+
+
+def test_singular_arrays_raise_and_traced_ones_do_not() -> None:
+    x = wnp.zeros((2, 2))
+    with pytest.raises(wl.LinAlgError, match="Singular"):
+        wl.inv(x)
+    assert not np.isfinite(weft.jit(wl.inv)(x)).any()
