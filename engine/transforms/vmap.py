@@ -40,6 +40,10 @@ def _axis_size(
         if axis is None:
             normalized.append(NOT_MAPPED)
             continue
+        if not isinstance(axis, int):
+            raise ArgumentError(
+                f"vmap of {name}: in_axes has {axis!r} for argument {path}: an axis is an integer or None."
+            )
         ndim = len(v.shape)
         if not -ndim <= axis < ndim:
             raise AxisError(f"vmap of {name}: in_axes has {axis} for argument {path} of shape {v.shape}.")

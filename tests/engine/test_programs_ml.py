@@ -22,6 +22,7 @@ import weft
 
 Program = Callable[[Any], tuple[Callable[..., Any], tuple[Any, ...]]]
 PROGRAMS: dict[str, Program] = {}
+FAST_TO_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def program(make: Program) -> Program:
@@ -421,7 +422,7 @@ def ensemble_of_augmented_views(m: Any) -> Any:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_program(name: str) -> None:
     fun, args = PROGRAMS[name](jax)
-    want = jax.tree.leaves(jax.jit(fun)(*args))
+    want = jax.tree.leaves(jax.jit(fun, compiler_options=FAST_TO_COMPILE)(*args))
     fun, args = PROGRAMS[name](weft)
     jitted = weft.jit(fun)
     for got in (jitted(*args), jitted(*args), fun(*args)):

@@ -104,6 +104,7 @@ def test_axis_names_shadow() -> None:
     ("call", "error", "parts"),
     [
         (lambda: weft.vmap(lambda x: x, 2)(X), AxisError, ("in_axes has 2 for argument x of shape (3, 4)",)),
+        (lambda: weft.vmap(lambda x: x, "a")(X), ArgumentError, ("in_axes has 'a' for argument x: an axis is an integer",)),
         (lambda: weft.vmap(lambda x: x, (0, 1))(X), ArgumentError, ("in_axes has 2 entries for 1 positional arguments",)),
         (lambda: weft.vmap(lambda x, y: x)(X, X.T), ShapeError, ("different batch sizes", "x of shape (3, 4) has 3")),
         (lambda: weft.vmap(lambda x: x, axis_size=5)(X), ShapeError, ("different batch sizes", "axis_size=5")),
