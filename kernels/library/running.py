@@ -78,7 +78,10 @@ class _Running:
         state = self.frame.scratch(self.wide, self.before * self.after)
         blocks = -(-self.after // WIDTH)
         extent = 0 if self.empty else self.before * blocks
-        columns, per_slab = build.param("columns", self.after), build.param("blocks in a slab", max(blocks, 1))
+        columns, per_slab = (
+            build.param("columns", self.after),
+            build.param("blocks in a slab", max(blocks, 1)),
+        )
         with build.loop(build.param("blocks", extent), "parallel") as (block, _):
             slab, first = ix.div(block, per_slab), ix.mul(ix.mod(block, per_slab), WIDTH)
             width = ix.minimum(ix.sub(columns, first), WIDTH)

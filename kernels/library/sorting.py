@@ -1,9 +1,9 @@
 """Stable sorting of rows, other operands carried along: by rank where rows are short, else by digits.
 
 The one idea: an element's *key* is an unsigned integer of its size in the order of `sort`: NaN last, -0.0
-equal to 0.0. Short rows compare all pairs of keys: an element's place is the number of those before it,
-which takes no branches and is counted side by side. Long rows go through as many passes as keys have bytes
-(least significant radix sort, last key first); a pass in which all have the same byte moves nothing.
+equal to 0.0. Short rows compare all pairs of keys: an element's place is the number of smaller ones, and of
+equal ones before it, which takes no branches and is counted side by side. Long rows go
+through as many passes as keys have bytes (least significant radix sort, last key first); a pass in which all have the same byte moves nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
 
-LONGEST_RANKED = 192  # elements of a row: all pairs are as much work as all digits
+LONGEST_RANKED = 224  # elements of a row (a byte holds a rank): more pairs are more work than all digits
+_AT_ONCE = 8  # elements that are compared with all others in one go
 _DIGITS = 256
 _BLOCKS, _SCRATCH = 64, 2**22  # chunks of rows at most, and elements of scratch that they may take together
 
@@ -96,30 +97,58 @@ def _sort(eqn: Eqn) -> Scheduled | None:
 
 
 def _by_rank(rows: _Rows) -> None:
+    """Count for each element those before it, several at a time; keys are filled up with one that is the last."""
     build, frame = rows.build, rows.frame
     dtypes = [_key_dtype(dtype) for dtype in rows.keys]
-    buffers = [frame.scratch(dtype, rows.n * rows.blocks) for dtype in dtypes]
+    groups = -(-rows.n // _AT_ONCE)
+    room = groups * _AT_ONCE * rows.blocks
+    buffers = [frame.scratch(dtype, room) for dtype in dtypes]
     counter = dtypes[0]  # ranks are small enough for a byte, so that counting is as wide as comparing
+    ranks, seen = frame.scratch(counter, room), frame.scratch(INT64, room)
+    count = build.param("groups", groups)
+    padded = ix.mul(count, _AT_ONCE)
     with rows.each() as (block, begin):
-        base = ix.mul(block, rows.length)
+        base = ix.mul(block, padded)
         with build.loop(rows.length, "vector") as (i, _):
             keys = [_key(build, frame.load(k, rows.place(begin, i))) for k in range(len(dtypes))]
             for buffer, key in zip(buffers, keys, strict=True):
                 build.store(buffer, ix.add(base, i), key)
+        with build.loop(ix.sub(padded, rows.length), "vector") as (i, _):
+            for buffer, dtype in zip(buffers, dtypes, strict=True):
+                last = build.const(dtype, np.iinfo(dtype).max)
+                build.store(buffer, ix.add(ix.add(base, rows.length), i), last)
+        with build.loop(padded, "vector") as (i, _):
+            build.store(ranks, ix.add(base, i), build.const(counter, 0))
+            build.store(seen, ix.add(base, i), build.const(INT64, 0))
+        with build.loop(count, "sequential") as (group, _):
+            first = ix.add(base, ix.mul(group, _AT_ONCE))
+            others = [_load_all(build, dtypes, buffers, ix.add(first, c)) for c in range(_AT_ONCE)]
+            with build.loop(padded, "vector") as (i, _):
+                own = _load_all(build, dtypes, buffers, ix.add(base, i))
+                rank = build.load(counter, ranks, ix.add(base, i), written=True)
+                for other in others:
+                    before = build.cast(_less(build, other, own), counter)
+                    rank = build.op(counter, "add", rank, before)
+                build.store(ranks, ix.add(base, i), rank)
         with build.loop(rows.length, "sequential") as (i, _):
-            own = _load_all(build, dtypes, buffers, ix.add(base, i))
-            number = build.cast(build.index_value(i), counter)
-            with build.loop(rows.length, "vector", [(counter, "add", build.const(counter, 0))]) as (j, (acc,)):
-                others = _load_all(build, dtypes, buffers, ix.add(base, j))
-                before = build.op(BOOL, "lt", build.cast(build.index_value(j), counter), number)
-                for other, mine in reversed(list(zip(others, own, strict=True))):
-                    tied = build.op(BOOL, "and", build.op(BOOL, "eq", other, mine), before)
-                    before = build.op(BOOL, "or", build.op(BOOL, "lt", other, mine), tied)
-                build.accumulate(acc, build.cast(before, counter))
-            rank = build.cast(acc, INT64)
+            rank = build.cast(build.load(counter, ranks, ix.add(base, i), written=True), INT64)
+            # Equal elements have one rank: they follow it in the order in which they come.
+            at = ix.add(base, rank)
+            before = build.load(INT64, seen, at, written=True)
+            build.store(seen, at, build.op(INT64, "add", before, build.const(INT64, 1)))
             values = [frame.load(k, rows.place(begin, i)) for k in range(len(rows.dtypes))]
             for out, value in zip(frame.outs, values, strict=True):
-                build.store(out, rows.place(begin, rank), value)
+                build.store(out, rows.place(begin, ix.add(rank, before)), value)
+
+
+def _less(build: NestBuilder, xs: Sequence[str], ys: Sequence[str]) -> str:
+    """Whether the keys ``xs`` come before ``ys``: the first that differs decides."""
+    *earlier, (x, y) = zip(xs, ys, strict=True)
+    less = build.op(BOOL, "lt", x, y)
+    for x, y in reversed(earlier):
+        same = build.op(BOOL, "and", build.op(BOOL, "eq", x, y), less)
+        less = build.op(BOOL, "or", build.op(BOOL, "lt", x, y), same)
+    return less
 
 
 def _load_all(
