@@ -2,8 +2,9 @@
 
 The one idea: an element's *key* is an unsigned integer of its size in the order of `sort`: NaN last, -0.0
 equal to 0.0. Short rows compare all pairs of keys: an element's place is the number of smaller ones, and of
-equal ones before it, which takes no branches and is counted side by side. Long rows go
-through as many passes as keys have bytes (least significant radix sort, last key first); a pass in which all have the same byte moves nothing.
+equal ones before it, which takes no branches and is counted side by side. Long rows go through as many
+passes as keys have bytes (least significant radix sort, last key first); a pass in which all have the same
+byte moves nothing.
 """
 
 from __future__ import annotations
