@@ -14,7 +14,7 @@ import numpy as np
 
 from weft.engine.array import Array, native, wrap, wrap_value
 from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak
-from weft.ir.builder import Value
+from weft.ir.builder import Value, concrete
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops.shape import concatenate, expand_dims, iota, move_axis, reshape
@@ -23,6 +23,7 @@ from weft.ir.types import FLOAT64, INT64, check_dtype, is_inexact
 from weft.numpy.staging import (
     axis_index,
     like_numpy,
+    new_shape,
     same_dtype,
     stacked,
     static_dtype,
@@ -128,37 +129,37 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
 
 @like_numpy(
     lambda shape, dtype=None, *, device=None: np.zeros(
-        static_shape(shape, "zeros"), static_dtype(dtype, float)
+        new_shape(shape, "zeros"), static_dtype(dtype, float)
     ),
     maker=True,
 )
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Array of zeros, float64 by default."""
-    return _full(static_shape(shape, "zeros"), 0, static_dtype(dtype, float))
+    return _full(new_shape(shape, "zeros"), 0, static_dtype(dtype, float))
 
 
 @like_numpy(
     lambda shape, dtype=None, *, device=None: np.ones(
-        static_shape(shape, "ones"), static_dtype(dtype, float)
+        new_shape(shape, "ones"), static_dtype(dtype, float)
     ),
     maker=True,
 )
 def ones(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Array of ones, float64 by default."""
-    return _full(static_shape(shape, "ones"), 1, static_dtype(dtype, float))
+    return _full(new_shape(shape, "ones"), 1, static_dtype(dtype, float))
 
 
 empty = zeros
 
 
 def _full_data(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) -> Any:
-    return np.full(static_shape(shape, "full"), fill_value, None if dtype is None else check_dtype(dtype))
+    return np.full(new_shape(shape, "full"), fill_value, None if dtype is None else check_dtype(dtype))
 
 
 @like_numpy(_full_data, maker=True)
 def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Array of ``shape`` filled with ``fill_value``, which is broadcast, in its dtype by default."""
-    shape = static_shape(shape, "full")
+    shape = new_shape(shape, "full")
     fill = value(fill_value, "full", "fill_value")
     dtype = static_dtype(dtype, fill.dtype)
     if fill.shape == () and not isinstance(fill, Value):
@@ -168,7 +169,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
 
 def _like(x: Any, name: str, dtype: Any, shape: Any) -> tuple[tuple[int, ...], np.dtype]:
     x = value(x, name)
-    return x.shape if shape is None else static_shape(shape, name), static_dtype(dtype, x.dtype)
+    return x.shape if shape is None else new_shape(shape, name), static_dtype(dtype, x.dtype)
 
 
 @like_numpy(None)
@@ -280,6 +281,8 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
 
 def _known(x: Any, name: str) -> Any:
     """A number that gives a shape."""
+    if isinstance(x, Value):
+        x = concrete(x, f"{name} needs its arguments, which give the shape of the result")
     return x.item() if hasattr(x, "item") else x
 
 
@@ -417,7 +420,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 )
 def indices(dimensions: Any, dtype: Any = int, sparse: bool = False) -> Any:
     """The index along each axis of a grid: one array with the axes in front, or a tuple of thin ones."""
-    shape = static_shape(dimensions, "indices")
+    shape = new_shape(dimensions, "indices")
     dtype = check_dtype(dtype)
     if sparse:
         return tuple(

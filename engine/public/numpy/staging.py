@@ -19,7 +19,7 @@ from weft.engine.array import to_value
 from weft.engine.dispatch import ArrayFunction, as_dtype, common_dtype, is_weak, numpy_function
 from weft.engine.trace import Tracer
 from weft.ir.builder import Value
-from weft.ir.errors import ArgumentError, AxisError, WeftError
+from weft.ir.errors import ArgumentError, AxisError, ShapeError, WeftError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops.shape import concatenate, reshape
 from weft.ir.types import FLOAT64, bfloat16, check_dtype, is_bool, is_inexact
@@ -208,6 +208,14 @@ def static_shape(shape: Any, name: str, argument: str = "shape") -> tuple[int, .
     if isinstance(shape, tuple | list) or (isinstance(shape, np.ndarray) and shape.ndim == 1):
         return tuple([static_int(n, name, argument) for n in shape])
     return (static_int(shape, name, argument),)
+
+
+def new_shape(shape: Any, name: str) -> tuple[int, ...]:
+    """The shape of an array to make: `static_shape` of lengths that are not negative."""
+    lengths = static_shape(shape, name)
+    if min(lengths, default=0) < 0:
+        raise ShapeError(f"{name} got shape={lengths}: lengths must not be negative.")
+    return lengths
 
 
 def static_dtype(dtype: Any, default: Any = None) -> np.dtype:

@@ -14,7 +14,7 @@ from weft.ir.builder import Recorder, Value, state, type_of_value
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import random as threefry
 from weft.ir.types import FLOAT64, INT64, ArrayType, check_dtype, is_floating
-from weft.numpy.staging import static_shape
+from weft.numpy.staging import new_shape, static_shape
 
 _KEY = ArrayType((2,), threefry.UINT32)
 
@@ -81,9 +81,11 @@ def integer_kind(dtype: Any, name: str) -> np.dtype:
 def shape_for(shape: Any, name: str, *parameters: Any) -> tuple[int, ...]:
     """The shape asked for, by default that of the parameters broadcast; they must fit it."""
     shapes = [np.shape(x) if not isinstance(x, Value) else x.shape for x in parameters]
+    if shape is not None:
+        shape = new_shape(shape, f"random.{name}")
     try:
         common = np.broadcast_shapes(*shapes)
-        wanted = common if shape is None else static_shape(shape, f"random.{name}")
+        wanted = common if shape is None else shape
         fits = np.broadcast_shapes(wanted, common) == wanted
     except ValueError:
         fits, wanted = False, shape

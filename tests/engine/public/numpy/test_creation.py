@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import weft
 import weft.numpy as wnp
 from tests.engine.public.numpy.checks import BFLOAT16, agree, same, sample, staged
 from weft.engine.array import Array
-from weft.ir.errors import ArgumentError, DTypeError
+from weft.ir.errors import ArgumentError, ConcretizationError, DTypeError, ShapeError
 
 
 def made(fun) -> None:
@@ -180,3 +181,23 @@ def test_copy_and_buffers() -> None:
     same(wnp.frombuffer(b"\x01\x02", np.uint8), np.array([1, 2], np.uint8), "frombuffer")
     assert isinstance(wnp.asarray(memoryview(b"ab")), Array)
     same(wnp.from_dlpack(np.arange(3)), np.arange(3), "from_dlpack")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: wnp.zeros((2, -1)),
+        lambda: wnp.full(-1, 2.0),
+        lambda: wnp.ones_like(wnp.ones(2), shape=(-1,)),
+        lambda: weft.random.normal(weft.random.key(0), (-1,)),
+    ],
+)
+@pytest.mark.parametrize("way", [weft.jit, lambda make: make])
+def test_negative_lengths(way, make) -> None:
+    with pytest.raises(ShapeError, match=r"got shape=\(.*-1,?\): lengths must not be negative"):
+        way(make)()
+
+
+def test_traced_bounds_have_no_shape() -> None:
+    with pytest.raises(ConcretizationError, match=r"arange needs its arguments.*\s+It is the argument n"):
+        weft.jit(lambda n: wnp.arange(n))(3)
