@@ -19,6 +19,7 @@ from weft.ir.types import ArrayType, is_bool, is_floating, is_inexact, is_intege
 
 x, y, c, d, p, q = variables("x y c d p q")
 ZERO = constant(0, "logical")  # of an integer or bool, where no zero has a sign
+TRUE, FALSE = constant(True, "bool"), constant(False, "bool")
 
 
 def simplify(graph: Graph) -> Graph:
@@ -61,11 +62,13 @@ LOGIC = Rules(
         (op.and_(x, ZERO), lambda out: _zero(out)),  # x&0 -> 0
         (op.or_(x, ZERO), lambda x: x),  # x|0 -> x
         (op.xor(x, ZERO), lambda x: x),  # x^0 -> x
-        (op.and_(x, constant(True, "bool")), lambda x: x),  # x&True -> x
-        (op.or_(x, constant(True, "bool")), lambda: np.True_),  # x|True -> True
+        (op.and_(x, TRUE), lambda x: x),  # x&True -> x
+        (op.or_(x, TRUE), lambda: np.True_),  # x|True -> True
         (op.select(constant(True), x, y), lambda x: x),  # select(True,x,y) -> x
         (op.select(constant(False), x, y), lambda y: y),  # select(False,x,y) -> y
         (op.select(c, x, x), lambda x: x),  # select(c,x,x) -> x
+        (op.select(c, TRUE, FALSE), lambda c: c),  # select(c,True,False) -> c
+        (op.select(c, FALSE, TRUE), lambda c: elementwise.not_(c)),  # select(c,False,True) -> ~c
         (
             op.select(op.not_(c), x, y),  # select(~c,x,y) -> select(c,y,x)
             lambda c, x, y: elementwise.select(c, y, x),

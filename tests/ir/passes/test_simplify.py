@@ -47,6 +47,8 @@ INPUTS = dict(zip("abcdef", "aimzhn", strict=True))  # canonical names to those 
             "g: f64[2,3] = full[dtype=f64, shape=(2, 3), value=0.0]\nreturn g",
         ),
         ("b: f64[2,3] = select m a a\nreturn b", "return a"),
+        ("b: bool[2,3] = select m True:bool False:bool\nreturn b", "return m"),
+        ("b: bool[2,3] = select m False:bool True:bool\nreturn b", "g: bool[2,3] = not_ m\nreturn g"),
         (
             "b: bool[2,3] = not_ m\nc: f64[2,3] = select b a 0.0:f64\nreturn c",
             "g: f64[2,3] = select m 0.0:f64 a\nreturn g",
