@@ -25,11 +25,11 @@ class Code(Protocol):
     def address(self, name: str) -> int:
         """Where the function ``name`` is."""
 
-    def llvm_of(self, name: str) -> str:
-        """The optimised LLVM IR of the function ``name``."""
+    def llvm_of(self, kernel: Kernel) -> str:
+        """The optimised LLVM IR of a kernel that is in this code."""
 
-    def asm_of(self, name: str) -> str:
-        """The assembly of the function ``name``."""
+    def asm_of(self, kernel: Kernel) -> str:
+        """The assembly of a kernel that is in this code."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,11 +50,11 @@ class Kernel:
 
     def llvm(self) -> str:
         """The optimised LLVM IR, for reading."""
-        return self.code.llvm_of(self.name)
+        return self.code.llvm_of(self)
 
     def asm(self) -> str:
         """The assembly, for reading."""
-        return self.code.asm_of(self.name)
+        return self.code.asm_of(self)
 
 
 class Backend(Protocol):
@@ -108,9 +108,15 @@ def compile_nests(nests: Sequence[Nest], backend: str = "cpu") -> list[Kernel]:
 
 
 def _cpu() -> Backend:
-    from weft.kernels.cpu.backend import CpuBackend  # it loads Numba, which takes long
+    # Not with this module: LLVM takes long to load.
+    from weft.kernels.cpu.backend import CpuBackend
+    from weft.kernels.cpu.objects import open_store
+    from weft.kernels.store import NoStore
 
-    return CpuBackend()
+    try:
+        return CpuBackend(open_store())
+    except (NoStore, OSError):  # code that cannot be kept is as good
+        return CpuBackend()
 
 
 register_backend("cpu", _cpu)

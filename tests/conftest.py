@@ -1,4 +1,4 @@
-"""What all tests share: golden texts, fixed seeds, Hypothesis's profile, and JAX in double precision.
+"""What all tests share: golden texts, fixed seeds, Hypothesis's profile, JAX in double precision, a cache of their own.
 
 `golden` compares a text with tests/golden/<test file>/<test>.txt. Only `pytest --update-golden` (`make
 golden`) writes those files; the diff is then read in review like code.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,16 @@ TESTS = Path(__file__).parent
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the texts under tests/golden anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep machine code in a folder of this run, which its worker processes share, and not in the user's cache."""
+    if not hasattr(config, "workerinput"):
+        cache = tempfile.TemporaryDirectory(prefix="weft-tests-")
+        os.environ["WEFT_CACHE_DIR"] = cache.name
+        os.environ.pop("WEFT_CACHE", None)
+        os.environ.pop("WEFT_CACHE_SIZE", None)
+        config.add_cleanup(cache.cleanup)
 
 
 @pytest.fixture(autouse=True)

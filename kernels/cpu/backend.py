@@ -1,21 +1,24 @@
 """The CPU backend: verify, emit, compile, and cache.
 
-The one idea: a nest is checked once, when it is compiled, since machine code checks nothing.
+The one idea: a nest is checked once, when it is compiled, since machine code checks nothing. The emitter and
+Numba are loaded when there is something to compile.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from weft.ir.errors import InternalError
 from weft.ir.loops.nest import Nest
 from weft.ir.loops.printer import print_nest
 from weft.ir.loops.verify import verify_nest
 from weft.kernels.backend import Kernel
-from weft.kernels.cache import KernelCache, NamedNest
-from weft.kernels.cpu.compile import CompiledModule, compile_module
-from weft.kernels.cpu.emit import emit_module
+from weft.kernels.cache import KernelCache, NamedNest, Store
+
+if TYPE_CHECKING:
+    from weft.kernels.cpu.compile import CompiledModule
 
 
 class CpuCode:
@@ -28,13 +31,13 @@ class CpuCode:
         """Where the function ``name`` is."""
         return self.module.address(name)
 
-    def llvm_of(self, name: str) -> str:
+    def llvm_of(self, kernel: Kernel) -> str:
         """The optimised LLVM IR of one function."""
-        return _part(rf"^define [^\n]*@{name}\(.*?^}}", self.module.llvm)
+        return _part(rf"^define [^\n]*@{kernel.name}\(.*?^}}", self.module.llvm)
 
-    def asm_of(self, name: str) -> str:
+    def asm_of(self, kernel: Kernel) -> str:
         """The assembly of one function."""
-        return _part(rf"^_?{name}:.*?(?=^[.\w]*func_end)", self.module.asm)
+        return _part(rf"^_?{kernel.name}:.*?(?=^[.\w]*func_end)", self.module.asm)
 
 
 def _part(pattern: str, text: str) -> str:
@@ -44,12 +47,16 @@ def _part(pattern: str, text: str) -> str:
 
 
 class CpuBackend:
-    """Compiles loop nests for the CPU that it runs on."""
+    """Compiles loop nests for the CPU that it runs on.
+
+    Args:
+        store: where machine code is kept between processes; nowhere when omitted.
+    """
 
     name = "cpu"
 
-    def __init__(self) -> None:
-        self._cache = KernelCache(_compile)
+    def __init__(self, store: Store | None = None) -> None:
+        self._cache = KernelCache(compile_code, store)
 
     @property
     def compilations(self) -> int:
@@ -61,7 +68,11 @@ class CpuBackend:
         return self._cache.get(nests)
 
 
-def _compile(named: Sequence[NamedNest]) -> CpuCode:
+def compile_code(named: Sequence[NamedNest]) -> CpuCode:
+    """Compile nests, each to a function of its name, as one module."""
+    from weft.kernels.cpu.compile import compile_module
+    from weft.kernels.cpu.emit import emit_module
+
     for _, nest in named:
         verify_nest(nest)
     text = emit_module((nest, name) for name, nest in named)

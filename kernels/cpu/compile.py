@@ -27,7 +27,7 @@ class CompiledModule:
 
     Attributes:
         name: the name given to :func:`compile_module`.
-        library: Numba's code library, which owns the code (and can serialise it).
+        library: Numba's code library, which owns the code.
         suffix: what was put behind the names of the functions that the module defines.
         llvm: the optimised LLVM IR as text.
         asm: the assembly as text, made on first use.
@@ -51,6 +51,12 @@ class CompiledModule:
         if not address:
             raise KeyError(f"module {self.name} has no function named {function_name}.")
         return int(address)
+
+    @property
+    def object_code(self) -> bytes:
+        """The object file that was linked; its functions have the suffix in their names."""
+        _, _, (code, _) = self.library.serialize_using_object_code()
+        return bytes(code)
 
     @cached_property
     def llvm(self) -> str:
@@ -90,6 +96,7 @@ def compile_module(text: str, name: str = "weft") -> CompiledModule:
                 function.name += suffix
         module.verify()
         library = codegen.create_library(name)
+        library.enable_object_caching()  # it keeps the object file, for who asks for it
         library.add_llvm_module(module)
         library.finalize()
     return CompiledModule(name, library, suffix)
