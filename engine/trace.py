@@ -65,7 +65,11 @@ class Tracer(ArrayMethods, Value):
         return operator.index(concrete(self, "an index, a length or range() needs the value of an array"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        data = concrete(self, "NumPy needs the values of an array")
+        data = concrete(
+            self,
+            "NumPy needs the values of an array",
+            "Call the function of weft.numpy. Where a traced array indexes a NumPy array x, write weft.numpy.asarray(x).",
+        )
         return np.array(data, dtype) if copy else np.asarray(data, dtype)
 
     def item(self, *args: Any) -> Any:

@@ -227,18 +227,24 @@ def check_alive(x: Value) -> None:
         )
 
 
-def concrete(x: Any, what: str = "its value is needed") -> Any:
-    """The NumPy array behind ``x``; raises `ConcretizationError` when only its type is known."""
+_BY_VALUE = "Choose by value with weft.numpy.where or weft.lax.select, or make the argument static (static_argnums)."
+
+
+def concrete(x: Any, what: str = "its value is needed", mend: str = _BY_VALUE) -> Any:
+    """The NumPy array behind ``x``; raises `ConcretizationError` when only its type is known.
+
+    The message says ``what`` the value is needed for, and how to ``mend`` the program.
+    """
     while isinstance(x, Value):
         check_alive(x)
         builder = x.builder
         if not isinstance(builder, Recorder):
-            raise ConcretizationError(_concretization_message(x, what))
+            raise ConcretizationError(_concretization_message(x, what, mend))
         x = builder.force(x.variable)
     return x
 
 
-def _concretization_message(x: Value, what: str) -> str:
+def _concretization_message(x: Value, what: str, mend: str) -> str:
     builder = x.builder
     origin = next((e for e in builder.eqns if x.variable in e.outs), None)
     if origin is not None:
@@ -250,8 +256,7 @@ def _concretization_message(x: Value, what: str) -> str:
         made = f"It is the argument {name}." if name else "It is an argument of the traced function."
     return (
         f"{what}, but {x.type} is traced by {builder.name or 'a transformation'}: only its shape and dtype are known.\n"
-        f"{made}\n"
-        f"Choose by value with weft.numpy.where or weft.lax.select, or make the argument static (static_argnums)."
+        f"{made}\n{mend}"
     )
 
 
