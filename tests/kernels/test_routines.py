@@ -24,7 +24,7 @@ from weft.ir.ops.sort import argsort, searchsorted, sort, sort_many, top_k
 from weft.kernels.library.sorting import LONGEST_RANKED
 
 REAL = (F16, BF16, F32, F64, I8, I32, I64, U8, U64, BOOL)
-SHAPES = [(0,), (1,), (7,), (3, 0, 2), (3, 4), (1, 5), (2, 3, 4), (2, 1, 3), (2, 600)]
+SHAPES = [(0,), (1,), (7,), (3, 0, 2), (2, 3, 4), (2, 600)]
 INT32 = np.dtype(np.int32)
 
 
@@ -157,9 +157,7 @@ def test_scatter_with_duplicates(op: str, dtype: np.dtype) -> None:
     native = not (dtype.kind == "c" and op in ("min", "max"))
     shape = (4, 3, 5)
     x = numbers(rng, shape, dtype)
-    for axes, mode in product(
-        [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)], ("clip", "fill", "promise")
-    ):
+    for axes, mode in product([(0,), (2,), (0, 2), (0, 1, 2)], ("clip", "fill", "promise")):
         low, high = (0, 3) if mode == "promise" else (-2, 6)
         indices = [rng.integers(low, high, (2, 4)) for _ in axes]
         rest = tuple(n for d, n in enumerate(shape) if d not in axes)
@@ -245,7 +243,7 @@ def test_dynamic_update_slice_at_literals() -> None:
 @pytest.mark.parametrize("dtype", REAL, ids=str)
 def test_sort_and_argsort(dtype: np.dtype) -> None:
     rng = np.random.default_rng(5)
-    for shape in [*SHAPES, (2, 300, 2), (LONGEST_RANKED,), (LONGEST_RANKED + 1,)]:
+    for shape in [*SHAPES[:-1], (2, LONGEST_RANKED + 1, 2), (LONGEST_RANKED,)]:
         x = draw(rng, shape, dtype)
         for axis in axes_of(shape):
             check(lambda v, axis=axis: sort(v, axis), x)
@@ -299,7 +297,7 @@ def test_complex_keys_run_the_reference() -> None:
 def test_searchsorted(dtype: np.dtype, side: str) -> None:
     rng = np.random.default_rng(9)
     values = draw(rng, (40,), dtype)
-    for n in (*range(10), 31, 32, 33):
+    for n in (0, 1, 2, 3, 7, 8, 33):
         table = np.asarray(compiled(lambda v: sort(v, 0), values[:n]).run([values[:n].copy()])[0])
         check(lambda t, v: searchsorted(t, v, side), table, values.reshape(4, 10))
         check(lambda t, v: searchsorted(t, v, side, dtype=INT32), table, values[0])
@@ -322,7 +320,7 @@ GENERIC: dict[str, tuple[Callable[..., Any], Callable[[int, int], tuple[np.ndarr
     "cumsum-columns": (lambda x: cumulative.cumsum(x, 0), lambda m, n: (np.ones((m, n)),)),
     "recurrence": (lambda x: cumulative.linear_recurrence(x, x, 0), lambda m, n: (np.ones((m, n)),)),
     "ranked": (lambda x: sort_many([x, x], 1), lambda m, n: (np.ones((m, n)),)),
-    "by digits": (lambda x: sort_many([x, x], 1), lambda m, n: (np.ones((m, n + 200)),)),
+    "by digits": (lambda x: sort_many([x, x], 1), lambda m, n: (np.ones((m, n + LONGEST_RANKED)),)),
     "scatter": (
         lambda x, u, i: scatter(x, u, [i], [0], "add"),
         lambda m, n: (np.ones((m, n)), np.ones((3, n)), np.array([0, 1, 0])),
@@ -338,7 +336,7 @@ GENERIC: dict[str, tuple[Callable[..., Any], Callable[[int, int], tuple[np.ndarr
 @pytest.mark.parametrize("name", GENERIC)
 def test_one_nest_serves_all_shapes(name: str) -> None:
     fun, make = GENERIC[name]
-    nests = {compiled(fun, *make(m, n)).nests for m, n in product((2, 5, 16, 40), (2, 3, 17, 64, 130))}
+    nests = {compiled(fun, *make(m, n)).nests for m, n in product((2, 5, 16, 40), (2, 3, 17, 64))}
     assert len(nests) == 1
 
 
