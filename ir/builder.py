@@ -80,6 +80,9 @@ class Value:
         return self.variable.type.size
 
 
+_SMALL = 1024  # bytes
+
+
 class GraphBuilder:
     """Collects equations. `finish` closes it and gives the graph and the values it captured from outside."""
 
@@ -99,6 +102,9 @@ class GraphBuilder:
         self.ins: list[Var] = []
         self.eqns: list[Eqn] = []
         self.captured: dict[int, tuple[Var, Any]] = {}
+        # Small captured arrays by what they hold: equal ones (the unit vectors of every `jacfwd`) are one input, so
+        # that what is computed from them is found to be equal too.
+        self.small: dict[Any, Var] = {}
         self.closed = False
         self.argument_names: Sequence[str] | None = None
         # Arrays that can change, by id, with copies of what they held when they were used.
@@ -129,10 +135,19 @@ class GraphBuilder:
                 return Literal(x)
             key = x
         entry = self.captured.get(id(key))
-        if entry is None:
-            entry = self.captured[id(key)] = (Var(type_of_value(x)), x)
-            self.on_capture(*entry)
-        return entry[0]
+        if entry is not None:
+            return entry[0]
+        bits = None
+        if isinstance(x, np.ndarray) and x.nbytes <= _SMALL:
+            bits = (x.shape, x.dtype, x.tobytes())
+            if bits in self.small:
+                return self.small[bits]
+        var = Var(type_of_value(x))
+        self.captured[id(key)] = (var, x)
+        if bits is not None:
+            self.small[bits] = var
+        self.on_capture(var, x)
+        return var
 
     def on_capture(self, var: Var, x: Any) -> None:
         """Called once for each captured value."""

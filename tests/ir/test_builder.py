@@ -66,6 +66,17 @@ def test_rank_0_becomes_a_literal_and_arrays_are_captured_once() -> None:
     verify(graph)
 
 
+def test_small_arrays_of_equal_bits_are_captured_once() -> None:
+    builder = GraphBuilder()
+    a = builder.add_input(T)
+    zero, minus_zero, large = np.zeros(3, F32), -np.zeros(3, F32), np.zeros((500, 3), F32)
+    outs = [mul(a, zero), mul(a, zero.copy()), mul(a, minus_zero), large, large.copy()]
+    graph, captured = builder.finish(outs)
+    assert [x.shape for x in captured] == [(3,), (3,), (500, 3), (500, 3)]
+    assert captured[0] is zero and captured[1] is minus_zero
+    assert graph.eqns[0].ins == graph.eqns[1].ins != graph.eqns[2].ins
+
+
 def test_the_deepest_builder_records_and_captures_outer_values() -> None:
     outer, inner = GraphBuilder(), GraphBuilder()
     a, b = outer.add_input(T), inner.add_input(T)
