@@ -1,1 +1,1 @@
-"""Native libraries called by address."""
+"""What is not fused: routines with loops of their own (routines.py), and BLAS (blas.py)."""

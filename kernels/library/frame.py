@@ -6,9 +6,7 @@ operands come straight from an equation, where a scalar may be a literal and so 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -79,8 +77,3 @@ class Frame:
         return Scheduled(
             self.builder.finish(), tuple(self.builder.params), extent, tuple(self._scratch), self._copied
         )
-
-
-def size_of(shape: Sequence[Any]) -> int:
-    """The number of elements."""
-    return math.prod(shape)

@@ -16,7 +16,7 @@ import numpy as np
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
 from weft.ir.loops.vocabulary import register_dtype
-from weft.kernels.library.frame import Frame, size_of
+from weft.kernels.library.frame import Frame
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
@@ -34,8 +34,8 @@ class _Running:
         self.dtype = eqn.outs[0].type.dtype
         self.wide = register_dtype(self.dtype)
         shape, axis = eqn.outs[0].type.shape, eqn.params["axis"]
-        n, after = shape[axis], size_of(shape[axis + 1 :])
-        self.before, self.after, self.empty = size_of(shape[:axis]), after, not size_of(shape)
+        n, after = shape[axis], math.prod(shape[axis + 1 :])
+        self.before, self.after, self.empty = math.prod(shape[:axis]), after, not math.prod(shape)
         reverse = eqn.params["reverse"]
         self.first = self.build.param("first", (n - 1) * after if reverse else 0)
         self.step_size = self.build.param("step", -after if reverse else after)

@@ -6,11 +6,13 @@ select, so there is no branch to mispredict and searches overlap in the processo
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from weft.ir.graph import Eqn
 from weft.ir.types import BOOL, INT64, is_complex, is_inexact
-from weft.kernels.library.frame import Frame, size_of
+from weft.kernels.library.frame import Frame
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
@@ -22,7 +24,7 @@ def _search(eqn: Eqn) -> Scheduled | None:
         return None
     frame = Frame(eqn)
     build = frame.builder
-    n, rows = table.shape[-1], size_of(table.shape[:-1])
+    n, rows = table.shape[-1], math.prod(table.shape[:-1])
     length = build.param("length", n)
     with build.loop(build.param("values", values.size), "parallel") as (k, _):
         row = ix.div(k, build.param("in a row", values.size // rows)) if rows > 1 and values.size else 0

@@ -9,6 +9,7 @@ byte moves nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ import numpy as np
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
 from weft.ir.types import BOOL, INT64, is_bool, is_complex, is_inexact
-from weft.kernels.library.frame import Frame, size_of
+from weft.kernels.library.frame import Frame
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
@@ -62,8 +63,8 @@ class _Rows:
         self.n = shape[axis]
         self.dtypes = [t.dtype for t in self.frame.types]
         self.keys = self.dtypes[: eqn.params["num_keys"]]
-        after = size_of(shape[axis + 1 :])
-        self.rows = size_of(shape) // self.n if self.n else 0
+        after = math.prod(shape[axis + 1 :])
+        self.rows = math.prod(shape) // self.n if self.n else 0
         limit = max(min(_BLOCKS, _SCRATCH // max(self.n, 1)), 1)
         self.height = max(-(-self.rows // limit), 1)
         self.blocks = -(-self.rows // self.height)

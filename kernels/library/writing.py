@@ -7,18 +7,19 @@ after the other, and the last one of several stays.
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
 from weft.ir.types import INT64, is_complex
-from weft.kernels.library.frame import Frame, size_of
+from weft.kernels.library.frame import Frame
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 
 
 def _strides(shape: tuple[int, ...]) -> list[int]:
-    return [size_of(shape[axis + 1 :]) for axis in range(len(shape))]
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
 def _scatter(eqn: Eqn) -> Scheduled | None:
