@@ -242,7 +242,9 @@ def check_alive(x: Value) -> None:
         )
 
 
-_BY_VALUE = "Choose by value with weft.numpy.where or weft.lax.select, or make the argument static (static_argnums)."
+_BY_VALUE = (
+    "Choose by value with weft.numpy.where or weft.lax.select, or make the argument static (static_argnums)."
+)
 
 
 def concrete(x: Any, what: str = "its value is needed", mend: str = _BY_VALUE) -> Any:
