@@ -331,7 +331,7 @@ def test_a_buffer_that_a_function_reuses(transform: str) -> None:
 
 
 def test_an_array_closed_over_is_captured_once() -> None:
-    c, d = np.ones(3), wnp.ones(3)
+    c, d = np.ones(3), wnp.full(3, 2.0)
     graph = weft.make_graph(lambda x: (x + c) * c + d * x - d)(np.ones(3))
     assert len(graph.ins) == 3
 
