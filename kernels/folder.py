@@ -8,6 +8,8 @@ whole, under all their names, by links to a temporary file; so any number of pro
 from __future__ import annotations
 
 import contextlib
+import functools
+import operator
 import os
 import stat
 import tempfile
@@ -37,14 +39,17 @@ def read_private(path: Path, largest: int) -> tuple[bytes, float]:
         PermissionError: somebody else owns it or may write to it.
         OSError: it cannot be read, or it is a link, no file at all, or longer than ``largest``.
     """
-    with open(
-        os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)), "rb"
-    ) as file:
-        status = os.fstat(file.fileno())
+    flags = (getattr(os, name, 0) for name in ("O_RDONLY", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+    handle = os.open(path, functools.reduce(operator.or_, flags))
+    try:
+        status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
             raise OSError(f"{path} is not what it should be")
         _check(status, path)
-        return file.read(), status.st_mtime
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(), status.st_mtime
+    finally:
+        os.close(handle)
 
 
 def write_private(folder: Path, names: Iterable[str], data: bytes) -> None:

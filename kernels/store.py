@@ -89,10 +89,9 @@ class KernelStore:
 
     def keep(self, named: Sequence[NamedNest], code: Code) -> None:
         """Keep the code of kernels that were just compiled, if the disk lets us."""
-        names = [name for name, _ in named]
-        entry = self._form.save(names, code)
-        if entry is not None:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            entry = self._form.save([name for name, _ in named], code)
+            if entry is not None:
                 self.add(entry)
 
     def add(self, entry: Entry) -> None:

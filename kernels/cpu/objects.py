@@ -106,7 +106,7 @@ def target_digest() -> str:
     parts = [
         llvm.get_process_triple(),
         llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(),
+        _cpu_features(),
         llvmlite.__version__,
         _numba_version(),
         *(f"{name}={os.environ.get(name, '')}" for name in _NUMBA_SETTINGS),
@@ -128,6 +128,13 @@ def _sources() -> list[Path]:
 def _changes() -> list[float]:
     """When each of the sources was written."""
     return [path.stat().st_mtime for path in _sources()]
+
+
+def _cpu_features() -> str:
+    try:
+        return str(llvm.get_host_cpu_features().flatten())
+    except RuntimeError:  # LLVM does not know them on this system: code is then made for the CPU's name alone
+        return ""
 
 
 def _numba_version() -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import weft.ir
 import weft.kernels
 from tests.nests import F64, buffers, call_kernel, const
 from weft.__main__ import main
@@ -233,6 +234,16 @@ def test_a_link_is_not_followed(root: Path, tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere").exists()
 
 
+def test_what_is_no_file_is_left_alone(root: Path) -> None:
+    path = path_of(opened(root), 1)
+    path.mkdir()
+    assert compilations(opened(root), 1) == compilations(opened(root), 1) == 1
+    path.rmdir()
+    os.mkfifo(path)
+    assert compilations(opened(root), 1) == 1
+    assert compilations(opened(root), 1) == 0
+
+
 def test_a_file_that_others_may_write_is_not_read(root: Path) -> None:
     compilations(opened(root), 1)
     path_of(opened(root), 1).chmod(0o620)
@@ -419,6 +430,14 @@ def test_sizes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 def test_code_of_edited_sources_is_not_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weft.kernels, "LOADED", 0.0)
     compilations(opened(root), 1)
+    assert files(root) == []
+
+
+def test_sources_that_are_gone(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An upgrade replaces them while programs run: what is compiled after that works, and is not kept."""
+    store = opened(root)
+    monkeypatch.setattr(weft.ir, "__path__", [str(tmp_path / "nowhere")])
+    assert compilations(store, 1) == 1
     assert files(root) == []
 
 
