@@ -140,6 +140,8 @@ def numpy_function(
                 if is_traced(x):
                     staged = True
                     break
+                if isinstance(x, np.ndarray | np.generic):
+                    check_dtype(x.dtype)  # before NumPy, which takes dates and objects
                 foreign += _foreign(x)
             convert = to_own_data if staged or eager is definition else to_data
             args = tuple([convert(x) for x in args])
