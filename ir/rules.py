@@ -95,23 +95,6 @@ def pointwise(
     return (outs, (axis,) * len(outs)) if prim.multiple else ((outs,), (axis,))
 
 
-def batch_at_front(
-    rule: Callable[..., Any],
-) -> Callable[[Primitive, Sequence[Any], Sequence[int | None], int, dict[str, Any]], Any]:
-    """Batching rule of a primitive with one result, from ``rule(prim, args, **params) -> result``.
-
-    All arguments get, and the result has, the batch axis first.
-    """
-
-    def batch(
-        prim: Primitive, args: Sequence[Any], axes: Sequence[int | None], size: int, params: dict[str, Any]
-    ) -> Any:
-        fronted = [to_front(a, axis, size) for a, axis in zip(args, axes, strict=True)]
-        return (rule(prim, fronted, **params),), (0,)
-
-    return batch
-
-
 def batch_all(
     prim: Primitive, args: Sequence[Any], axes: Sequence[int | None], size: int, params: dict[str, Any]
 ) -> Any:
