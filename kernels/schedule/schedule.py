@@ -33,6 +33,10 @@ class Scheduled:
         extent: iterations of the outermost parallel loop, to be split into chunks; 1 when there is none.
         scratch: the number of elements of each scratch buffer.
         copied: the operand that the first output is to start as a copy of; it is then no buffer of the nest.
+        grain: iterations of that loop in a chunk, at least 1; 0 stands for all of them. Like all that is here
+            it follows from sizes alone, never from the number of threads, and chunks may run in any order.
+        work: about how long the kernel takes on one thread, in nanoseconds; 0.0 where nobody knows.
+        then: a kernel over the same buffers, to be run when all chunks of this one have ended.
     """
 
     nest: Nest
@@ -40,6 +44,14 @@ class Scheduled:
     extent: int
     scratch: tuple[int, ...]
     copied: int | None = None
+    grain: int = 0
+    work: float = 0.0
+    then: Scheduled | None = None
+
+    def __post_init__(self) -> None:
+        """Settle the grain."""
+        if self.grain < 1:
+            object.__setattr__(self, "grain", max(self.extent, 1))
 
 
 def schedule(kernel: Eqn | Graph) -> Scheduled:
