@@ -17,18 +17,23 @@ from weft.ir.loops.nest import (
     Accumulate,
     Accumulator,
     Buffer,
+    Call,
     Const,
+    Copy,
     Index,
     IndexOp,
     IndexValue,
+    Letter,
     Load,
     Loop,
     Nest,
     Op,
     Param,
     ParamValue,
+    Place,
     Store,
 )
+from weft.kernels.library.cython_capi import cython_function
 
 BOOL, I8, I32, I64, U8, U64 = (np.dtype(d) for d in ("?", "i1", "i4", "i8", "u1", "u8"))
 F16, F32, F64, C64, C128 = (np.dtype(d) for d in ("f2", "f4", "f8", "c8", "c16"))
@@ -194,6 +199,47 @@ def broadcast() -> Case:
         lambda n, m: (n * m, m, n * m),
         lambda n, m, x, row: ((x.reshape(n, m) + row) * 1.7).ravel(),
     )
+
+
+def calls() -> Case:
+    """Chunks that call BLAS (arguments of all kinds, no result), and LAPACK, whose result is stored."""
+    axpy, _ = cython_function("scipy.linalg.cython_blas", "zaxpy")
+    potrf, _ = cython_function("scipy.linalg.cython_lapack", "dpotrf")
+    nest = Nest(
+        4,
+        buffers(("x", C128, "in"), ("out", C128, "out"), ("square", F64, "scratch")),
+        (
+            const("scale", C128, 2 - 3j),
+            Loop(
+                "i",
+                N,
+                "parallel",
+                (
+                    IndexValue("v", F64, sub(2, "i")),
+                    IndexValue("zero", C128, 0),
+                    Loop("j", M, "vector", (Store("out", add(mul("i", M), "j"), "zero"),)),
+                    Call(
+                        "",
+                        "zaxpy",
+                        2,
+                        (M, Copy("scale"), Place("x", 0), 1, Place("out", mul("i", M)), 1),
+                    ),
+                    Store("square", "i", "v"),
+                    Call("info", "dpotrf", 3, (Letter("L"), 1, Place("square", "i"), 1)),
+                    Op("wide", C128, "cast", ("info",)),
+                    Loop("k", IndexOp("min", M, 1), "sequential", (Store("out", mul("i", M), "wide"),)),
+                ),
+            ),
+        ),
+    )
+
+    def expected(n: int, m: int, x: np.ndarray) -> np.ndarray:
+        out = np.tile(x[:m] * (2 - 3j), (n, 1))
+        if m:
+            out[:, 0] = np.arange(n) >= 2  # 2 - i has no square root that is not 0
+        return out.ravel()
+
+    return Case("calls", nest, lambda n, m: (n, m, axpy, potrf), lambda n, m: (m, n * m, n), expected)
 
 
 def strided() -> Case:
@@ -621,4 +667,5 @@ CASES = [
     concatenate(),
     tiles(),
     scratch(),
+    calls(),
 ]

@@ -6,6 +6,7 @@ turn comes, and every load and store checks its bounds, which machine code does 
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,21 +15,27 @@ import numpy as np
 from weft.ir.errors import InternalError
 from weft.ir.loops.nest import (
     Accumulate,
+    Call,
     Const,
+    Copy,
     Index,
     IndexOp,
     IndexValue,
+    Letter,
     Load,
     Loop,
     Nest,
     Op,
     Param,
     ParamValue,
+    Place,
     Store,
 )
 from weft.ir.loops.printer import print_index
 from weft.ir.loops.vocabulary import SCALAR_OPS, cast, evaluate, register_dtype
 from weft.ir.types import INT64
+
+INT32 = np.dtype(np.int32)
 
 
 def run_nest(
@@ -102,6 +109,8 @@ class _Run:
                 self.bind(name, dtype, evaluate(SCALAR_OPS[op], dtype, dtypes, values, dict(settings)))
             case Accumulate(acc, value):
                 self.accumulate(acc, value)
+            case Call():
+                self.call(statement)
             case Loop():
                 self.loop(statement)
             case _:
@@ -124,6 +133,34 @@ class _Run:
         if fold != "set":
             new = evaluate(SCALAR_OPS[fold], dtype, [dtype, dtype], [self.values[acc], new], {})
         self.values[acc] = new
+
+    def call(self, call: Call) -> None:
+        """The library's own routine, since nothing else says what it leaves in its buffers."""
+        copies, addresses = [], []
+        for arg in call.args:
+            match arg:
+                case Letter(letter):
+                    copy = np.array([ord(letter)])
+                case Copy(name):
+                    copy = np.array([self.values[name]], self.dtypes[name])
+                case Place(buffer, index):
+                    array, at = self.arrays[buffer], self.index(index)
+                    if not 0 <= at <= len(array):
+                        raise InternalError(
+                            f"{call.routine} is given {buffer}[{at}] of {len(array)} elements."
+                        )
+                    addresses.append(array.ctypes.data + at * array.itemsize)
+                    continue
+                case _:
+                    copy = np.array([self.index(arg)])
+            copies.append(copy)
+            addresses.append(copy.ctypes.data)
+        if call.name:
+            copies.append(np.zeros(1, INT64))
+            addresses.append(copies[-1].ctypes.data)
+        ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(addresses))(self.params[call.k])(*addresses)
+        if call.name:
+            self.bind(call.name, INT32, copies[-1].view(INT32)[0])
 
     def bind(self, name: str, dtype: np.dtype, value: Any) -> None:
         self.dtypes[name] = dtype

@@ -16,10 +16,12 @@ The grammar of the text form (printer.py)::
             | "store" buffer "[" index "]" name
             | name "<-" op name name                    fold a value into an accumulator of an enclosing loop
             | name "<-" name                            replace it (fold "set")
+            | [name ":" "i32" "="] "call" routine "@" "p" k "(" arg, ... ")"   call a C function by its address
             | loop
     loop  ::= "for" name "in" index [kind] ["carry" acc, ...] "{" stmt* "}"
     kind  ::= "parallel" | "vector"                     or nothing: sequential
     acc   ::= name ":" dtype "=" op "from" name
+    arg   ::= index | "'" letter "'" | "&" name | "&" buffer "[" index "]"   each is handed over as an address
     index ::= int | "p" k | loop variable | name (an integer value)
             | index (+ | - | * | // | %) index | min(index, index) | max(index, index)
 
@@ -27,7 +29,7 @@ Indices are int64 element offsets into flat buffers. Names are bound once, and v
 loop they are bound in; an accumulator is visible after its loop, and inside it stands for what was folded so
 far. The body of a nest is a list of statements; when its first loop is marked "parallel" it is chunked: a
 kernel runs iterations ``begin <= i < end`` of it. Chunks run at the same time and each runs the whole rest of
-the body, so beside such a loop stand neither loops nor stores.
+the body, so beside such a loop stand neither loops nor stores nor calls.
 
 Distinct buffers never overlap in memory. The iterations of a loop mean what they mean in order; that some may
 run side by side ("vector") is for LLVM to prove, so the mark is a hint and never changes a result.
@@ -161,6 +163,46 @@ class Accumulate:
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """An argument of a `Call`: the address of one character."""
+
+    letter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """An argument of a `Call`: the address of a copy of a value."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An argument of a `Call`: the address of ``buffer[index]``, from which on the routine may read and write."""
+
+    buffer: str
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call a C function of a library, whose arguments are all addresses, as Fortran wants them.
+
+    Its own address is parameter ``k``: machine code that is kept must not know where a process has its libraries.
+    ``args`` are `Letter`, `Copy`, `Place`, or an index, which is handed over as the address of an int64; its low half
+    is what a routine reads that wants an int32.
+
+    Where ``name`` is not empty, the routine has one argument more, the last, in which it leaves an int32, 0 if all went
+    well: that is ``name``. An input buffer must be given only where the routine reads.
+    """
+
+    name: str
+    routine: str
+    k: int
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
     """``for var in range(extent)`` over ``body``, carrying accumulators."""
 
@@ -171,7 +213,7 @@ class Loop:
     carries: tuple[Accumulator, ...] = ()
 
 
-Stmt = Const | ParamValue | IndexValue | Load | Store | Op | Accumulate | Loop
+Stmt = Const | ParamValue | IndexValue | Load | Store | Op | Accumulate | Call | Loop
 
 
 @dataclass(frozen=True, slots=True)

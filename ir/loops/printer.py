@@ -12,16 +12,20 @@ import numpy as np
 
 from weft.ir.loops.nest import (
     Accumulate,
+    Call,
     Const,
+    Copy,
     Index,
     IndexOp,
     IndexValue,
+    Letter,
     Load,
     Loop,
     Nest,
     Op,
     Param,
     ParamValue,
+    Place,
     Store,
 )
 from weft.ir.types import SHORT_NAMES, is_complex, is_inexact
@@ -113,6 +117,9 @@ def _statement(statement: Any, folds: dict[str, str]) -> str:
         case Accumulate(acc, value):
             fold = folds.get(acc, "?")
             return f"{acc} <- {value}" if fold == "set" else f"{acc} <- {fold} {acc} {value}"
+        case Call(name, routine, k, args):
+            result = f"{name}: i32 = " if name else ""
+            return f"{result}call {routine}@p{k}({', '.join(map(print_argument, args))})"
         case Loop(var, extent, kind, _, carries):
             words = [f"for {var} in {print_index(extent)}"]
             words += [kind] if kind != "sequential" else []
@@ -120,6 +127,18 @@ def _statement(statement: Any, folds: dict[str, str]) -> str:
             words += [f"carry {accs}"] if carries else []
             return " ".join(words) + " {"
     return f"?{statement!r}"
+
+
+def print_argument(arg: Any) -> str:
+    """Print an argument of a call: ``'U'``, ``&c0``, ``&b1[i0*p2]``, or an index."""
+    match arg:
+        case Letter(letter):
+            return repr(letter)
+        case Copy(name):
+            return f"&{name}"
+        case Place(buffer, index):
+            return f"&{buffer}[{print_index(index)}]"
+    return print_index(arg)
 
 
 def print_nest(nest: Nest) -> str:

@@ -17,21 +17,27 @@ from weft.ir.loops.nest import (
     Accumulate,
     Accumulator,
     Buffer,
+    Call,
     Const,
+    Copy,
     Index,
     IndexOp,
     IndexValue,
+    Letter,
     Load,
     Loop,
     Nest,
     Op,
     Param,
     ParamValue,
+    Place,
     Store,
 )
 from weft.ir.loops.printer import print_dtype, statement_lines
 from weft.ir.loops.vocabulary import FOLDS, RULES, SCALAR_OPS
 from weft.ir.types import INT64, SHORT_NAMES, is_bool, is_integer
+
+INT32 = np.dtype(np.int32)
 
 _INDEX_OPS = ("+", "-", "*", "//", "%", "min", "max")
 
@@ -80,7 +86,7 @@ class _Verifier:
             if statement is chunked:
                 if chunked.carries:
                     self.fail("the chunked loop carries accumulators, but no chunk sees them all", "carry")
-            elif isinstance(statement, Loop | Store):
+            elif isinstance(statement, Loop | Store | Call):
                 self.fail("beside the chunked loop stand only values: each chunk would run this")
             self.number += _inner_count(statement)
 
@@ -128,6 +134,11 @@ class _Verifier:
             case Accumulate(acc, value):
                 self.accumulate(acc, value)
                 return []
+            case Call(name, _, k, args):
+                self.param(k)
+                for arg in args:
+                    self.argument(arg)
+                return self.bind(name, INT32) if name else []
             case Loop():
                 return self.loop(statement)
         self.fail(f"{type(statement).__name__} is not a statement")
@@ -154,6 +165,21 @@ class _Verifier:
         dtype = self.use(value)
         if dtype != carried.dtype:
             self.fail(f"{value} is {print_dtype(dtype)}, {acc} is {print_dtype(carried.dtype)}", value)
+
+    def argument(self, arg: Any) -> None:
+        """An argument of a call."""
+        match arg:
+            case Letter(letter):
+                if not (len(letter) == 1 and letter.isascii()):
+                    self.fail(f"{letter!r} is not one letter", letter)
+            case Copy(name):
+                self.use(name)
+            case Place(buffer, index):
+                if buffer not in self.buffers:
+                    self.fail(f"the nest has no buffer {buffer}", buffer)
+                self.index(index)
+            case _:
+                self.index(arg)
 
     def loop(self, loop: Loop) -> list[str]:
         self.index(loop.extent)

@@ -11,7 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.loops.nest import Accumulate, Index, IndexOp, IndexValue, Load, Loop, Nest, Op, Store
+from weft.ir.loops.nest import (
+    Accumulate,
+    Call,
+    Copy,
+    Index,
+    IndexOp,
+    IndexValue,
+    Load,
+    Loop,
+    Nest,
+    Op,
+    Place,
+    Store,
+)
 from weft.kernels.scalar import is_complex, is_float
 
 
@@ -59,6 +72,12 @@ class Updates:
                 case Accumulate(acc, value):
                     updated[acc] = None
                     read.update(self._open.intersection((value,)))
+                case Call(_, _, _, args):
+                    for arg in args:
+                        if isinstance(arg, Copy):
+                            read.update(self._open.intersection((arg.name,)))
+                        else:
+                            read |= self._index(arg.index if isinstance(arg, Place) else arg)
                 case Loop(_, extent, _, _, carries):
                     read.update(self._open.intersection(acc.init for acc in carries), self._index(extent))
                     self._loop(statement)

@@ -19,16 +19,20 @@ import numpy as np
 
 from weft.ir.loops.nest import (
     Accumulate,
+    Call,
     Const,
+    Copy,
     Index,
     IndexOp,
     IndexValue,
+    Letter,
     Load,
     Loop,
     Nest,
     Op,
     Param,
     ParamValue,
+    Place,
     Store,
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
@@ -48,7 +52,7 @@ from weft.kernels.scalar import (
 )
 from weft.kernels.scalar_ops import apply
 
-INT64 = np.dtype(np.int64)
+INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
 # Elements of a partial sum. A block ends with adding up the lanes of its vector, which is small beside 4096.
 BLOCK = 4096
 
@@ -87,6 +91,7 @@ class _Emitter:
         # What was computed in this loop body or around it, kept if it cannot change.
         self.offsets: dict[IndexOp, Offset] = {}
         self.folds: dict[str, str] = {}
+        self.words = ""
         self.params: list[Offset] = []
         # By buffer: its address, element type, metadata of accesses.
         self.pointers: dict[str, tuple[str, str, str]] = {}
@@ -98,6 +103,7 @@ class _Emitter:
             Store: self.store,
             Op: self.op,
             Accumulate: self.accumulate,
+            Call: self.call,
             Loop: self.loop,
         }
 
@@ -116,6 +122,9 @@ class _Emitter:
         natural = natural_params(self.nest)
         for k in range(self.nest.n_params):
             self.params.append(Offset(self.constant_load("i64", "%dims", k), k in natural))
+        # What calls hand over by address.
+        if words := _most_words(self.nest.body):
+            self.words = self.writer.emit("ptr", f"alloca [{words} x i64], align 16").ref
         scopes = self.metadata.buffer_scopes([b.kind == "in" for b in self.nest.buffers])
         for k, (buffer, scope) in enumerate(zip(self.nest.buffers, scopes, strict=True)):
             kind = memory_kind(buffer.dtype)
@@ -177,6 +186,39 @@ class _Emitter:
     def accumulate(self, statement: Accumulate) -> None:
         acc, value = self.values[statement.acc], self.values[statement.value]
         self.values[statement.acc] = _fold(self.writer, self.folds[statement.acc], acc, value)
+
+    def call(self, statement: Call) -> None:
+        """Lay out the arguments that have no address in words of the stack, and call; the call may change any buffer."""
+        writer = self.writer
+        addresses: list[str] = []
+        used = 0
+
+        def next_words(count: int) -> str:
+            nonlocal used
+            at = writer.emit("ptr", f"getelementptr inbounds i64, ptr {self.words}, i64 {used}").ref
+            used += count
+            addresses.append(at)
+            return at
+
+        for arg in statement.args:
+            match arg:
+                case Place(buffer, index):
+                    addresses.append(self.address(buffer, index)[0])
+                case Copy(name):
+                    store(
+                        writer, self.values[name], self.values[name].dtype, next_words(_WORDS_OF_A_COPY), ""
+                    )
+                case Letter(letter):
+                    writer.do(f"store i64 {ord(letter)}, ptr {next_words(1)}, align 8")
+                case _:
+                    writer.do(f"store i64 {self.offset(arg).ref}, ptr {next_words(1)}, align 8")
+        if statement.name:
+            info = next_words(1)
+            writer.do(f"store i64 0, ptr {info}, align 8")
+        function = writer.emit("ptr", f"inttoptr i64 {self.params[statement.k].ref} to ptr").ref
+        writer.do(f"call void {function}({', '.join(f'ptr {at}' for at in addresses)}) nounwind")
+        if statement.name:
+            self.values[statement.name] = load(writer, INT32, info, "")
 
     def address(self, buffer: str, index: Index) -> tuple[str, str]:
         """A pointer to an element, and the metadata of accesses to its buffer."""
@@ -271,6 +313,25 @@ class _Emitter:
             self.values[name] = node
         writer.do(f"br label %{head}{self.metadata.loop()}")
         writer.place(done)
+
+
+_WORDS_OF_A_COPY = 2  # a complex128
+
+
+def _most_words(body: tuple[Any, ...]) -> int:
+    """How many words of the stack the call that takes most of them needs; 0 where there are no calls."""
+    most = 0
+    for statement in body:
+        match statement:
+            case Call(name, _, _, args):
+                words = [1 if name else 0]
+                words += [
+                    _WORDS_OF_A_COPY if isinstance(a, Copy) else 1 for a in args if type(a) is not Place
+                ]
+                most = max(most, sum(words), 1)
+            case Loop():
+                most = max(most, _most_words(statement.body))
+    return most
 
 
 def _fold(writer: Writer, fold: str, acc: Scalar, value: Scalar) -> Scalar:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weft.ir.errors import DTypeError
+from weft.kernels.library.cython_capi import cython_function
 
 __all__ = ["GEMM_DTYPES", "blas_address", "gemm_address", "gemm_name", "set_threads_address", "thread_count"]
 
@@ -69,9 +70,7 @@ def blas_address(name: str) -> int:
     Raises:
         ValueError: SciPy exports no routine of that name.
     """
-    from numba.extending import get_cython_function_address
-
-    return int(get_cython_function_address("scipy.linalg.cython_blas", name))
+    return cython_function("scipy.linalg.cython_blas", name)[0]
 
 
 # SciPy's wheels carry an OpenBLAS of their own beside the package, under this prefix.
@@ -91,7 +90,9 @@ def _openblas() -> tuple[ctypes.CDLL, str] | None:
         except OSError:
             continue
         for prefix in _PREFIXES:
-            if hasattr(library, f"{prefix}_set_num_threads") and hasattr(library, f"{prefix}_get_num_threads"):
+            if hasattr(library, f"{prefix}_set_num_threads") and hasattr(
+                library, f"{prefix}_get_num_threads"
+            ):
                 return library, prefix
     return None
 

@@ -20,6 +20,7 @@ from weft.ir.loops.nest import (
     Accumulate,
     Accumulator,
     Buffer,
+    Call,
     Const,
     Index,
     IndexValue,
@@ -33,6 +34,8 @@ from weft.ir.loops.nest import (
 )
 from weft.ir.types import BOOL, INT64
 from weft.kernels.schedule.index import names_in
+
+INT32 = np.dtype(np.int32)
 
 # Literals that stay constants: what arithmetic simplifies with, but few sizes, which come as literals too (a mean divides by
 # one). Integers also keep the powers of two by which divisions are shifts.
@@ -144,6 +147,13 @@ class NestBuilder:
     def store(self, buffer: str, index: Index, value: str) -> None:
         """Store to the innermost body."""
         self._bodies[-1].statements.append(Store(buffer, index, value))
+
+    def call(self, routine: str, address: int, *args: Any, info: bool = True) -> str:
+        """Call a routine, here and now; its result is its ``info``, an int32 (see `weft.ir.loops.nest.Call`)."""
+        k = self.param(("routine", routine), address).k
+        name = self._name("v", INT32, len(self._bodies) - 1) if info else ""
+        self._bodies[-1].statements.append(Call(name, routine, k, args))
+        return name
 
     def accumulate(self, acc: str, value: str) -> None:
         """Fold into an accumulator, in the innermost body."""

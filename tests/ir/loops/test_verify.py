@@ -9,15 +9,18 @@ from weft.ir.errors import VerificationError
 from weft.ir.loops.nest import (
     Accumulate,
     Accumulator,
+    Call,
     Const,
     IndexOp,
     IndexValue,
+    Letter,
     Load,
     Loop,
     Nest,
     Op,
     Param,
     ParamValue,
+    Place,
     Store,
 )
 from weft.ir.loops.verify import verify_nest
@@ -63,6 +66,15 @@ BROKEN = {
         "c",
     ),
     "store to an input": ((ZERO, Store("x", 0, "z")), "x is an input, nothing is stored to it", "x"),
+    "call of no parameter": ((Call("", "f", 2, ()),), "parameter 2 is out of range", "p2"),
+    "call with two letters": ((Call("", "f", 0, (Letter("UL"),)),), "'UL' is not one letter", "UL"),
+    "call with no buffer": ((Call("", "f", 0, (Place("y", 0),)),), "the nest has no buffer y", "y"),
+    "call with a float": ((ZERO, Call("", "f", 0, (1, "z"))), "z is f64; an index is made of integers", "z"),
+    "result of a call used as another dtype": (
+        (Call("info", "f", 0, ()), Store("out", 0, "info")),
+        "info is i32, the buffer out holds f64",
+        "info",
+    ),
     "parameter out of range": (
         (Load("a", F64, "x", Param(2)),),
         "parameter 2 is out of range: the nest has 2",
