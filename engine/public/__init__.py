@@ -3,7 +3,7 @@
 ``import weft`` gives the transformations; arrays are made by `weft.numpy`. Start with `jit`, `grad` and `vmap`.
 """
 
-from weft import config, errors, flatten_util, lax, nn, numpy, random, tree, tree_util
+from weft import config, errors, flatten_util, lax, nn, numpy, ops, random, tree, tree_util
 from weft.engine.array import Array
 from weft.engine.config import disable_jit
 from weft.engine.transforms.custom import checkpoint, custom_jvp, custom_vjp, remat, stop_gradient
@@ -51,6 +51,7 @@ __all__ = [
     "make_jaxpr",
     "nn",
     "numpy",
+    "ops",
     "random",
     "remat",
     "stop_gradient",
