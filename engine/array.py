@@ -6,7 +6,9 @@ scripts use most are written out here for speed; everything else comes from meth
 
 from __future__ import annotations
 
+import itertools
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,10 +34,10 @@ class _ArrayType(type):
 class Array(ArrayMethods, metaclass=_ArrayType):
     """An immutable array. Made by `weft.numpy.array` and by every function of Weft, not by calling the class."""
 
-    __slots__ = ("__weakref__", "_data", "_type")
+    __slots__ = ("__weakref__", "_data", "_number")
 
     _data: np.ndarray
-    _type: ArrayType | None
+    _number: int  # of its type, 0 until it is asked for: see `type_number`
 
     def __init__(self) -> None:
         raise ArgumentError("make arrays with weft.numpy.array or weft.numpy.asarray.")
@@ -66,12 +68,7 @@ class Array(ArrayMethods, metaclass=_ArrayType):
 
         An array whose type was asked for is C-contiguous and aligned, as compiled code reads it.
         """
-        if self._type is None:
-            data = self._data
-            if not (data.flags.c_contiguous and data.flags.aligned):
-                self._data = data = np.array(data, order="C", copy=True)
-            self._type = interned_type(ArrayType(data.shape, data.dtype))
-        return self._type
+        return _types[self._number or number_of(self)]
 
     @property
     def device(self) -> str:
@@ -178,25 +175,60 @@ def wrap(data: Any) -> Array:
         data = np.asarray(data)
     array = _new(Array)
     array._data = data
-    array._type = None
+    array._number = 0
     return array
 
 
 _new = object.__new__
-_types: dict[ArrayType, ArrayType] = {}
+_types: dict[int, ArrayType] = {}
+_counter = itertools.count(1)
+
+type_numbers: dict[tuple[tuple[int, ...], np.dtype], int] = {}
+"""The numbers of the types met so far, by shape and dtype. Numbers are what jitted functions tell types apart by: they
+are hashed and compared faster than types."""
 
 
-def interned_type(t: ArrayType) -> ArrayType:
-    """The one object for an array type, so that types are compared by identity."""
-    return _types.setdefault(t, t)
+def type_number(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """The number of an array type, never 0; equal types have one number."""
+    number = type_numbers.get((shape, dtype))
+    if number is None:
+        number = next(_counter)
+        _types[number] = ArrayType(shape, dtype)  # before others can see the number
+        number = type_numbers.setdefault((shape, dtype), number)
+    return number
 
 
-def wrap_typed(data: np.ndarray, t: ArrayType) -> Array:
-    """An Array of contiguous ``data``, whose interned type is known."""
+def number_of(x: Array) -> int:
+    """The number of the type of an Array, whose data are made C-contiguous and aligned, as compiled code reads them."""
+    x._data = data = contiguous(x._data)
+    x._number = type_number(data.shape, data.dtype)
+    return x._number
+
+
+def contiguous(x: np.ndarray) -> np.ndarray:
+    """``x`` as kernels read it: C-contiguous and aligned."""
+    if x.flags.c_contiguous and x.flags.aligned:
+        return x
+    return np.array(x, order="C", copy=True)
+
+
+def wrap_typed(data: np.ndarray, number: int) -> Array:
+    """An Array of contiguous ``data``, the number of whose type is known."""
     array = _new(Array)
     array._data = data
-    array._type = t
+    array._number = number
     return array
+
+
+def wrap_all(data: Iterable[np.ndarray], numbers: Iterable[int]) -> list[Array]:
+    """`wrap_typed` of each; calls cost, so it is written out."""
+    arrays = []
+    for x, number in zip(data, numbers):  # noqa: B905  # as long as each other, and this is the hot path
+        array = _new(Array)
+        array._data = x
+        array._number = number
+        arrays.append(array)
+    return arrays
 
 
 def wrap_value(x: Any) -> Any:
@@ -294,7 +326,7 @@ def _fast_binary(ufunc: np.ufunc, name: str) -> None:
             result = np.asarray(result)
         array = _new(Array)
         array._data = result
-        array._type = None
+        array._number = 0
         return array
 
     setattr(Array, f"__{name}__", forward)

@@ -12,24 +12,26 @@ from typing import Any
 import numpy as np
 
 from weft.engine import config, tree
-from weft.engine.array import Array, interned_type, native, own, to_value, wrap, wrap_typed
-from weft.engine.runtime.program import Program, compile_graph, contiguous
+from weft.engine.array import (
+    Array,
+    contiguous,
+    native,
+    own,
+    to_value,
+    type_number,
+    wrap,
+    wrap_all,
+    wrap_typed,
+)
+from weft.engine.runtime.program import Program, compile_graph
 from weft.engine.trace import Traced, Tracer, argument_names, function_name, trace
+from weft.engine.transforms.arguments import SCALARS, read, reading_order
 from weft.engine.transforms.signature import StaticArguments
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError
 from weft.ir.graph import Graph
 from weft.ir.ops import control
 from weft.ir.types import ArrayType
-
-_SCALARS = {
-    bool: np.dtype(bool),
-    int: np.dtype(np.int64),
-    float: np.dtype(np.float64),
-    complex: np.dtype(np.complex128),
-}
-
-_ONLY_ARRAYS = {Array}
 
 
 def run_graph(graph: Graph, *args: Any) -> list[np.ndarray]:
@@ -43,14 +45,24 @@ control.set_runner(run_graph)
 class Entry:
     """A traced signature of a jitted function, compiled when it first runs on arrays."""
 
-    __slots__ = ("_captured", "_program", "captures_traced", "out_tree", "out_types", "single", "traced")
+    __slots__ = (
+        "_captured",
+        "_numbers",
+        "_program",
+        "_unflatten",
+        "captures_traced",
+        "out_tree",
+        "single",
+        "traced",
+    )
 
     def __init__(self, traced: Traced):
         self.traced = traced
         self.out_tree = traced.out_tree
         self.single = traced.out_tree.is_leaf()
-        self.out_types = [interned_type(t) for t in traced.graph.out_types]
         self.captures_traced = any(isinstance(x, Value) for x in traced.captured)
+        self._unflatten = traced.out_tree.unflatten
+        self._numbers = [type_number(t.shape, t.dtype) for t in traced.graph.out_types]
         self._program: Program | None = None
         self._captured: list[np.ndarray] = []
 
@@ -62,13 +74,13 @@ class Entry:
             self._program = compile_graph(self.traced.graph)
         return self._program
 
-    def run(self, values: list[np.ndarray]) -> Any:
+    def run(self, values: Sequence[np.ndarray]) -> Any:
         """Run on contiguous arrays, one a leaf of the arguments."""
         program = self._program or self.program
-        outs = program.run(values + self._captured if self._captured else values)
+        outs = program.run([*values, *self._captured] if self._captured else values)
         if self.single:
-            return wrap_typed(outs[0], self.out_types[0])
-        return tree.unflatten(self.out_tree, map(wrap_typed, outs, self.out_types))
+            return wrap_typed(outs[0], self._numbers[0])
+        return self._unflatten(wrap_all(outs, self._numbers))
 
 
 class Jitted:
@@ -79,25 +91,50 @@ class Jitted:
         self._static = static
         self._name = keep_name
         self._entries: dict[Any, Entry] = {}
-        self._fast: dict[tuple[int, ...], Entry] = {}
+        # By the keys of `read`: entries that have run, and how to reorder the values for them.
+        self._fast: dict[tuple[Any, ...], tuple[Entry, Callable[[list[Any]], Sequence[Any]] | None]] = {}
         self._programs: set[Any] = set()
         functools.update_wrapper(self, fun, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the compiled function."""
-        if not kwargs:
-            key = []
-            for x in args:
-                if x.__class__ is not Array:
-                    break
-                key.append(id(x._type or x.type))
-            else:
-                entry = self._fast.get(tuple(key))
-                if entry is not None and not config.local.jit_disabled:
-                    return entry.run([x._data for x in args])
-        return self._call(args, kwargs)
+        parts: list[Any] = []
+        values: list[np.ndarray] = []
+        if not (
+            self._read(args, kwargs, parts, values) if kwargs or self._static else read(args, parts, values)
+        ):
+            return self._call(args, kwargs)
+        key = tuple(parts)
+        try:
+            found = self._fast.get(key)
+        except TypeError:  # a static argument is not hashable
+            found = None
+        if found is None or config.local.jit_disabled:
+            return self._call(args, kwargs, key)
+        entry, reorder = found
+        return entry.run(values if reorder is None else reorder(values))
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any], key: list[Any], values: list[Any]) -> bool:
+        """`read` where there are keywords or static arguments, whose values become a part of the key."""
+        static = self._static
+        if not static:
+            key.append(tuple(kwargs))
+            return read(args, key, values) and read(kwargs.values(), key, values)
+        key += (len(args), tuple(kwargs))
+        for i, x in enumerate(args):
+            if i in static.positions:
+                key += (x.__class__, x)
+            elif not read((x,), key, values):
+                return False
+        for name, x in kwargs.items():
+            if name in static.names:
+                key += (x.__class__, x)
+            elif not read((x,), key, values):
+                return False
+        return True
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], key: tuple[Any, ...] | None = None) -> Any:
+        """Run the function the slow way, and remember what `read` makes of such arguments if it says so by a key."""
         if config.local.jit_disabled:
             return self._fun(*args, **kwargs)
         entry, values, is_traced = self._find(args, kwargs)
@@ -107,6 +144,9 @@ class Jitted:
             return tree.unflatten(entry.out_tree, [x if isinstance(x, Value) else wrap(x) for x in outs])
         if entry._program is None:
             self._programs.add(entry.program.nests)
+        if key is not None:
+            dynamic, named, _ = self._static.split(args, kwargs) if self._static else (args, kwargs, ())
+            self._fast[key] = entry, reading_order(dynamic, named)
         return entry.run(values)
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Entry, list[Any], bool]:
@@ -116,26 +156,18 @@ class Jitted:
         if self._static:
             dynamic, named, static_key = self._static.split(args, kwargs)
         leaves, in_tree = tree.flatten((dynamic, named))
+        types: list[Any] = []
+        values: list[Any] = []
         is_traced = False
-        if set(map(type, leaves)) == _ONLY_ARRAYS:
-            types: list[Any] = [id(x._type or x.type) for x in leaves]
-            values: list[Any] = [x._data for x in leaves]
-        else:
+        if not read(leaves, types, values):
             types, values = [], []
             for i, x in enumerate(leaves):
-                kind = x.__class__
-                if kind is Array:
-                    types.append(id(x._type or x.type))
-                    values.append(x._data)
-                elif kind in _SCALARS:
-                    value = _scalar(x, kind)
-                    types.append((kind, value.dtype))
-                    values.append(value)
-                else:
+                if not read((x,), types, values):
                     value = self._value(x, i, dynamic, named)
                     is_traced |= isinstance(value, Value)
-                    known = id(interned_type(ArrayType(value.shape, value.dtype)))
-                    types.append(("weak", known) if kind is Tracer and value.weak else known)
+                    number = type_number(tuple(value.shape), value.dtype)
+                    weak = x.__class__ in SCALARS or (isinstance(value, Tracer) and value.weak)
+                    types.append(("weak", number) if weak else number)
                     values.append(value)
         key = (in_tree, tuple(types), static_key)
         entry = self._entries.get(key)
@@ -143,8 +175,6 @@ class Jitted:
             entry = self._trace(leaves, values, in_tree, static_key, self._names(dynamic, named))
             if not entry.captures_traced:
                 self._entries[key] = entry
-                if not self._static and not kwargs and all(x.__class__ is Array for x in args):
-                    self._fast[tuple(types)] = entry
         return entry, values, is_traced
 
     def _value(self, x: Any, position: int, args: Any, kwargs: Any) -> Any:
@@ -152,6 +182,8 @@ class Jitted:
             return x
         if isinstance(x, np.ndarray):
             return contiguous(native(x))  # read during the call, so it need not be copied
+        if x.__class__ is int and not -(2**63) <= x < 2**64:
+            raise ArgumentError(f"the integer {x} does not fit into 64 bits.")
         return contiguous(to_value(x, f"argument {self._names(args, kwargs)[position]} of {self._name}"))
 
     def _names(self, args: Any, kwargs: Any) -> list[str]:
@@ -168,7 +200,7 @@ class Jitted:
     ) -> Entry:
         fun = self._static.bind(self._fun, static_key) if self._static else self._fun
         weak = [
-            (x.__class__ in _SCALARS and v.dtype.kind != "u") or (x.__class__ is Tracer and x.weak)
+            (x.__class__ in SCALARS and v.dtype.kind != "u") or (x.__class__ is Tracer and x.weak)
             for x, v in zip(leaves, values, strict=True)
         ]
         types = [ArrayType(tuple(v.shape), v.dtype) for v in values]
@@ -213,12 +245,6 @@ class Jitted:
 
     def __repr__(self) -> str:
         return f"<jitted {self._name}>"
-
-
-def _scalar(x: Any, kind: type) -> np.ndarray:
-    if kind is int and not -(2**63) <= x < 2**64:
-        raise ArgumentError(f"the integer {x} does not fit into 64 bits.")
-    return np.asarray(x) if kind is int else np.asarray(x, _SCALARS[kind])
 
 
 def _stand_in(x: Any) -> Any:
