@@ -6,6 +6,16 @@ Unlike `weft.numpy`, these do not promote: arguments of an operation have one dt
 
 from weft.engine.transforms.custom import stop_gradient
 from weft.engine.transforms.vmap import all_gather, axis_index, axis_size, pmax, pmean, pmin, psum
+from weft.lax.convolution import (
+    ConvDimensionNumbers,
+    conv,
+    conv_dimension_numbers,
+    conv_general_dilated,
+    conv_general_dilated_patches,
+    conv_general_shape_tuple,
+    conv_transpose,
+    conv_with_general_padding,
+)
 from weft.lax.elementwise import (
     abs,
     acos,
@@ -137,6 +147,7 @@ from weft.lax.slices import (
 )
 
 __all__ = [
+    "ConvDimensionNumbers",
     "abs",
     "acos",
     "acosh",
@@ -172,6 +183,13 @@ __all__ = [
     "complex",
     "concatenate",
     "conj",
+    "conv",
+    "conv_dimension_numbers",
+    "conv_general_dilated",
+    "conv_general_dilated_patches",
+    "conv_general_shape_tuple",
+    "conv_transpose",
+    "conv_with_general_padding",
     "convert_element_type",
     "cos",
     "cosh",
