@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from weft.engine.runtime.threads import set_threads
 from weft.ir.errors import ArgumentError
 from weft.ir.graph import Graph
 
@@ -61,16 +62,18 @@ local = _Local()
 
 
 def update(**changes: Any) -> None:
-    """Change settings: ``log`` (stages, separated by commas) and ``debug`` (verify after each pass)."""
+    """Change settings: ``log`` (stages, separated by commas), ``debug`` (verify after each pass), ``threads`` (1 to 256)."""
     for name, value in changes.items():
         if name == "log":
             settings.log = _stages(value)
         elif name == "debug":
             settings.debug = bool(value)
+        elif name == "threads":
+            set_threads(value)
         elif name == "jax_enable_x64":
             continue  # 64-bit types are always there
         else:
-            raise ArgumentError(f"there is no setting {name}. Settings: log, debug.")
+            raise ArgumentError(f"there is no setting {name}. Settings: log, debug, threads.")
 
 
 @contextmanager

@@ -1,16 +1,20 @@
 """`weft.config`: settings of the process.
 
 ``weft.config.update(log="graph,fused")`` prints stages of compilation, ``weft.config.update(debug=True)`` verifies the IR after
-every pass; the environment variables ``WEFT_LOG`` and ``WEFT_DEBUG`` set the same. The two-argument form of JAX,
-``weft.config.update("jax_disable_jit", True)``, is taken too.
+every pass; ``weft.config.threads = 1`` keeps programs, BLAS and Numba to one thread. The environment variables ``WEFT_LOG``,
+``WEFT_DEBUG`` and ``WEFT_THREADS`` set the same. The two-argument form of JAX, ``weft.config.update("jax_disable_jit",
+True)``, is taken too.
 """
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 from weft.engine import config as _config
 from weft.engine.config import STAGES, disable_jit, settings
+from weft.engine.runtime.threads import thread_count
 from weft.ir.errors import ArgumentError
 
 __all__ = ["STAGES", "disable_jit", "read", "settings", "update"]
@@ -22,10 +26,11 @@ def update(name: str | None = None, value: Any = None, /, **changes: Any) -> Non
     Args:
         name: name of a setting; ``jax_enable_x64`` and ``jax_disable_jit`` are known as well.
         value: its new value.
-        changes: settings by keyword: ``log`` (stages, separated by commas), ``debug``.
+        changes: settings by keyword: ``log`` (stages, separated by commas), ``debug``, and ``threads``, how
+            many threads may run one program (1 to 256; at first, as many as this process may use cores).
 
     Raises:
-        ArgumentError: there is no such setting or stage.
+        ArgumentError: there is no such setting or stage, or the value is none of its values.
     """
     if name is not None:
         if not isinstance(name, str):
@@ -46,4 +51,17 @@ def read(name: str) -> Any:
         return ",".join(stage for stage in STAGES if stage in settings.log)
     if name == "debug":
         return settings.debug
-    raise ArgumentError(f"there is no setting {name}. Settings: log, debug.")
+    if name == "threads":
+        return thread_count()
+    raise ArgumentError(f"there is no setting {name}. Settings: log, debug, threads.")
+
+
+class _Settings(ModuleType):
+    """This module, with settings as attributes."""
+
+    threads = property(
+        lambda self: thread_count(), lambda self, number: _config.update(threads=number), doc="See `update`."
+    )
+
+
+sys.modules[__name__].__class__ = _Settings

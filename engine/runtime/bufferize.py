@@ -1,12 +1,13 @@
 """Bufferize: give every value of a fused graph a place in memory.
 
-Inputs and outputs have buffers of their own; reshapes are other names of their operand's buffer; everything else lives in
-one arena, at an offset that it shares with values whose lifetimes do not overlap. A place is a slot of the tape.
+Inputs and outputs have buffers of their own; reshapes are other names of their operand's buffer, and so is what is written in
+place; everything else lives in one arena, at an offset that it shares with values whose lifetimes do not overlap. A place is a
+slot of the tape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from weft.ir.graph import Eqn, Graph, Literal, Var
@@ -80,20 +81,53 @@ class _Arena:
         self.free = merged
 
 
-def bufferize(graph: Graph, scratch_bytes: Sequence[Sequence[int]]) -> Buffers:
+def _find_aliases(graph: Graph, copied: Mapping[int, int]) -> dict[Var, Var]:
+    """The value in whose memory each of those is that have none of their own.
+
+    A result that starts as a copy of an operand takes its memory over, and no copy is made, where that is the operand's
+    last use: no input, no output, and read by nothing else, then or later.
+    """
+    root: dict[Var, Var] = {}
+    last: dict[Var, int] = {}
+    for i, eqn in enumerate(graph.eqns):
+        if is_alias(eqn):
+            operand = eqn.ins[0]
+            assert isinstance(operand, Var)
+            root[eqn.outs[0]] = root.get(operand, operand)
+        for atom in eqn.ins:
+            if isinstance(atom, Var):
+                last[root.get(atom, atom)] = i
+    kept = {root.get(a, a) for a in (*graph.ins, *graph.outs) if isinstance(a, Var)}
+    taken: dict[Var, Var] = {}
+    for i, k in copied.items():
+        eqn = graph.eqns[i]
+        bases = [root.get(a, a) for a in eqn.ins if isinstance(a, Var)]
+        operand = eqn.ins[k]
+        assert isinstance(operand, Var)
+        base = root.get(operand, operand)
+        if base not in kept and last[base] == i and bases.count(base) == 1:
+            taken[eqn.outs[0]] = base
+    whose = root | taken
+    for var in whose:
+        base = var
+        while base in whose:
+            base = whose[base]
+        root[var] = base
+    return root
+
+
+def bufferize(
+    graph: Graph, scratch_bytes: Sequence[Sequence[int]], copied: Mapping[int, int] | None = None
+) -> Buffers:
     """Plan the memory of a fused graph.
 
     Args:
         graph: equations are kernels, library and host operations, and reshapes that alias.
         scratch_bytes: for each equation, the sizes of the scratch buffers that its kernel wants.
+        copied: equations whose first result starts as a copy of an operand, by number, and which one it is.
     """
     plan = Buffers()
-    root: dict[Var, Var] = {}
-    for eqn in graph.eqns:
-        if is_alias(eqn):
-            operand = eqn.ins[0]
-            assert isinstance(operand, Var)
-            root[eqn.outs[0]] = root.get(operand, operand)
+    root = _find_aliases(graph, copied or {})
     plan.slots = {var: i for i, var in enumerate(graph.ins)}
     inputs = set(graph.ins)
 
@@ -128,7 +162,7 @@ def bufferize(graph: Graph, scratch_bytes: Sequence[Sequence[int]]) -> Buffers:
     for i, eqn in enumerate(graph.eqns):
         if not is_alias(eqn):
             for var in eqn.outs:
-                if var not in plan.slots:
+                if var not in plan.slots and var not in root:
                     interval = arena.take(var.type.nbytes)
                     plan.slots[var] = slot
                     plan.places.append((slot, interval[0]))

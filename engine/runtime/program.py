@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,18 +17,19 @@ import numpy as np
 from weft.engine import config
 from weft.engine.runtime.bufferize import Buffers, bufferize, is_alias
 from weft.engine.runtime.memory import arenas
-from weft.engine.runtime.tape import RETURNED, Tape, TapeBuilder, load_interpreter, read_array
+from weft.engine.runtime.tape import RETURNED, Tape, TapeBuilder, load_machine, read_array
+from weft.engine.runtime.threads import pool_address, start_workers
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import Nest
 from weft.ir.ops.contract import dot_general_p, dot_plan
 from weft.ir.ops.kernel import kernel_p
+from weft.ir.passes.absorb import absorb
 from weft.ir.passes.fuse import fuse
 from weft.ir.passes.pipeline import BEFORE_FUSION, run_pipeline
 from weft.ir.quiet import quietly
 from weft.ir.types import ArrayType
 from weft.kernels.backend import Kernel, compile_nests
-from weft.kernels.library.blas import thread_count
 from weft.kernels.library.routines import schedule_routine
 from weft.kernels.schedule import Scheduled, schedule
 
@@ -40,7 +41,7 @@ class Program:
     graph: Graph
     fused: Graph
     scheduled: dict[int, Scheduled]
-    kernels: dict[int, Kernel]
+    kernels: dict[int, tuple[Kernel, ...]]
     buffers: Buffers
     tape: Tape
     host_calls: list[Callable[[Any], None]]
@@ -54,7 +55,7 @@ class Program:
     @property
     def nests(self) -> tuple[Nest, ...]:
         """The loop nests, in the order they run: equal for equal machine code."""
-        return tuple(self.scheduled[i].nest for i in sorted(self.scheduled))
+        return tuple(one.nest for i in sorted(self.scheduled) for one in steps(self.scheduled[i]))
 
     def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on C-contiguous arrays of the input types: the outputs, in order."""
@@ -72,7 +73,7 @@ class Program:
             self._pack(table[1], 0, *map(id, values), *map(id, new), id(arena))
         if self.host_calls:
             self.tape.run(table[0], self.host_calls)
-        elif _interpreter()(self.tape.code_address, 0, table[2]) != RETURNED:
+        elif _interpret()(self.tape.code_address, 0, table[2], pool_address()) != RETURNED:
             raise InternalError("a tape without host calls yielded.")
         self._idle.append(table)
         if arena is not None:
@@ -94,15 +95,8 @@ class Program:
 
 
 @functools.cache
-def _interpreter() -> Any:
-    return load_interpreter()
-
-
-def contiguous(x: np.ndarray) -> np.ndarray:
-    """``x`` as kernels read it: C-contiguous and aligned."""
-    if x.flags.c_contiguous and x.flags.aligned:
-        return x
-    return np.array(x, order="C", copy=True)
+def _interpret() -> Any:
+    return load_machine().interpret
 
 
 _compile_lock = threading.RLock()
@@ -113,28 +107,47 @@ def compile_graph(graph: Graph) -> Program:
     """Compile a graph: optimise, fuse, schedule, emit, plan memory, write the tape."""
     with _compile_lock:
         optimized = run_pipeline(graph, BEFORE_FUSION, verify=config.settings.debug, log=config.log_pass)
-        fused = fuse(optimized)
+        fused = absorb(fuse(optimized))
         if config.settings.debug:
             from weft.ir.verify import verify
 
             verify(fused)
         config.log("fused", fused)
-        nests = [_schedule(eqn) for eqn in fused.eqns]
-        scheduled = {i: one for i, one in enumerate(nests) if one is not None}
-        for one in scheduled.values():
-            config.log("loops", one.nest)
-        compiled = compile_nests([one.nest for one in scheduled.values()]) if scheduled else []
-        kernels = dict(zip(scheduled, compiled, strict=True))
+        found = [_schedule(eqn) for eqn in fused.eqns]
+        scheduled = {i: one for i, one in enumerate(found) if one is not None}
+        nests = [one.nest for first in scheduled.values() for one in steps(first)]
+        for nest in nests:
+            config.log("loops", nest)
+        compiled = compile_nests(nests) if nests else []
+        following = iter(compiled)
+        kernels = {i: tuple(next(following) for _ in steps(first)) for i, first in scheduled.items()}
         for kernel in compiled:
             config.log("llvm", kernel.llvm)
             config.log("asm", kernel.asm)
-        buffers = bufferize(fused, [_scratch_bytes(scheduled.get(i)) for i in range(len(fused.eqns))])
+        copied = {i: one.copied for i, one in scheduled.items() if one.copied is not None}
+        buffers = bufferize(fused, [_scratch_bytes(scheduled.get(i)) for i in range(len(fused.eqns))], copied)
         return _assemble(graph, fused, scheduled, kernels, buffers)
 
 
 def _schedule(eqn: Eqn) -> Scheduled | None:
     """The loops of a kernel, or of an operation that a routine computes."""
     return schedule(eqn) if eqn.prim is kernel_p else schedule_routine(eqn)
+
+
+def steps(one: Scheduled | None) -> Iterator[Scheduled]:
+    """The nests of an operation, in the order they run."""
+    while one is not None:
+        yield one
+        one = one.then
+
+
+# Nanoseconds of work below which a kernel runs on one thread: about what it takes to wake another one up.
+THREADED_WORK = 50_000.0
+
+
+def _grain(one: Scheduled) -> int | None:
+    """The iterations that a thread takes at a time; none where one thread takes all."""
+    return one.grain if one.work >= THREADED_WORK else None
 
 
 def _scratch_bytes(kernel: Scheduled | None) -> list[int]:
@@ -146,7 +159,11 @@ def _scratch_bytes(kernel: Scheduled | None) -> list[int]:
 
 
 def _assemble(
-    graph: Graph, fused: Graph, scheduled: dict[int, Scheduled], kernels: dict[int, Kernel], buffers: Buffers
+    graph: Graph,
+    fused: Graph,
+    scheduled: dict[int, Scheduled],
+    kernels: dict[int, tuple[Kernel, ...]],
+    buffers: Buffers,
 ) -> Program:
     """Write the tape."""
     builder = TapeBuilder()
@@ -157,7 +174,7 @@ def _assemble(
         builder.arena(buffers.arena_slot, buffers.places)
     host_calls: list[Callable[[Any], None]] = []
     slots = buffers.slots
-    threads: _BlasThreads | None = None
+    threads = _BlasThreads(builder)
     for i, eqn in enumerate(fused.eqns):
         if is_alias(eqn):
             continue
@@ -165,26 +182,27 @@ def _assemble(
             one = scheduled[i]
             if one.copied is not None:
                 source, target = eqn.ins[one.copied], eqn.outs[0]
-                builder.copy(slots[target], slots[source], target.type.nbytes)  # type: ignore[index]
+                if slots[source] != slots[target]:  # type: ignore[index]
+                    builder.copy(slots[target], slots[source], target.type.nbytes)  # type: ignore[index]
             # Literals stand in the loop nest.
             ins = [slots[a] for k, a in enumerate(eqn.ins) if k != one.copied and isinstance(a, Var)]
             operands = ins + [slots[v] for v in eqn.outs] + buffers.scratch[i]
-            builder.kernel(kernels[i].address, one.params, operands, 0, one.extent)
-            builder.note(kernels[i].name)
+            for step, kernel in zip(steps(one), kernels[i], strict=True):
+                builder.kernel(kernel.address, step.params, operands, step.extent, _grain(step))
+                builder.note(kernel.name)
         elif eqn.prim is dot_general_p:
-            threads = threads or _BlasThreads(builder)
             _gemm(builder, eqn, slots, threads)
         else:
-            if threads is not None:
-                threads.finish()
+            threads.finish()
             builder.call_python(len(host_calls))
             builder.note(eqn.prim.name)
             host_calls.append(_host_call(eqn, slots))
-    if threads is not None:
-        threads.finish()
+    threads.finish()
     for slot, var in buffers.copies:
         builder.copy(slot, slots[var], var.type.nbytes)
     tape = builder.finish(buffers.n_slots)
+    if tape.is_parallel:
+        start_workers()
     constants = {i: np.asarray(a.value) for i, a in enumerate(fused.outs) if isinstance(a, Literal)}
     new = tuple(
         (t.shape, t.dtype)
@@ -208,29 +226,24 @@ def _assemble(
     )
 
 
-# Products of fewer multiplications than this run on one thread: handing out work costs more than it saves, and on a busy
-# machine a thread that waits for its turn holds up the product for a whole time slice.
-THREADED_PRODUCT = 2**20
-
-
 class _BlasThreads:
-    """How many threads BLAS is left with as a tape runs: told only when it changes, and put back at the end."""
+    """Whether BLAS is kept to one thread as a tape runs: products are cut into pieces for the pool's threads instead."""
 
     def __init__(self, builder: TapeBuilder):
         self.builder = builder
-        self.normal = thread_count()
-        self.now: int | None = None
+        self.one = False
 
-    def use(self, number: int) -> None:
-        """Run what follows with ``number`` threads."""
-        if self.now != number:
-            self.builder.blas_threads(number)
-            self.now = number
+    def keep_to_one(self) -> None:
+        """Run what follows with BLAS on one thread."""
+        if not self.one:
+            self.builder.one_thread()
+        self.one = True
 
     def finish(self) -> None:
-        """Leave BLAS as it was found."""
-        if self.now is not None:
-            self.use(self.normal)
+        """Let BLAS have its own number of threads again."""
+        if self.one:
+            self.builder.own_threads()
+        self.one = False
 
 
 def _gemm(builder: TapeBuilder, eqn: Eqn, slots: dict[Var, int], threads: _BlasThreads) -> None:
@@ -238,7 +251,7 @@ def _gemm(builder: TapeBuilder, eqn: Eqn, slots: dict[Var, int], threads: _BlasT
     plan = dot_plan(a.type, b.type, eqn.params["dims"])
     if plan.copy_a is not None or plan.copy_b is not None or isinstance(a, Literal) or isinstance(b, Literal):
         raise InternalError(f"dot_general of {a.type} and {b.type} came to the tape unprepared.")
-    threads.use(1 if plan.m * plan.n * plan.k < THREADED_PRODUCT else threads.normal)
+    threads.keep_to_one()
     builder.gemm(
         c.type.dtype,
         slots[a],

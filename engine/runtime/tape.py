@@ -2,7 +2,7 @@
 
 One call of a jitted function is one run of a tape. Its values live in buffers whose addresses stand in an
 array of *slots*, one a value, owned by the caller; instructions name slots, never buffers, so one tape serves
-any number of calls and threads at once. `weft.engine.runtime.interpreter` executes the instructions without
+any number of calls and threads at once. `weft.engine.runtime.native.interpreter` executes the instructions without
 the GIL; only ``YIELD`` comes back to Python, and the program counter it brings is all it takes to resume.
 
 An instruction is eight 64-bit words (`Field`). Behind the last instruction, in the same array, stand the
@@ -11,16 +11,17 @@ pools of numbers that instructions refer to by word offset: ``dims`` and ``args`
     END                                                                 the program is done
     BIND    args = slots; extra = word of an array's data pointer       slot = slots[slot].data
     ARENA   args = slot, offset, slot, offset, ...; extra = the arena   slot = slots[arena] + offset
-    KERNEL  address, dims, args, begin, end; extra = scratch            address(dims, buffers, begin, end)
-    GEMM    address, dims = GemmWord, args = a, b, c; extra = dtype     c = op(a) op(b), row-major, in batches
+    KERNEL  address, dims, args, grain, end; extra = scratch            address(dims, buffers, 0, end), in chunks
     COPY    args = target, source; end = bytes                          memmove(target, source, end)
     ZERO    args = target; end = bytes                                  memset(target, 0, end)
     YIELD   extra = index of a Python callable                          return the next program counter
-    BLAS_THREADS  address; extra = number                               address(number)
+    ONE_THREAD   address of set_num_threads; extra = that of get_num_threads    BLAS keeps to one thread
+    OWN_THREADS  address of set_num_threads                                     until here
 
-A kernel is a C function ``void kernel(int64* dims, void** buffers, int64 begin, int64 end)``. Its buffer
-addresses are gathered into scratch words behind the slots: the array of slots is `Tape.slot_words` long, see
-`Tape.new_slots`.
+A kernel is a C function ``void kernel(int64* dims, void** buffers, int64 begin, int64 end)``. Where ``grain`` is less
+than ``end`` it is called for chunks of ``grain`` iterations, in any order and by any thread of the pool. Its
+buffer addresses are gathered into scratch words behind the slots: the array of slots is `Tape.slot_words`
+long, see `Tape.new_slots`. Products of matrices are such a kernel too: `weft.engine.runtime.gemm`.
 """
 
 import ctypes
@@ -29,23 +30,26 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from weft.engine.runtime.gemm import cut_product
+from weft.engine.runtime.threads import pool_address
 from weft.ir.errors import InternalError
-from weft.kernels.library.blas import GEMM_DTYPES, gemm_address, gemm_name, set_threads_address
+from weft.kernels.library.blas import gemm_name, threads_addresses
+
+if TYPE_CHECKING:
+    from weft.engine.runtime.native.machine import Machine
 
 __all__ = [
     "RETURNED",
     "Field",
-    "GemmWord",
-    "Interpreter",
     "Op",
     "Tape",
     "TapeBuilder",
-    "load_interpreter",
+    "load_machine",
     "read_array",
 ]
 
@@ -53,10 +57,7 @@ WORD_BYTES = 8
 RETURNED = -1
 """The program counter at the end of a tape."""
 
-Interpreter = Callable[[int, int, int], int]
-"""``interpreter(code_address, pc, slots_address) -> pc``: run until the end or a yield."""
-
-Field = IntEnum("Field", "OP ADDRESS DIMS ARGS NARGS BEGIN END EXTRA", start=0)
+Field = IntEnum("Field", "OP ADDRESS DIMS ARGS NARGS GRAIN END EXTRA", start=0)
 Field.__doc__ = "The words of an instruction."
 
 INSTRUCTION_BYTES = WORD_BYTES * len(Field)
@@ -69,40 +70,11 @@ class Op(IntEnum):
     BIND = 1
     ARENA = 2
     KERNEL = 3
-    GEMM = 4
-    COPY = 5
-    ZERO = 6
-    YIELD = 7
-    BLAS_THREADS = 8
-
-
-class GemmWord(IntEnum):
-    """The words of a ``GEMM`` instruction's dims.
-
-    BLAS is handed pointers to these very words: they are little-endian, so the first bytes of a word are the
-    letter or the 32-bit integer it expects (and all eight are the integer that a 64-bit BLAS expects).
-    Strides are in bytes.
-    """
-
-    M = 0
-    N = 1
-    K = 2
-    TRANS_A = 3
-    TRANS_B = 4
-    BATCH = 5
-    STRIDE_A = 6
-    STRIDE_B = 7
-    STRIDE_C = 8
-    LDA = 9
-    LDB = 10
-    LDC = 11
-    C_BYTES = 12
-    ALPHA = 13  # two words: a complex128 is the largest scalar
-    BETA = 15  # two words
-
-
-_TRANSPOSES = {0: "N", 1: "T", 2: "C"}
-_LARGEST_BLAS_INTEGER = 2**31 - 1
+    COPY = 4
+    ZERO = 5
+    YIELD = 6
+    ONE_THREAD = 7
+    OWN_THREADS = 8
 
 
 class _Instruction(NamedTuple):
@@ -110,7 +82,7 @@ class _Instruction(NamedTuple):
     address: int = 0
     dims: tuple[int, ...] = ()
     args: tuple[int, ...] = ()
-    begin: int = 0
+    grain: int = 0
     end: int = 0
     extra: int = 0
 
@@ -130,6 +102,7 @@ class TapeBuilder:
         """Start an empty program."""
         self._instructions: list[_Instruction] = []
         self._notes: dict[int, str] = {}
+        self._texts: dict[int, str] = {}  # instructions that print better than as numbers
 
     def bind(self, slots: Iterable[int]) -> None:
         """Replace ``id(array)`` in each of ``slots`` by the address of the array's data.
@@ -144,11 +117,18 @@ class TapeBuilder:
         args = tuple(number for place in places for number in place)
         self._append(_Instruction(Op.ARENA, args=args, extra=arena_slot))
 
-    def kernel(self, address: int, dims: Sequence[int], args: Sequence[int], begin: int, end: int) -> None:
-        """Call the kernel at ``address`` on the buffers of the slots ``args``, for ``range(begin, end)``."""
+    def kernel(
+        self, address: int, dims: Sequence[int], args: Sequence[int], end: int, grain: int | None = None
+    ) -> None:
+        """Call the kernel at ``address`` on the buffers of the slots ``args``, for ``range(end)``.
+
+        With a ``grain``, threads take so many iterations at a time; without, one takes all.
+        """
         if not address:
             raise InternalError("a kernel needs an address, got 0.")
-        self._append(_Instruction(Op.KERNEL, address, tuple(dims), tuple(args), begin, end))
+        self._append(
+            _Instruction(Op.KERNEL, address, tuple(dims), tuple(args), end if grain is None else grain, end)
+        )
 
     def gemm(
         self,
@@ -183,27 +163,14 @@ class TapeBuilder:
             rows: elements from one row of what is stored to the next, for a and b; ``None`` means that rows follow
                 one another.
         """
-        dtype = np.dtype(dtype)
-        address = gemm_address(dtype)
-        if min(m, n, k, batch) < 0 or max(m, n, k) > _LARGEST_BLAS_INTEGER:
-            raise InternalError(f"gemm needs extents from 0 to 2**31 - 1, got {m=} {n=} {k=} {batch=}.")
-        if {trans_a, trans_b} - _TRANSPOSES.keys():
-            raise InternalError(f"gemm knows the transposes 0, 1 and 2, got {trans_a=} {trans_b=}.")
-        stride_a, stride_b, stride_c = (m * k, k * n, m * n) if strides is None else strides
-        if batch > 1 and abs(stride_c) < m * n:
-            raise InternalError(f"gemm results would overlap: {stride_c} elements apart, {m * n} long.")
-        row_a, row_b = (m if trans_a else k, k if trans_b else n) if rows is None else rows
-        scalars = np.zeros((2, 2 * WORD_BYTES // dtype.itemsize), dtype)
-        scalars[0, 0] = 1  # alpha; beta stays 0
-        dims = (
-            *(m, n, k),
-            *(ord(_TRANSPOSES[trans_a]), ord(_TRANSPOSES[trans_b]), batch),
-            *(stride * dtype.itemsize for stride in (stride_a, stride_b, stride_c)),
-            *(max(1, row_a), max(1, row_b), max(1, n)),
-            m * n * dtype.itemsize,
-            *scalars.reshape(-1).view(np.int64).tolist(),
+        pieces = cut_product(dtype, m, n, k, trans_a, trans_b, batch, strides, rows)
+        self.kernel(load_machine().multiply, pieces.words, (a, b, c), pieces.count, pieces.grain)
+        marks = ("", "'", "*")
+        of_a, of_b = f"%{a}{marks[trans_a]}", f"%{b}{marks[trans_b]}"
+        batches = f" {batch=} strides={list(strides or ())}" if batch != 1 else ""
+        self._texts[len(self._instructions) - 1] = (
+            f"%{c} = {gemm_name(dtype)}({of_a}, {of_b}) {m=} {n=} {k=}{batches}"
         )
-        self._append(_Instruction(Op.GEMM, address, dims, (a, b, c), extra=GEMM_DTYPES.index(dtype)))
 
     def copy(self, dst: int, src: int, nbytes: int) -> None:
         """Copy ``nbytes`` bytes from slot ``src`` to slot ``dst``; the two may overlap."""
@@ -217,11 +184,17 @@ class TapeBuilder:
         """Leave native code and let `Tape.run` call its ``python_calls[index]`` with the slots."""
         self._append(_Instruction(Op.YIELD, extra=index))
 
-    def blas_threads(self, number: int) -> None:
-        """Let BLAS use ``number`` threads from here on, where it can be told."""
-        address = set_threads_address()
-        if address:
-            self._append(_Instruction(Op.BLAS_THREADS, address, extra=number))
+    def one_thread(self) -> None:
+        """Keep BLAS to one thread from here to `own_threads`, where it can be told."""
+        put, get = threads_addresses()
+        if put:
+            self._append(_Instruction(Op.ONE_THREAD, put, extra=get))
+
+    def own_threads(self) -> None:
+        """Let BLAS use its own threads again."""
+        put, _ = threads_addresses()
+        if put:
+            self._append(_Instruction(Op.OWN_THREADS, put))
 
     def note(self, text: str) -> None:
         """Comment on the instruction added last, for `Tape.disassemble`."""
@@ -253,12 +226,12 @@ class TapeBuilder:
             extra = n_slots if one.op is Op.KERNEL else one.extra  # a kernel's scratch is behind the slots
             code[pc * len(Field) : (pc + 1) * len(Field)] = (
                 *(one.op, one.address, pool.get(one.dims, 0), pool.get(one.args, 0)),
-                *(len(one.args), one.begin, one.end, extra),
+                *(len(one.args), one.grain, one.end, extra),
             )
         for numbers, word in pool.items():
             code[word : word + len(numbers)] = numbers
         scratch = max((len(one.args) for one in program if one.op is Op.KERNEL), default=0)
-        return Tape(code, program, n_slots, n_slots + scratch, dict(self._notes))
+        return Tape(code, program, n_slots, n_slots + scratch, dict(self._notes), dict(self._texts))
 
     def _append(self, instruction: _Instruction) -> None:
         self._instructions.append(instruction)
@@ -273,12 +246,12 @@ class Tape:
         n_slots: number of values.
         slot_words: length of the array of slots: the values, then scratch.
 
-    On a hot path, keep ``interpreter = load_interpreter()`` and call
-    ``interpreter(tape.code_address, 0, slots_address)``: a tape without ``YIELD`` has run when that returns.
+    On a hot path, keep ``interpret = load_machine().interpret`` and call
+    ``interpret(tape.code_address, 0, slots_address, pool_address())``: a tape without ``YIELD`` has run when that returns.
     `run` is the same with checks and calls back to Python.
     """
 
-    __slots__ = ("_notes", "_program", "_yields", "code", "code_address", "n_slots", "slot_words")
+    __slots__ = ("_notes", "_program", "_texts", "_yields", "code", "code_address", "n_slots", "slot_words")
 
     def __init__(
         self,
@@ -287,6 +260,7 @@ class Tape:
         n_slots: int,
         slot_words: int,
         notes: dict[int, str],
+        texts: dict[int, str],
     ) -> None:
         """Take over what `TapeBuilder.finish` laid out."""
         code.flags.writeable = False
@@ -296,8 +270,14 @@ class Tape:
         self.slot_words = slot_words
         self._program = program
         self._notes = notes
+        self._texts = texts
         # From the program counter that a YIELD returns to the index of what it calls.
         self._yields = {pc + 1: one.extra for pc, one in enumerate(program) if one.op is Op.YIELD}
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether a kernel is run in chunks."""
+        return any(one.op is Op.KERNEL and one.grain < one.end for one in self._program)
 
     def new_slots(self) -> npt.NDArray[np.int64]:
         """Return a fresh array for one call at a time: all slots null, scratch words included."""
@@ -317,7 +297,7 @@ class Tape:
         Raises:
             InternalError: ``slots`` is an array that the program cannot run on.
         """
-        interpreter = load_interpreter()
+        interpret, pool = load_machine().interpret, pool_address()
         if isinstance(slots, np.ndarray):
             if slots.dtype != np.int64 or not slots.flags.carray or slots.size < self.slot_words:
                 raise InternalError(
@@ -326,16 +306,17 @@ class Tape:
             address = slots.ctypes.data
         else:
             address = slots
-        pc = interpreter(self.code_address, 0, address)
+        pc = interpret(self.code_address, 0, address, pool)
         while pc != RETURNED:
             python_calls[self._yields[pc]](slots)
-            pc = interpreter(self.code_address, pc, address)
+            pc = interpret(self.code_address, pc, address, pool)
 
     def disassemble(self) -> str:
         """Return the program as text, one line an instruction; ``%3`` is slot 3."""
         lines = []
         for pc, instruction in enumerate(self._program):
-            line = f"{pc:4}  {instruction.op.name.lower():<6}  {_operands(instruction)}"
+            text = self._texts.get(pc) or _operands(instruction)
+            line = f"{pc:4}  {instruction.op.name.lower():<6}  {text}"
             note = self._notes.get(pc)
             lines.append(f"{line}  ; {note}" if note else line.rstrip())
         return "\n".join(lines)
@@ -350,11 +331,11 @@ class Tape:
 
 
 @functools.cache
-def load_interpreter() -> Interpreter:
-    """Return the native interpreter: the first call loads or compiles it, and imports Numba."""
-    from weft.engine.runtime.interpreter import compile_interpreter
+def load_machine() -> "Machine":
+    """The native functions; the first call loads them, or compiles them with Numba."""
+    from weft.engine.runtime.native import machine
 
-    return compile_interpreter()
+    return machine.load_machine()
 
 
 def read_array(address: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -372,7 +353,7 @@ def read_array(address: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np
 
 def _operands(instruction: _Instruction) -> str:
     """Print all but the name of an instruction."""
-    op, address, dims, args, begin, end, extra = instruction
+    op, address, dims, args, grain, end, extra = instruction
     slots = [f"%{slot}" for slot in args]
     match op:
         case Op.BIND:
@@ -381,25 +362,14 @@ def _operands(instruction: _Instruction) -> str:
             places = zip(slots[::2], args[1::2], strict=True)
             return ", ".join(f"{slot} = %{extra} + {offset}" for slot, offset in places)
         case Op.KERNEL:
-            return f"{address:#x}({', '.join(slots)}) dims={list(dims)} range=[{begin}, {end})"
-        case Op.GEMM:
-            a, b = (
-                slot + {"N": "", "T": "'", "C": "*"}[chr(dims[word])]
-                for slot, word in ((slots[0], GemmWord.TRANS_A), (slots[1], GemmWord.TRANS_B))
-            )
-            dtype = GEMM_DTYPES[extra]
-            strides = [dims[GemmWord.STRIDE_A + i] // dtype.itemsize for i in range(3)]
-            sizes = f"m={dims[GemmWord.M]} n={dims[GemmWord.N]} k={dims[GemmWord.K]}"
-            batch = f" batch={dims[GemmWord.BATCH]} strides={strides}" if dims[GemmWord.BATCH] != 1 else ""
-            return f"{slots[2]} = {gemm_name(dtype)}({a}, {b}) {sizes}{batch}"
+            chunks = f" by {grain}" if grain < end else ""
+            return f"{address:#x}({', '.join(slots)}) dims={list(dims)} range={end}{chunks}"
         case Op.COPY:
             return f"{slots[0]} = {slots[1]}, {end} bytes"
         case Op.ZERO:
             return f"{slots[0]} = 0, {end} bytes"
         case Op.YIELD:
             return f"call {extra}"
-        case Op.BLAS_THREADS:
-            return f"number={extra}"
         case _:
             return ""
 

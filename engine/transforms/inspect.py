@@ -150,7 +150,7 @@ class Lowered:
             return str(self.program.fused)
         if stage == "tape":
             return self.program.tape.disassemble()
-        kernels = [self.program.kernels[i] for i in sorted(self.program.kernels)]
+        kernels = [kernel for i in sorted(self.program.kernels) for kernel in self.program.kernels[i]]
         if stage == "loops":
             return "\n".join(f"# {k.name}\n{k.nest}" for k in kernels)
         if stage in ("llvm", "asm"):

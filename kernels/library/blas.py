@@ -9,8 +9,9 @@ Every argument of these routines is a pointer (the Fortran convention) and matri
 
 import ctypes
 import functools
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,14 @@ import numpy.typing as npt
 from weft.ir.errors import DTypeError
 from weft.kernels.library.cython_capi import cython_function
 
-__all__ = ["GEMM_DTYPES", "blas_address", "gemm_address", "gemm_name", "set_threads_address", "thread_count"]
+__all__ = [
+    "GEMM_DTYPES",
+    "blas_address",
+    "gemm_address",
+    "gemm_name",
+    "set_thread_counts",
+    "threads_addresses",
+]
 
 GEMM_DTYPES: tuple[np.dtype[Any], ...] = tuple(
     np.dtype(name) for name in ("float32", "float64", "complex64", "complex128")
@@ -73,41 +81,54 @@ def blas_address(name: str) -> int:
     return cython_function("scipy.linalg.cython_blas", name)[0]
 
 
-# SciPy's wheels carry an OpenBLAS of their own beside the package, under this prefix.
-_LIBRARIES = ("scipy.libs", "scipy/.dylibs")
-_PREFIXES = ("scipy_openblas", "openblas")
+# Their wheels carry an OpenBLAS of their own beside the package, with functions named after one of these patterns.
+_PACKAGES = ("scipy", "numpy")
+_NAMES = ("scipy_openblas_{}_num_threads", "scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads")
+
+
+class _Threads(NamedTuple):
+    """Two functions of a BLAS: ``void put(int)`` and ``int get()`` its number of threads."""
+
+    put: Any
+    get: Any
 
 
 @functools.cache
-def _openblas() -> tuple[ctypes.CDLL, str] | None:
-    """The BLAS that SciPy has loaded, if it can be told how many threads to use, and the prefix of its names."""
-    import scipy.linalg
-
-    home = Path(scipy.__file__).parent.parent
-    for path in (file for folder in _LIBRARIES for file in sorted((home / folder).glob("*openblas*"))):
+def _threads_of(package: str) -> _Threads | None:
+    """What tells the BLAS that a package loads how many threads to use; none if it cannot be told."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    home = Path(spec.origin).parent.parent
+    folders = (f"{package}.libs", f"{package}/.dylibs")
+    for path in (file for folder in folders for file in sorted((home / folder).glob("*openblas*"))):
         try:
             library = ctypes.CDLL(str(path))
         except OSError:
             continue
-        for prefix in _PREFIXES:
-            if hasattr(library, f"{prefix}_set_num_threads") and hasattr(
-                library, f"{prefix}_get_num_threads"
-            ):
-                return library, prefix
+        for name in _NAMES:
+            put, get = (getattr(library, name.format(verb), None) for verb in ("set", "get"))
+            if put is not None and get is not None:
+                return _Threads(put, get)
     return None
 
 
 @functools.cache
-def set_threads_address() -> int:
-    """Return the address of ``void set_num_threads(int)`` of SciPy's BLAS, or 0 where it has none that we know."""
-    found = _openblas()
+def threads_addresses() -> tuple[int, int]:
+    """Return the addresses of ``void set_num_threads(int)`` and ``int get_num_threads()`` of SciPy's BLAS.
+
+    Both are 0 where it has none that we know.
+    """
+    found = _threads_of("scipy")
     if found is None:
-        return 0
-    function = getattr(found[0], f"{found[1]}_set_num_threads")
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
+        return 0, 0
+    put, get = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in found)
+    return put, get
 
 
-def thread_count() -> int:
-    """Return how many threads SciPy's BLAS uses now; 1 where it does not say."""
-    found = _openblas()
-    return 1 if found is None else int(getattr(found[0], f"{found[1]}_get_num_threads")())
+def set_thread_counts(number: int) -> None:
+    """Let the BLAS of SciPy and that of NumPy use ``number`` threads, where they can be told."""
+    for package in _PACKAGES:
+        found = _threads_of(package)
+        if found is not None:
+            found.put(number)

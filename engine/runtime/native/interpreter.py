@@ -1,0 +1,86 @@
+"""The native half of the tape: one small function that executes instructions.
+
+`interpret` is a loop over fixed-size instructions, whose layout and meaning stand in `weft.engine.runtime.tape`. It sees
+nothing but addresses and keeps no state of its own, so any number of threads may be inside it; what threads share is
+the pool (`weft.engine.runtime.native.pool`). How it becomes machine code says `weft.engine.runtime.native.machine`.
+"""
+
+from weft.engine.runtime.native.pool import run_chunks
+from weft.engine.runtime.native.words import (
+    add,
+    call_kernel,
+    call_with_int,
+    clear_bytes,
+    get_int,
+    move_bytes,
+    native,
+    read,
+    write,
+)
+from weft.engine.runtime.tape import INSTRUCTION_BYTES, RETURNED, WORD_BYTES, Field, Op
+from weft.engine.runtime.threads import Pool
+
+__all__ = ["interpret"]
+
+# Numba freezes these numbers as constants of the compiled code.
+_OP, _ADDRESS, _DIMS, _ARGS, _NARGS, _GRAIN, _END, _EXTRA = map(int, Field)
+_BIND, _ARENA, _KERNEL, _COPY, _ZERO, _YIELD, _ONE_THREAD, _OWN_THREADS = (
+    int(op)
+    for op in (Op.BIND, Op.ARENA, Op.KERNEL, Op.COPY, Op.ZERO, Op.YIELD, Op.ONE_THREAD, Op.OWN_THREADS)
+)
+_BLAS_USERS, _BLAS_NORMAL = int(Pool.BLAS_USERS), int(Pool.BLAS_NORMAL)
+
+
+@native
+def interpret(code: int, pc: int, slots: int, pool: int) -> int:
+    """Execute instructions from ``pc`` on, until the end or the next yield to Python.
+
+    Args:
+        code: address of the tape's words.
+        pc: number of the instruction to start with.
+        slots: address of the call's slots, scratch words included.
+        pool: address of the threads' pool.
+
+    Returns:
+        The number of the instruction to resume with after a yield, or ``RETURNED`` at the end of the tape.
+    """
+    while True:
+        here = code + INSTRUCTION_BYTES * pc
+        pc += 1
+        op = read(here, _OP)
+        args = code + WORD_BYTES * read(here, _ARGS)
+        nargs = read(here, _NARGS)
+        if op == _KERNEL:
+            buffers = slots + WORD_BYTES * read(here, _EXTRA)
+            for i in range(nargs):
+                write(buffers, i, read(slots, read(args, i)))
+            dims = code + WORD_BYTES * read(here, _DIMS)
+            grain, end = read(here, _GRAIN), read(here, _END)
+            if grain < end:
+                run_chunks(pool, read(here, _ADDRESS), dims, buffers, end, grain)
+            else:
+                call_kernel(read(here, _ADDRESS), dims, buffers, 0, end)
+        elif op == _COPY:
+            move_bytes(read(slots, read(args, 0)), read(slots, read(args, 1)), read(here, _END))
+        elif op == _ZERO:
+            clear_bytes(read(slots, read(args, 0)), read(here, _END))
+        elif op == _ARENA:
+            base = read(slots, read(here, _EXTRA))
+            for i in range(0, nargs, 2):
+                write(slots, read(args, i), base + read(args, i + 1))
+        elif op == _BIND:
+            data_word = read(here, _EXTRA)
+            for i in range(nargs):
+                slot = read(args, i)
+                write(slots, slot, read(read(slots, slot), data_word))
+        elif op == _ONE_THREAD:
+            if add(pool, _BLAS_USERS, 1) == 0:
+                write(pool, _BLAS_NORMAL, get_int(read(here, _EXTRA)))
+                call_with_int(read(here, _ADDRESS), 1)
+        elif op == _OWN_THREADS:
+            if add(pool, _BLAS_USERS, -1) == 1:
+                call_with_int(read(here, _ADDRESS), read(pool, _BLAS_NORMAL))
+        elif op == _YIELD:
+            return pc
+        else:
+            return RETURNED

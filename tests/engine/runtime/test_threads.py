@@ -1,0 +1,194 @@
+"""The pool: chunks are each run once whoever runs them, and nothing outside sees how many threads there were."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from numba import carray, cfunc, types
+
+import weft
+import weft.numpy as wnp
+from weft.engine.runtime import threads
+from weft.engine.runtime.native.machine import load_machine
+from weft.engine.runtime.tape import TapeBuilder
+
+KERNEL = types.void(types.CPointer(types.int64), types.CPointer(types.voidptr), types.int64, types.int64)
+
+
+@cfunc(KERNEL)
+def count_up(dims, buffers, begin, end):
+    """Add one to each element of the range, after some work, and note where chunks begin."""
+    out = carray(buffers[0], dims[0], np.int64)
+    begins = carray(buffers[1], dims[0], np.int64)
+    x = 0.0
+    for _ in range(dims[1]):
+        x += np.sin(x + 1.0)
+    begins[begin] += 1 + np.int64(x > 1e18)
+    for i in range(begin, end):
+        out[i] += 1
+
+
+@pytest.fixture
+def four_threads():
+    before = threads.thread_count()
+    weft.config.update(threads=4)
+    threads.start_workers()
+    yield
+    weft.config.update(threads=before)
+
+
+def tape_of(n, grain, work=100, kernels=1):
+    builder = TapeBuilder()
+    builder.bind([0, 1])
+    for _ in range(kernels):
+        builder.kernel(count_up.address, (n, work), (0, 1), n, grain)
+    return builder.finish(2)
+
+
+def run(tape, *arrays):
+    slots = tape.new_slots()
+    slots[: len(arrays)] = [id(array) for array in arrays]
+    tape.run(slots)
+
+
+@pytest.mark.parametrize(("n", "grain"), [(1000, 1), (1000, 7), (1000, 999), (1000, 1000), (2, 1), (1, 1)])
+def test_each_chunk_is_run_once(four_threads, n, grain):
+    out, begins = np.zeros((2, n), np.int64)
+    tape = tape_of(n, grain, kernels=20)
+    assert tape.is_parallel == (grain < n)
+    for _ in range(20):
+        run(tape, out, begins)
+    assert (out == 400).all()
+    expected = np.zeros(n, np.int64)
+    expected[::grain] = 400
+    np.testing.assert_array_equal(begins, expected)
+
+
+def test_workers_sleep_and_wake(four_threads):
+    out, begins = np.zeros((2, 64), np.int64)
+    tape = tape_of(64, 1, work=1000)
+    for _ in range(5):
+        run(tape, out, begins)
+        deadline = threading.Event()
+        for _ in range(200):
+            if threads._state.words[threads.Pool.ASLEEP] == threads._state.workers:
+                break
+            deadline.wait(0.02)
+        assert threads._state.words[threads.Pool.ASLEEP] == threads._state.workers
+    assert (out == 5).all()
+
+
+def test_programs_of_many_python_threads_share_the_pool(four_threads):
+    tape = tape_of(256, 3, work=50, kernels=10)
+    results = [np.zeros((2, 256), np.int64) for _ in range(8)]
+    barrier = threading.Barrier(8)
+
+    def work(result):
+        barrier.wait()
+        for _ in range(50):
+            run(tape, *result)
+
+    workers = [threading.Thread(target=work, args=(result,)) for result in results]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert all((out == 500).all() for out, _ in results)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize("shape", [(700, 300, 200), (90, 2000, 130), (3000, 1, 800)])
+def test_products_have_the_same_bits_on_any_number_of_threads(dtype, shape):
+    m, n, k = shape
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(s).astype(dtype) for s in ((m, k), (k, n)))
+    product = weft.jit(lambda a, b: a @ b)
+    transposed = weft.jit(lambda a, b: a.T @ b.T)
+    before = threads.thread_count()
+    found = []
+    try:
+        for number in (1, 2, 3):
+            weft.config.update(threads=number)
+            found.append((np.asarray(product(a, b)), np.asarray(transposed(a.T.copy(), b.T.copy()))))
+    finally:
+        weft.config.update(threads=before)
+    for plain, turned in found:
+        np.testing.assert_allclose(plain, a @ b, rtol=1e-4 if dtype == "float32" else 1e-11, atol=1e-3)
+        assert plain.tobytes() == found[0][0].tobytes()
+        assert turned.tobytes() == found[0][1].tobytes()
+
+
+def test_the_setting():
+    before = weft.config.threads
+    weft.config.update(threads=3)
+    assert weft.config.threads == 3 == threads.thread_count()
+    weft.config.threads = 2
+    assert weft.config.read("threads") == 2
+    weft.config.update("threads", before)
+    for wrong in (0, -1, 257, 1.5, "2", True, None):
+        with pytest.raises(weft.errors.ArgumentError, match="threads must be an integer from 1 to 256"):
+            weft.config.update(threads=wrong)
+    assert weft.config.threads == before
+
+
+@pytest.mark.parametrize(("value", "expected"), [("3", "3"), ("1", "1")])
+def test_the_environment_sets_it(value, expected):
+    script = "import weft; print(weft.config.threads)"
+    env = os.environ | {"WEFT_THREADS": value}
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == expected
+
+
+def test_a_wrong_environment_is_told_and_ignored():
+    script = "import weft; print(weft.config.threads > 0)"
+    env = os.environ | {"WEFT_THREADS": "many"}
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "True"
+    assert "WEFT_THREADS: expected a number" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_has_workers_of_its_own():
+    script = """
+import os, warnings
+warnings.simplefilter("ignore")
+import numpy as np, weft, weft.numpy as wnp
+weft.config.update(threads=2)
+f = weft.jit(lambda x: wnp.sin(x) * wnp.exp(x))
+x = np.linspace(0, 1, 500_000)
+first = np.asarray(f(x))
+child = os.fork()
+if child == 0:
+    again = [np.asarray(f(x)) for _ in range(3)]
+    os._exit(0 if all((first == a).all() for a in again) else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert (np.asarray(f(x)) == first).all()
+print("well")
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert result.stdout.strip() == "well", result.stderr
+
+
+def test_a_process_with_workers_ends_quietly():
+    script = """
+import numpy as np, weft, weft.numpy as wnp
+weft.config.update(threads=4)
+f = weft.jit(lambda x: wnp.sin(x) * wnp.exp(x))
+for _ in range(20):
+    f(np.linspace(0, 1, 300_000))
+"""
+    for _ in range(3):
+        result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+        assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_arguments_of_native_entries_are_integers():
+    assert load_machine().multiply > 0
+    assert wnp.asarray(1.0) == 1
