@@ -1,7 +1,6 @@
 """Object code of CPU kernels, from one process to the next.
 
-The one idea: an object file needs a linker and nothing else. LLVM's own (ORC) takes it as it is, gives every
-file a name space of its own, and raises an error where a symbol is missing; so a process that finds all its
+The one idea: an object file needs a linker and nothing else (`weft.kernels.cpu.linker`); so a process that finds all its
 kernels on disk runs no pass of LLVM, and needs nothing of Numba for them.
 
 Measured: 0.13 ms to link a kernel, a tenth of a millisecond to read and check it.
@@ -9,15 +8,12 @@ Measured: 0.13 ms to link a kernel, a tenth of a millisecond to read and check i
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import itertools
 import os
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -26,6 +22,8 @@ import weft.ir
 import weft.kernels
 from weft.kernels.backend import Code, Kernel
 from weft.kernels.cpu.backend import CpuCode, compile_code
+from weft.kernels.cpu.host import cpu_features, cpu_name, initialize
+from weft.kernels.cpu.linker import link
 from weft.kernels.entry import Entry
 from weft.kernels.store import KernelStore, cache_folder, cache_limit
 
@@ -79,16 +77,12 @@ class CpuObjects:
         if not isinstance(code, CpuCode) or any(weft.kernels.LOADED < t <= time.time() for t in _changes()):
             return None
         module = code.module
-        return Entry(self.target, {name: name + module.suffix for name in names}, module.object_code)
+        return Entry(self.target, {name: name for name in names}, module.object_code)
 
     def load(self, entry: Entry) -> LoadedCode:
         """Link an object file; raises ``RuntimeError`` if LLVM does not take it."""
-        builder = llvm.JITLibraryBuilder().add_object_img(entry.code).add_current_process()
-        for symbol in entry.symbols.values():
-            builder.export_symbol(symbol)
-        library = builder.link(_linker(), f"weft{next(_numbers)}")
-        library.detach()  # it lives as long as the linker
-        return LoadedCode({name: int(library[symbol]) for name, symbol in entry.symbols.items()})
+        addresses = link(entry.code, entry.symbols.values())
+        return LoadedCode({name: addresses[symbol] for name, symbol in entry.symbols.items()})
 
 
 def open_store() -> KernelStore:
@@ -102,11 +96,11 @@ def open_store() -> KernelStore:
 
 def target_digest() -> str:
     """A digest of all that decides what code a nest becomes: the CPU, the compilers, their settings, our emitters."""
-    _initialize()
+    initialize()
     parts = [
         llvm.get_process_triple(),
-        llvm.get_host_cpu_name(),
-        _cpu_features(),
+        cpu_name(),
+        cpu_features(),
         llvmlite.__version__,
         _numba_version(),
         *(f"{name}={os.environ.get(name, '')}" for name in _NUMBA_SETTINGS),
@@ -130,13 +124,6 @@ def _changes() -> list[float]:
     return [path.stat().st_mtime for path in _sources()]
 
 
-def _cpu_features() -> str:
-    try:
-        return str(llvm.get_host_cpu_features().flatten())
-    except RuntimeError:  # LLVM does not know them on this system: code is then made for the CPU's name alone
-        return ""
-
-
 def _numba_version() -> str:
     """What says the version of Numba, without importing it: that takes longer than to load a program's kernels."""
     spec = find_spec("numba")
@@ -147,18 +134,3 @@ def _numba_version() -> str:
     from importlib.metadata import version
 
     return version("numba")
-
-
-_numbers = itertools.count()
-
-
-def _initialize() -> None:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-
-
-@functools.cache
-def _linker() -> Any:
-    """The linker of this process; at its end llvmlite leaves it, and so all code, in place."""
-    _initialize()
-    return llvm.create_lljit_compiler()
