@@ -13,8 +13,9 @@ import numpy as np
 
 from weft.ir.errors import AxisError, DTypeError, ShapeError
 from weft.ir.ops import elementwise
+from weft.ir.ops.cumulative import cumprod, shift
 from weft.ir.ops.half import in_compute_dtype, widened
-from weft.ir.ops.shape import broadcast, reshape, slice_axis, transpose
+from weft.ir.ops.shape import broadcast, reshape, transpose
 from weft.ir.primitive import Lowering, Primitive, reduce
 from weft.ir.rules import KINDS, no_tangent, transposed
 from weft.ir.types import INT64, ArrayType, type_of
@@ -110,29 +111,14 @@ def _extremum_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, ans
 
 
 def _prod_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:
-    """Pairs (product, tangent) multiplied as a tree: without division, so zeros are exact in every order."""
-    outs, axes = answer(), params["axes"]
-    p, t = (_flat_axes_first(v, axes) for v in (primals[0], tangents[0]))
-    rest: list[tuple[Any, Any]] = []  # what an odd number of factors left over
-    while (n := p.shape[0]) > 1:
-        if n % 2:
-            rest.append((slice_axis(p, 0, n - 1, n), slice_axis(t, 0, n - 1, n)))
-        half = n // 2
-        p, t = _times(
-            (slice_axis(p, 0, 0, half), slice_axis(t, 0, 0, half)),
-            (slice_axis(p, 0, half, 2 * half), slice_axis(t, 0, half, 2 * half)),
-        )
-    if p.shape[0] == 0:
-        return outs, (None,)
-    for pair in rest:
-        p, t = _times((p, t), pair)
-    return outs, (reshape(t, outs[0].shape),)
-
-
-def _times(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
-    """The product rule."""
-    mul = elementwise.mul
-    return mul(a[0], b[0]), elementwise.add(mul(a[1], b[0]), mul(a[0], b[1]))
+    """Each tangent times the product of the other elements, those before times those after: no division, exact at zeros."""
+    outs, axes, (x,), (t,) = answer(), params["axes"], primals, tangents
+    axis = axes[0]
+    if len(axes) > 1:
+        axis, x, t = 0, _flat_axes_first(x, axes), _flat_axes_first(t, axes)
+    before = shift(cumprod(x, axis), axis, 1)
+    after = shift(cumprod(x, axis, reverse=True), axis, 1, reverse=True)
+    return outs, (reduce_sum(elementwise.mul(t, elementwise.mul(before, after)), (axis,)),)
 
 
 def _flat_axes_first(x: Any, axes: Axes) -> Any:

@@ -74,11 +74,19 @@ def test_derivatives_at_ties_and_zeros_are_jax_s(name: str, axes: tuple[int, ...
     np.testing.assert_allclose(found, expected, atol=1e-14)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 8])
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 8])
 def test_product_with_zeros_to_second_order(n: int) -> None:
     x = np.random.default_rng(1).normal(size=(n, 2))
     x[: n // 2, 0] = 0
     check_derivatives(lambda v: mul(r.reduce_prod(v, (0,)), 3.0), x)
+
+
+def test_the_graph_of_a_product_s_derivative_is_the_same_at_all_lengths() -> None:
+    def names(n: int) -> list[str]:
+        graph = jvp(trace(lambda v: r.reduce_prod(v, (0,)), np.ones(n)), (True,))
+        return [eqn.prim.name for eqn in graph.eqns]
+
+    assert names(2) == names(5) == names(64) and "div" not in names(5)
 
 
 def test_errors() -> None:
