@@ -1,7 +1,8 @@
-"""The `kernel` primitive: a piece of a program that becomes one loop nest.
+"""The `kernel` primitive, a piece of a program that becomes one loop nest, and `routine`, one that has loops of its own.
 
 The one idea: fusion only groups. A kernel carries the equations it was made of as a graph, so it means what
-that graph means, prints, and can be evaluated; how its loops run is decided later, by the schedule.
+that graph means, prints, and can be evaluated; how its loops run is decided later, by the schedule. A routine
+carries a library operation, and before it what computes its operands an element at a time.
 """
 
 from __future__ import annotations
@@ -15,27 +16,30 @@ from weft.ir.primitive import Lowering, Primitive
 from weft.ir.types import ArrayType
 
 
-def _kernel_types(*ins: ArrayType, graph: Graph, kind: str) -> tuple[ArrayType, ...]:
-    if graph.in_types != ins:
-        raise ShapeError(
-            f"kernel of a graph of {', '.join(map(str, graph.in_types))} got {', '.join(map(str, ins))}."
+def _define(name: str) -> Primitive:
+    def types(*ins: ArrayType, graph: Graph, kind: str) -> tuple[ArrayType, ...]:
+        if graph.in_types != ins:
+            raise ShapeError(
+                f"{name} of a graph of {', '.join(map(str, graph.in_types))} got {', '.join(map(str, ins))}."
+            )
+        return graph.out_types
+
+    def batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
+        raise InternalError(
+            f"a {name} was batched: fusion is the last pass over a graph, transformations come before it."
         )
-    return graph.out_types
 
-
-def _kernel_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
-    raise InternalError(
-        "a kernel was batched: fusion is the last pass over a graph, transformations come before it."
+    return Primitive(
+        name,
+        type_rule=types,
+        reference=lambda *args, graph, kind: evaluate(graph, *args),
+        jvp=None,
+        transpose=None,
+        batch=batch,
+        lower=Lowering(name),
+        multiple=True,
     )
 
 
-kernel_p = Primitive(
-    "kernel",
-    type_rule=_kernel_types,
-    reference=lambda *args, graph, kind: evaluate(graph, *args),
-    jvp=None,
-    transpose=None,
-    batch=_kernel_batch,
-    lower=Lowering("kernel"),
-    multiple=True,
-)
+kernel_p = _define("kernel")
+routine_p = _define("routine")

@@ -10,18 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from weft.ir.graph import Eqn
+from weft.kernels.library.frame import library_equation
+from weft.kernels.library.lapack_factors import ROUTINES as FACTORS
 from weft.kernels.library.running import ROUTINES as RUNNING
 from weft.kernels.library.searching import ROUTINES as SEARCHING
 from weft.kernels.library.sorting import ROUTINES as SORTING
 from weft.kernels.library.writing import ROUTINES as WRITING
 from weft.kernels.schedule import Scheduled
 
-ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {**RUNNING, **WRITING, **SORTING, **SEARCHING}
+ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {**RUNNING, **WRITING, **SORTING, **SEARCHING, **FACTORS}
 """By the name that a primitive's `library` lowering gives."""
 
 
 def schedule_routine(eqn: Eqn) -> Scheduled | None:
-    """The loops of an equation that a routine computes; ``None`` when there is no routine for it."""
-    lower = eqn.prim.lower
+    """The loops of an equation that a routine computes; ``None`` when there is no routine for it.
+
+    Args:
+        eqn: an equation, or a `routine` around one with what computes its operands.
+    """
+    lower = library_equation(eqn).prim.lower
     routine = ROUTINES.get(lower.rule) if lower.kind == "library" else None
     return routine(eqn) if routine is not None else None

@@ -31,6 +31,7 @@ class _Running:
     def __init__(self, eqn: Eqn, step: Step, from_zero: bool) -> None:
         self.frame, self.step, self.from_zero = Frame(eqn), step, from_zero
         self.build = self.frame.builder
+        eqn = self.frame.eqn
         self.dtype = eqn.outs[0].type.dtype
         self.wide = register_dtype(self.dtype)
         shape, axis = eqn.outs[0].type.shape, eqn.params["axis"]

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from weft.ir.graph import Eqn
 from weft.ir.types import BOOL, INT64, is_complex, is_inexact
 from weft.kernels.library.frame import Frame
@@ -19,11 +17,10 @@ from weft.kernels.schedule.nest_builder import NestBuilder
 
 
 def _search(eqn: Eqn) -> Scheduled | None:
-    table, values = (atom.type for atom in eqn.ins)
+    frame = Frame(eqn)
+    build, (table, values), side = frame.builder, frame.types, frame.eqn.params["side"]
     if is_complex(table.dtype):
         return None
-    frame = Frame(eqn)
-    build = frame.builder
     n, rows = table.shape[-1], math.prod(table.shape[:-1])
     length = build.param("length", n)
     with build.loop(build.param("values", values.size), "parallel") as (k, _):
@@ -39,16 +36,16 @@ def _search(eqn: Eqn) -> Scheduled | None:
         ):
             half = build.index_value(ix.div(left, 2))
             element = frame.load(0, ix.sub(ix.add(begin, ix.add(low, half)), 1))
-            passed = _is_before(build, element, wanted, eqn.params["side"])
+            passed = _is_before(build, element, wanted, side)
             middle = build.op(INT64, "add", low, half)
             rest = build.op(INT64, "sub", left, half)
             build.accumulate(low, build.op(INT64, "select", passed, middle, low))
             build.accumulate(left, rest)
         with build.loop(build.param("last", min(n, 1)), "sequential", [(INT64, "set", low)]) as (_, (place,)):
             element = frame.load(0, ix.add(begin, low))
-            passed = _is_before(build, element, wanted, eqn.params["side"])
+            passed = _is_before(build, element, wanted, side)
             build.accumulate(place, build.op(INT64, "add", low, build.cast(passed, INT64)))
-        build.store(frame.outs[0], k, build.cast(place, np.dtype(eqn.params["dtype"])))
+        build.store(frame.outs[0], k, build.cast(place, frame.eqn.outs[0].type.dtype))
     return frame.finish(values.size)
 
 

@@ -59,10 +59,11 @@ class _Rows:
     def __init__(self, eqn: Eqn) -> None:
         self.frame = Frame(eqn)
         self.build = self.frame.builder
-        shape, axis = eqn.ins[0].type.shape, eqn.params["axis"]
+        params = self.frame.eqn.params
+        shape, axis = self.frame.types[0].shape, params["axis"]
         self.n = shape[axis]
         self.dtypes = [t.dtype for t in self.frame.types]
-        self.keys = self.dtypes[: eqn.params["num_keys"]]
+        self.keys = self.dtypes[: params["num_keys"]]
         after = math.prod(shape[axis + 1 :])
         self.rows = math.prod(shape) // self.n if self.n else 0
         limit = max(min(_BLOCKS, _SCRATCH // max(self.n, 1)), 1)

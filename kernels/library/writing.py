@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
 from weft.ir.types import INT64, is_complex
-from weft.kernels.library.frame import Frame
+from weft.kernels.library.frame import Frame, library_equation
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 
@@ -23,12 +23,12 @@ def _strides(shape: tuple[int, ...]) -> list[int]:
 
 
 def _scatter(eqn: Eqn) -> Scheduled | None:
-    x, updates, first, *_ = (atom.type for atom in eqn.ins)
-    axes, op, mode = eqn.params["axes"], eqn.params["op"], eqn.params["mode"]
+    frame = Frame(eqn, copied=0)
+    build, out, params = frame.builder, frame.outs[0], frame.eqn.params
+    x, updates, first, *_ = frame.types
+    axes, op, mode = params["axes"], params["op"], params["mode"]
     if is_complex(x.dtype) and op in ("min", "max"):
         return None
-    frame = Frame(eqn, copied=0)
-    build, out = frame.builder, frame.outs[0]
     strides = _strides(x.shape)
     groups = _whole_groups(x.shape, axes)
     points = build.param("points", first.size if updates.size else 0)
@@ -78,7 +78,7 @@ def _whole_groups(shape: tuple[int, ...], axes: tuple[int, ...]) -> list[tuple[i
 
 
 def _update_slice(eqn: Eqn) -> Scheduled:
-    x, update = eqn.ins[0].type, eqn.ins[1].type
+    x, update = library_equation(eqn).in_types[:2]
     frame = Frame(eqn, copied=None if update.shape == x.shape else 0)
     build = frame.builder
     strides = _strides(x.shape)

@@ -75,6 +75,16 @@ class _ScalarOps:
         return apply
 
 
+def scalar_results(builder: NestBuilder, eqn: Eqn, args: Sequence[str]) -> list[str]:
+    """The results of an elementwise equation for one element, from those of its operands."""
+    rule = eqn.prim.lower.rule
+    if isinstance(rule, str):
+        return [builder.op(eqn.outs[0].type.dtype, rule, *args)]
+    values = [_Value(name, builder.dtype(name)) for name in args]
+    result = rule(_ScalarOps(builder), *values, **eqn.params)
+    return [value.name for value in (result if eqn.prim.multiple else [result])]
+
+
 class Expressions:
     """The values of one kernel at the indices that its loops ask for."""
 
@@ -86,7 +96,6 @@ class Expressions:
         self.homes: dict[Var, Callable[[], tuple[str, Index]]] = {}
         self.finish: dict[Var, Callable[[], str]] = {}  # reductions whose accumulators are in memory
         self.bounds = Bounds()
-        self.ops = _ScalarOps(builder)
 
     def at(self, var: Var, index: Sequence[Index]) -> str:
         """The name of the element of ``var`` at ``index`` (one index a group)."""
@@ -168,12 +177,7 @@ class Expressions:
 
     def _scalar(self, eqn: Eqn, index: tuple[Index, ...]) -> Sequence[str]:
         args = [self.operand(eqn, k, self.layout.carry(eqn, k, index)) for k in range(len(eqn.ins))]
-        rule = eqn.prim.lower.rule
-        if isinstance(rule, str):
-            return [self.builder.op(eqn.outs[0].type.dtype, rule, *args)]
-        values = [_Value(name, self.builder.dtype(name)) for name in args]
-        result = rule(self.ops, *values, **eqn.params)
-        return [value.name for value in (result if eqn.prim.multiple else [result])]
+        return scalar_results(self.builder, eqn, args)
 
     def _reduction(self, eqn: Eqn, index: tuple[Index, ...]) -> str:
         """A reduction that is not one of the kernel's own: a loop right here."""

@@ -194,6 +194,16 @@ row(
     batches=False,
 )
 
+row(
+    "routine",
+    lambda x, y: _carry(kernel.routine_p, x, y, kind="loop"),
+    _curve_reference,
+    (F32, F64),
+    CURVES,
+    smooth=False,
+    batches=False,
+)
+
 # Collectives: their function takes one example and the size of the axis "i"; the reference all examples.
 
 
