@@ -29,6 +29,12 @@ def set_runner(runner: Callable[..., Sequence[Any]]) -> None:
     _runner = runner
 
 
+def prepared(graph: Graph) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """A function that runs ``graph`` on a list of arrays, for what runs it many times."""
+    runner = _runner
+    return lambda args: runner(graph, *args)
+
+
 def _graph_types(name: str, graph: Graph, ins: Sequence[ArrayType]) -> tuple[ArrayType, ...]:
     if graph.in_types != tuple(ins):
         raise ShapeError(

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from weft.ir.graph import Eqn, Graph, Var, sub_graphs
 from weft.ir.params import map_graphs
+from weft.ir.passes import cut
 
 _T = TypeVar("_T")
 
@@ -54,6 +55,8 @@ class _Walk:
         """A needed equation, its carried graphs cut."""
         if not eqn.params:
             return eqn
+        if eqn.prim.name in cut.RULES:
+            return cut.cut(eqn, [v in needed for v in eqn.outs], self.shared)
         if eqn.prim.name not in _CALLS:
             return map_graphs(eqn, lambda g: self.shared(g, (True,) * len(g.outs)))
         inner = self.shared(eqn.params["graph"], tuple([v in needed for v in eqn.outs]))

@@ -1,0 +1,183 @@
+"""What the rules of branches and loops share: questions about the graphs they carry, and graphs made of them.
+
+The one idea: a loop's rule needs to know which carries a property reaches (a tangent, a batch axis, linearity). One step of
+the body spreads the property; `closure` repeats that until nothing is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
+from typing import Any, TypeVar
+
+from weft.ir.builder import Value, build
+from weft.ir.errors import ShapeError
+from weft.ir.graph import Graph, Var
+from weft.ir.interpret import evaluate
+from weft.ir.rules import to_front, zeros_like
+from weft.ir.types import ArrayType
+
+_T = TypeVar("_T")
+Mask = tuple[bool, ...]
+
+
+def pick(items: Iterable[_T], keep: Iterable[bool]) -> list[_T]:
+    """The items whose mark is set."""
+    return list(compress(items, keep))
+
+
+def spread(items: Iterable[Any], mask: Iterable[bool]) -> list[Any]:
+    """The inverse of `pick`: items at the marked places, ``None`` at the others."""
+    found = iter(items)
+    return [next(found) if m else None for m in mask]
+
+
+def split(items: Sequence[_T], *lengths: int) -> list[list[_T]]:
+    """``items`` in parts of the given lengths, and what is left."""
+    parts, at = [], 0
+    for n in lengths:
+        parts.append(list(items[at : at + n]))
+        at += n
+    return [*parts, list(items[at:])]
+
+
+def closure(first: Iterable[bool], step: Callable[[Mask], Iterable[bool]]) -> Mask:
+    """The smallest mask that contains ``first`` and what ``step`` makes of it."""
+    mask = tuple(first)
+    while True:
+        wider = tuple([a or b for a, b in zip(mask, step(mask), strict=True)])
+        if wider == mask:
+            return mask
+        mask = wider
+
+
+def reached(graph: Graph, marked: Iterable[bool]) -> Mask:
+    """Which outputs depend on the marked inputs."""
+    seen = {v for v, m in zip(graph.ins, marked, strict=True) if m}
+    for eqn in graph.eqns:
+        if any(isinstance(a, Var) and a in seen for a in eqn.ins):
+            seen.update(eqn.outs)
+    return tuple([isinstance(a, Var) and a in seen for a in graph.outs])
+
+
+def read_by(graph: Graph, wanted: Iterable[bool]) -> Mask:
+    """Which inputs the wanted outputs depend on."""
+    needed = {a for a, w in zip(graph.outs, wanted, strict=True) if w and isinstance(a, Var)}
+    for eqn in reversed(graph.eqns):
+        if not needed.isdisjoint(eqn.outs):
+            needed.update(a for a in eqn.ins if isinstance(a, Var))
+    return tuple([v in needed for v in graph.ins])
+
+
+def used(graph: Graph) -> Mask:
+    """Which inputs an equation reads or the graph gives back."""
+    read = {a for eqn in graph.eqns for a in eqn.ins} | set(graph.outs)
+    return tuple([v in read for v in graph.ins])
+
+
+def narrowed(graph: Graph, ins: Iterable[bool], outs: Iterable[bool]) -> Graph:
+    """``graph`` with some of its inputs and outputs alone; the outputs kept must not need the inputs dropped."""
+    from weft.ir.passes.dce import dce
+
+    cut = dce(graph.replace(outs=pick(graph.outs, outs)))
+    return cut.replace(ins=pick(graph.ins, ins))
+
+
+def with_ins(graph: Graph, keep: Sequence[bool]) -> Graph:
+    """``graph`` without inputs that it does not read."""
+    return graph if all(keep) else graph.replace(ins=pick(graph.ins, keep))
+
+
+def active_outs(graph: Graph, active: Iterable[bool]) -> Mask:
+    """Which outputs have a tangent when the ``active`` inputs have."""
+    from weft.ir.passes.linearize import linearize
+
+    return linearize(graph, tuple(active)).out_active
+
+
+def forward(graph: Graph, active: Iterable[bool], outs: Iterable[bool]) -> Graph:
+    """``(ins, tangents of the active ins) -> (outs, tangents of the marked outs)``."""
+    from weft.ir.passes.dce import dce
+    from weft.ir.passes.jvp import jvp
+
+    both = jvp(graph, tuple(active))
+    n = len(graph.outs)
+    return dce(both.replace(outs=[*both.outs[:n], *pick(both.outs[n:], outs)]))
+
+
+def forward_apart(graph: Graph, active: Iterable[bool], outs: Iterable[bool]) -> Graph:
+    """`forward`, with a linear part of its own: what is linear in tangents gives nothing else, so that it can be transposed."""
+    from weft.ir.passes.linearize import linearize
+
+    one = linearize(graph, tuple(active))
+    n_ins, n_outs = len(graph.ins), len(graph.outs)
+    marks = tuple(outs)
+
+    def fun(*args: Any) -> list[Any]:
+        results = evaluate(one.primal, *args[:n_ins])
+        found = spread(evaluate(one.linear, *args[n_ins:], *results[n_outs:]), one.out_active)
+        return [*results[:n_outs], *instantiated(pick(found, marks), pick(graph.out_types, marks))]
+
+    return build(fun, [*graph.in_types, *pick(graph.in_types, active)])
+
+
+def tangents_apart(primals: Sequence[Any], tangents: Sequence[Any]) -> bool:
+    """Whether tangents are recorded in a deeper graph than primals: then a derivative is split in two (linearize.py)."""
+
+    def depth(xs: Sequence[Any]) -> int:
+        return max((x.builder.depth for x in xs if isinstance(x, Value)), default=0)
+
+    return depth(tangents) > depth(primals)
+
+
+def batched(
+    graph: Graph, mapped: Sequence[bool], size: int, force: Sequence[bool] | None = None
+) -> tuple[Graph, Mask]:
+    """The graph of many examples, and which outputs have the batch axis. It is axis 0 of all that have it.
+
+    Args:
+        graph: the program of one example.
+        mapped: which inputs have the batch axis.
+        size: the number of examples.
+        force: outputs that get the axis even where they do not depend on the batch.
+    """
+    from weft.ir.passes.batch import batch
+
+    many, axes = batch(graph, [0 if m else None for m in mapped], size)
+    force = force or (False,) * len(axes)
+    on = tuple([f or a is not None for a, f in zip(axes, force, strict=True)])
+    if all(a == 0 or not m for a, m in zip(axes, on, strict=True)):
+        return many, on
+
+    def fun(*args: Any) -> list[Any]:
+        outs = evaluate(many, *args)
+        return [to_front(x, a, size) if m else x for x, a, m in zip(outs, axes, on, strict=True)]
+
+    return build(fun, many.in_types), on
+
+
+def instantiated(xs: Iterable[Any], types: Iterable[ArrayType]) -> list[Any]:
+    """Values with zeros for ``None``."""
+    return [zeros_like(t) if x is None else x for x, t in zip(xs, types, strict=True)]
+
+
+def rows_of(t: ArrayType, length: int) -> ArrayType:
+    """The type of ``length`` values of type ``t``, stacked."""
+    return t.with_shape((length, *t.shape))
+
+
+def row_of(t: ArrayType) -> ArrayType:
+    """The type of one row of an array."""
+    return t.with_shape(t.shape[1:])
+
+
+def check_types(name: str, what: str, expected: Sequence[ArrayType], found: Sequence[ArrayType]) -> None:
+    """Raise `ShapeError` unless the types agree."""
+    if tuple(expected) != tuple(found):
+        raise ShapeError(
+            f"{name}: {what} should be {_listed(expected)}, but {'it is' if len(found) == 1 else 'they are'} {_listed(found)}."
+        )
+
+
+def _listed(types: Sequence[ArrayType]) -> str:
+    return ", ".join(map(str, types)) or "nothing"
