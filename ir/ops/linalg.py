@@ -32,7 +32,7 @@ from weft.ir.ops.matrix import (
     triu,
 )
 from weft.ir.ops.shape import iota, move_axis, pad, reshape, slice_axis
-from weft.ir.primitive import HOST, NOT_MAPPED, Primitive
+from weft.ir.primitive import NOT_MAPPED, Primitive, library
 from weft.ir.rules import batch_all, zeros_like
 from weft.ir.types import ArrayType, is_complex
 
@@ -121,7 +121,7 @@ cholesky_p = Primitive(
     jvp=_cholesky_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("cholesky"),
 )
 
 
@@ -212,7 +212,7 @@ triangular_solve_p = Primitive(
     jvp=_triangular_jvp,
     transpose=_triangular_transpose,
     batch=batch_right_hand_sides,
-    lower=HOST,
+    lower=library("triangular_solve"),
 )
 
 
@@ -302,7 +302,7 @@ lu_p = Primitive(
     jvp=_lu_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("lu"),
     multiple=True,
 )
 
@@ -365,7 +365,7 @@ qr_p = Primitive(
     jvp=_qr_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("qr"),
     multiple=True,
 )
 

@@ -40,7 +40,7 @@ from weft.ir.ops.linalg import (
 from weft.ir.ops.matrix import adjoint, eye_like, identity, matrix_transpose, trace
 from weft.ir.ops.reduce import reduce_max, reduce_sum
 from weft.ir.ops.shape import broadcast, full
-from weft.ir.primitive import HOST, Primitive
+from weft.ir.primitive import HOST, Primitive, library
 from weft.ir.rules import add_all, batch_all, zeros_like
 from weft.ir.types import INT64, ArrayType, is_complex, real_dtype
 
@@ -100,7 +100,7 @@ solve_factored_p = Primitive(
     jvp=_factored_jvp,
     transpose=_factored_transpose,
     batch=batch_right_hand_sides,
-    lower=HOST,
+    lower=library("solve_factored"),
 )
 
 

@@ -1,0 +1,250 @@
+"""Factorisations and triangular systems: cholesky, lu, qr, triangular_solve, solve_factored.
+
+The one idea: seen by columns, a row-major matrix is its transpose. A lower triangle is then an upper one, a system is solved
+from the other side, and Q R of a matrix is L Q of its transpose; so of these only `lu`, whose pivots are rows, moves anything.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from weft.ir.graph import Eqn
+from weft.ir.loops.nest import Copy, Index, Letter
+from weft.ir.types import INT64
+from weft.kernels.library.lapack import call, routine, workspaces
+from weft.kernels.library.matrices import Stack, View
+from weft.kernels.library.small_matrices import SMALL, fill_lower, write_cholesky, write_lu, write_solve
+from weft.kernels.schedule import Scheduled
+from weft.kernels.schedule import index as ix
+
+INT32 = np.dtype(np.int32)
+_CALL = 200.0  # nanoseconds for a call of LAPACK, and for a multiplication of it
+_FLOP = 0.15
+
+
+def cost_of(multiplications: float) -> float:
+    """About how many nanoseconds LAPACK takes."""
+    return _CALL + _FLOP * multiplications
+
+
+@routine
+def _cholesky(eqn: Eqn) -> Scheduled:
+    rows = eqn.ins[0].type.shape[-1]
+    stack = Stack(eqn, cost_of(rows**3 / 6))
+    build, n = stack.build, stack.size("n", rows)
+    with stack.each():
+        a, out = stack.operand(0, n, n), stack.result(0, n, n)
+        with build.loop(n, "sequential") as (i, _):
+            with build.loop(ix.add(i, 1), "vector") as (j, _):
+                stack.store(out, i, j, stack.load(a, i, j))
+            with build.loop(ix.sub(ix.sub(n, i), 1), "vector") as (j, _):
+                stack.store(out, i, ix.add(ix.add(i, 1), j), build.const(a.dtype, 0))
+        if rows <= SMALL:
+            write_cholesky(stack, out, n)
+        else:
+            info = call(build, "potrf", a.dtype, Letter("U"), n, out.place, n)
+            fill_lower(stack, out, n, stack.unless_zero(info), math.nan)
+    return stack.finish()
+
+
+# Triangular systems
+
+
+def write_triangular_solve(
+    stack: Stack,
+    a: View,
+    x: View,
+    n: Index,
+    columns: Index,
+    *,
+    small: bool,
+    lower: bool,
+    trans: int,
+    unit: bool,
+    left: bool = True,
+) -> None:
+    """Solve ``op(a) @ y == x`` in place, or ``y @ op(a) == x``, for row-major matrices; ``columns`` are right-hand sides."""
+    if small:
+        if not left:  # the transposed system
+            x = x.transposed
+        if (trans == 0) != left:
+            a, lower = a.transposed, not lower
+        write_solve(stack, a, x, n, columns, lower=lower, unit=unit, conjugate=trans == 2)
+        return
+    triangle, diagonal = Letter("U" if lower else "L"), Letter("U" if unit else "N")
+    if columns == 1 and trans != 2:
+        turned = Letter("T" if (trans == 0) == left else "N")
+        call(stack.build, "trsv", a.dtype, triangle, turned, diagonal, n, a.place, n, x.place, 1)
+        return
+    side, size = (Letter("R"), (columns, n)) if left else (Letter("L"), (n, columns))
+    one = Copy(stack.build.const(a.dtype, 1))
+    call(
+        stack.build,
+        "trsm",
+        a.dtype,
+        side,
+        triangle,
+        Letter("NTC"[trans]),
+        diagonal,
+        *size,
+        one,
+        a.place,
+        n,
+        x.place,
+        ix.maximum(x.down, 1),
+    )
+
+
+@routine
+def _triangular_solve(eqn: Eqn) -> Scheduled:
+    (*_, rows), b = eqn.ins[0].type.shape, eqn.ins[1].type
+    left = eqn.params["left_side"]
+    many = b.shape[-1] if left else b.shape[-2]
+    stack = Stack(eqn, cost_of(rows**2 * many / 2), copied=1)
+    n = stack.size("n", rows)
+    columns = 1 if many == 1 else stack.size("columns", many)
+    params = eqn.params
+    with stack.each():
+        shape = (n, columns) if left else (columns, n)
+        write_triangular_solve(
+            stack,
+            stack.operand(0, n, n),
+            stack.result(0, *shape),
+            n,
+            columns,
+            small=rows <= SMALL,
+            lower=params["lower"],
+            trans=params["trans"],
+            unit=params["unit_diagonal"],
+            left=left,
+        )
+    return stack.finish()
+
+
+@routine
+def _solve_factored(eqn: Eqn) -> Scheduled:
+    *_, b = (atom.type for atom in eqn.ins)
+    rows, many, trans = b.shape[-2], b.shape[-1], eqn.params["trans"]
+    stack = Stack(eqn, cost_of(rows**2 * many))
+    build, n = stack.build, stack.size("n", rows)
+    columns = 1 if many == 1 else stack.size("columns", many)
+    with stack.each():
+        factors, order, source = stack.operand(1, n, n), stack.operand(2, n, 1), stack.operand(3, n, columns)
+        out = stack.result(0, n, columns)
+        # a[permutation] = L U: rows are taken in that order before, or put back in it afterwards.
+        x = out if trans == 0 else stack.scratch("x", b.dtype, many, rows).transposed
+
+        def solve(lower: bool) -> None:
+            write_triangular_solve(
+                stack, factors, x, n, columns, small=rows <= SMALL, lower=lower, trans=trans, unit=lower
+            )
+
+        if trans != 0:
+            stack.copy(x, source, n, columns)
+            solve(lower=False)
+            solve(lower=True)
+        with build.loop(n, "sequential") as (i, _):
+            row = build.cast(stack.load(order, i), INT64)
+            with build.loop(columns, "vector") as (j, _):
+                if trans == 0:
+                    stack.store(out, i, j, stack.load(source, row, j))
+                else:
+                    stack.store(out, row, j, stack.load(x, i, j))
+        if trans == 0:
+            solve(lower=True)
+            solve(lower=False)
+    return stack.finish()
+
+
+# lu
+
+
+@routine
+def _lu(eqn: Eqn) -> Scheduled:
+    rows, width = eqn.ins[0].type.shape[-2:]
+    stack = Stack(eqn, cost_of(rows * width * min(rows, width) / 3))
+    build = stack.build
+    m, n, k = stack.size("m", rows), stack.size("n", width), stack.size("k", min(rows, width))
+    small = max(rows, width) <= SMALL
+    with stack.each():
+        a, packed = stack.operand(0, m, n), stack.result(0, m, n)
+        pivots, permutation = stack.result(1, k, 1), stack.result(2, m, 1)
+        with build.loop(m, "vector") as (i, _):
+            stack.store(permutation, i, 0, build.cast(build.index_value(i), INT32))
+        if small:
+            stack.copy(packed, a, m, n)
+            write_lu(stack, packed, pivots, permutation, m, n, k)
+        else:
+            work = stack.scratch("work", a.dtype, rows, width)
+            stack.copy(work, a, m, n)
+            call(build, "getrf", a.dtype, m, n, work.place, ix.maximum(m, 1), pivots.place)
+            stack.copy(packed, work, m, n)
+            with build.loop(k, "sequential") as (i, _):
+                other = build.op(INT32, "sub", stack.load(pivots, i), build.const(INT32, 1))
+                stack.store(pivots, i, 0, other)
+                mine, its = stack.load(permutation, i), stack.load(permutation, build.cast(other, INT64))
+                stack.store(permutation, i, 0, its)
+                stack.store(permutation, build.cast(other, INT64), 0, mine)
+    return stack.finish()
+
+
+# qr
+
+
+@routine
+def _qr(eqn: Eqn) -> Scheduled:
+    dtype = eqn.ins[0].type.dtype
+    rows, width = eqn.ins[0].type.shape[-2:]
+    high, least = eqn.outs[0].type.shape[-1], min(rows, width)
+    stack = Stack(eqn, cost_of(2 * rows * width * least + 2 * rows * high * least))
+    build = stack.build
+    m, n = stack.size("m", rows), stack.size("n", width)
+    q_columns, k = stack.size("columns of q", high), stack.size("k", least)
+    ld = max(high if rows >= width else width, 1)
+    *_, to_factor = workspaces("gelqf", dtype, width, rows, dtype, ld, dtype, dtype, -1)
+    *_, to_make = workspaces("orglq", dtype, high, rows, least, dtype, max(high, 1), dtype, dtype, -1)
+    length = max(to_factor, to_make, 1)
+    with stack.each():
+        a, q, r = stack.operand(0, m, n), stack.result(0, m, q_columns), stack.result(1, q_columns, n)
+        tau, work = stack.scratch("tau", dtype, least), stack.scratch("work", dtype, length)
+        lwork = stack.size("rows of work", length)
+        # The reflectors are wanted in q, which is wide enough for them unless a is wider than high: r has its shape then.
+        home = q if rows >= width else r
+        stack.copy(home, a, m, n)
+        call(build, "gelqf", dtype, n, m, home.place, ix.maximum(home.down, 1), tau.place, work.place, lwork)
+        zero = build.const(dtype, 0)
+        if rows >= width:
+            with build.loop(q_columns, "sequential") as (i, _):
+                with build.loop(ix.minimum(i, n), "vector") as (j, _):
+                    stack.store(r, i, j, zero)
+                with build.loop(ix.maximum(ix.sub(n, i), 0), "vector") as (j, _):
+                    stack.store(r, i, ix.add(i, j), stack.load(q, i, ix.add(i, j)))
+        else:
+            with build.loop(m, "sequential") as (i, _), build.loop(i, "vector") as (j, _):
+                stack.store(q, i, j, stack.load(r, i, j))
+                stack.store(r, i, j, zero)
+        call(
+            build,
+            "orglq",
+            dtype,
+            q_columns,
+            m,
+            k,
+            q.place,
+            ix.maximum(q_columns, 1),
+            tau.place,
+            work.place,
+            lwork,
+        )
+    return stack.finish()
+
+
+ROUTINES = {
+    "cholesky": _cholesky,
+    "triangular_solve": _triangular_solve,
+    "solve_factored": _solve_factored,
+    "lu": _lu,
+    "qr": _qr,
+}
