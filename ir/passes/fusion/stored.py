@@ -19,6 +19,7 @@ from weft.ir.passes.fusion.axes import INDEX_MAPS, is_map, is_reduction, reshape
 
 # What one kernel may take, in equations and in cost: LLVM's time is linear up to here.
 LARGEST, HEAVIEST = 400, 800
+DEEPEST = 40  # index maps, one inside another, of which an index is made
 COSTLY = 8  # simple operations above which a value is not computed twice
 
 _SIMPLE = frozenset(
@@ -54,23 +55,29 @@ def choose_stored(graph: Graph) -> Stored:
     costs = Costs(graph.eqns)
     result = Stored(stored, aliases, closure, costs)
     plain: set[Var] = set()  # values that are the same expression at every flat index
+    depth: dict[Var, int] = {}  # index maps on the way from stored values
     for position, eqn in enumerate(graph.eqns):
         if position in aliases or not (is_map(eqn) or is_reduction(eqn)):
             stored.update(eqn.outs)
             continue
         bits = 1 << position
+        moves = 0
         for atom in eqn.ins:
             if isinstance(atom, Var) and atom not in stored:
                 bits |= closure[atom]
+                moves = max(moves, depth[atom])
+        moves += eqn.prim.lower.kind == "index"
         is_plain = _is_plain(eqn, stored, plain)
         for var in eqn.outs:
             closure[var] = bits
+            depth[var] = moves
             if is_plain:
                 plain.add(var)
             if (
                 var in needed
                 or is_reduction(eqn)
                 or result.is_full(bits)
+                or moves >= DEEPEST
                 or (var in repeated and not _only_moves(eqn) and costs.of(bits) > COSTLY)
                 or (not is_plain and any(_mixes_axes(reader) for reader in readers.get(var, ())))
             ):

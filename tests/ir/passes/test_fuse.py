@@ -26,7 +26,7 @@ from weft.ir.ops.sort import sort
 from weft.ir.passes.dce import dce
 from weft.ir.passes.fuse import fuse
 from weft.ir.passes.fusion.axes import reshape_groups
-from weft.ir.passes.fusion.stored import HEAVIEST, LARGEST
+from weft.ir.passes.fusion.stored import DEEPEST, HEAVIEST, LARGEST
 from weft.ir.passes.linearize import linearize
 from weft.ir.passes.pipeline import run_pipeline
 from weft.ir.passes.transpose import transpose
@@ -259,6 +259,17 @@ def test_thousands_of_operations_are_kernels_of_bounded_size_by_linear_work() ->
         assert len(inside) <= LARGEST
         assert sum(e.prim is t.exp_p for e in inside) <= HEAVIEST / 20
     assert count_calls(fuse, graph) < 2.5 * count_calls(fuse, long_program(600))
+
+
+def test_index_maps_are_nested_to_a_bounded_depth() -> None:
+    def fun(x: Any) -> list[Any]:
+        for _ in range(3 * DEEPEST):
+            x = s.reverse(s.slice_axis(x, 0, 1, x.shape[0]), (0,))
+        return [x]
+
+    result = fused(fun, (200,))
+    assert 1 < len(result.eqns) < 10
+    assert all(len(eqn.params["graph"].eqns) <= DEEPEST for eqn in result.eqns)
 
 
 def test_batching_a_kernel_is_refused() -> None:
