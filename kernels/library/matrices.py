@@ -140,6 +140,7 @@ class Stack:
             self.copied,
             grain=1,
             work=self.work,
+            calls=True,
         )
 
     # Elements

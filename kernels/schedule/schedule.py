@@ -36,6 +36,7 @@ class Scheduled:
         grain: iterations of that loop in a chunk, at least 1; 0 stands for all of them. Like all that is here
             it follows from sizes alone, never from the number of threads, and chunks may run in any order.
         work: about how long the kernel takes on one thread, in nanoseconds; 0.0 where nobody knows.
+        calls: whether the nest calls BLAS or LAPACK.
         then: a kernel over the same buffers, to be run when all chunks of this one have ended.
     """
 
@@ -47,6 +48,7 @@ class Scheduled:
     grain: int = 0
     work: float = 0.0
     then: Scheduled | None = None
+    calls: bool = False
 
     def __post_init__(self) -> None:
         """Settle the grain."""
