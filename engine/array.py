@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine.methods import ArrayMethods
+from weft.engine.runtime.memory import Lease
 from weft.ir.builder import Value, state
 from weft.ir.errors import ArgumentError
 from weft.ir.quiet import quietly
@@ -264,7 +265,9 @@ def own(x: np.ndarray) -> np.ndarray:
     A function being traced gets one copy of an array, however often it uses it, until the array is found changed.
     """
     base = x.base
-    if not x.flags.writeable and (base is None or (base.__class__ is _ndarray and not base.flags.writeable)):
+    if not x.flags.writeable and (
+        base is None or base.__class__ is Lease or (base.__class__ is _ndarray and not base.flags.writeable)
+    ):
         return x
     known = state.ambient[-1].snapshots if state.ambient else {}
     if id(x) in known and _same_bits(known[id(x)][1], x):

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from weft.engine.runtime.memory import set_pool_bytes
 from weft.engine.runtime.threads import set_threads
 from weft.ir.errors import ArgumentError
 from weft.ir.graph import Graph
@@ -62,7 +63,11 @@ local = _Local()
 
 
 def update(**changes: Any) -> None:
-    """Change settings: ``log`` (stages, separated by commas), ``debug`` (verify after each pass), ``threads`` (1 to 256)."""
+    """Change settings.
+
+    Those are ``log`` (stages, separated by commas), ``debug`` (verify after each pass), ``threads`` (1 to 256) and
+    ``pool_bytes`` (idle memory that is kept).
+    """
     for name, value in changes.items():
         if name == "log":
             settings.log = _stages(value)
@@ -70,10 +75,12 @@ def update(**changes: Any) -> None:
             settings.debug = bool(value)
         elif name == "threads":
             set_threads(value)
+        elif name == "pool_bytes":
+            set_pool_bytes(value)
         elif name == "jax_enable_x64":
             continue  # 64-bit types are always there
         else:
-            raise ArgumentError(f"there is no setting {name}. Settings: log, debug, threads.")
+            raise ArgumentError(f"there is no setting {name}. Settings: log, debug, threads, pool_bytes.")
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """`weft.config`: settings of the process.
 
 ``weft.config.update(log="graph,fused")`` prints stages of compilation, ``weft.config.update(debug=True)`` verifies the IR after
-every pass; ``weft.config.threads = 1`` keeps programs, BLAS and Numba to one thread. The environment variables ``WEFT_LOG``,
-``WEFT_DEBUG`` and ``WEFT_THREADS`` set the same. The two-argument form of JAX, ``weft.config.update("jax_disable_jit",
-True)``, is taken too.
+every pass; ``weft.config.threads = 1`` keeps programs, BLAS and Numba to one thread; ``weft.config.update(pool_bytes=0)`` gives
+memory that is not in use back to the system at once. The environment variables ``WEFT_LOG``, ``WEFT_DEBUG`` and
+``WEFT_THREADS`` set the first three. The two-argument form of JAX, ``weft.config.update("jax_disable_jit", True)``, is taken
+too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from weft.engine import config as _config
 from weft.engine.config import STAGES, disable_jit, settings
+from weft.engine.runtime.memory import pool
 from weft.engine.runtime.threads import thread_count
 from weft.ir.errors import ArgumentError
 
@@ -27,7 +29,8 @@ def update(name: str | None = None, value: Any = None, /, **changes: Any) -> Non
         name: name of a setting; ``jax_enable_x64`` and ``jax_disable_jit`` are known as well.
         value: its new value.
         changes: settings by keyword: ``log`` (stages, separated by commas), ``debug``, and ``threads``, how
-            many threads may run one program (1 to 256; at first, as many as this process may use cores).
+            many threads may run one program (1 to 256; at first, as many as this process may use cores), and
+            ``pool_bytes``, how much memory of arrays that are gone is kept for new ones (at first 512 MiB).
 
     Raises:
         ArgumentError: there is no such setting or stage, or the value is none of its values.
@@ -53,7 +56,9 @@ def read(name: str) -> Any:
         return settings.debug
     if name == "threads":
         return thread_count()
-    raise ArgumentError(f"there is no setting {name}. Settings: log, debug, threads.")
+    if name == "pool_bytes":
+        return pool.limit
+    raise ArgumentError(f"there is no setting {name}. Settings: log, debug, threads, pool_bytes.")
 
 
 class _Settings(ModuleType):

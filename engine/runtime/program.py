@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import struct
 import threading
@@ -16,8 +17,8 @@ import numpy as np
 
 from weft.engine import config
 from weft.engine.runtime.bufferize import Buffers, bufferize, is_alias
-from weft.engine.runtime.memory import arenas
-from weft.engine.runtime.tape import RETURNED, Tape, TapeBuilder, load_machine, read_array
+from weft.engine.runtime.memory import LARGE, pool
+from weft.engine.runtime.tape import RETURNED, WORD_BYTES, Tape, TapeBuilder, load_machine, read_array
 from weft.engine.runtime.threads import pool_address, start_workers
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Graph, Literal, Var
@@ -47,9 +48,9 @@ class Program:
     host_calls: list[Callable[[Any], None]]
     out_types: tuple[ArrayType, ...]
     constants: dict[int, np.ndarray]
-    _new: tuple[tuple[tuple[int, ...], np.dtype], ...]
+    _new: tuple[tuple[Callable[..., np.ndarray], tuple[int, ...], np.dtype], ...]
     _arena_bytes: int
-    _pack: Any
+    _pack: Callable[..., None] | None
     _idle: list[tuple[np.ndarray, memoryview, int]]
 
     @property
@@ -59,25 +60,30 @@ class Program:
 
     def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on C-contiguous arrays of the input types: the outputs, in order."""
-        new = [np.empty(shape, dtype) for shape, dtype in self._new]
-        arena = arenas.take(self._arena_bytes) if self._arena_bytes else None
+        new = [allocate(shape, dtype) for allocate, shape, dtype in self._new]
         try:
             table = self._idle.pop()
         except IndexError:
             slots = self.tape.new_slots()
             view = memoryview(slots)  # type: ignore[arg-type]  # NumPy's stubs say so from 3.12 on
             table = (slots, view.cast("B"), slots.ctypes.data)
-        if arena is None:
-            self._pack(table[1], 0, *map(id, values), *map(id, new))
+        if self._arena_bytes:
+            arena = pool.take(self._arena_bytes)
+            bound = (*values, *new, arena)
         else:
-            self._pack(table[1], 0, *map(id, values), *map(id, new), id(arena))
+            arena = None
+            bound = (*values, *new)
+        if self._pack is None:
+            ctypes.memmove(table[2], id(bound) + _ITEMS, WORD_BYTES * len(bound))
+        else:
+            self._pack(table[1], 0, *map(id, bound))
         if self.host_calls:
             self.tape.run(table[0], self.host_calls)
         elif _interpret()(self.tape.code_address, 0, table[2], pool_address()) != RETURNED:
             raise InternalError("a tape without host calls yielded.")
         self._idle.append(table)
         if arena is not None:
-            arenas.give_back(arena)
+            pool.give_back(arena)
         return new if len(new) == len(self.out_types) else self._outputs(new)
 
     def _outputs(self, new: list[np.ndarray]) -> list[np.ndarray]:
@@ -92,6 +98,24 @@ class Program:
             else:
                 outs.append(next(fresh))
         return outs
+
+
+_ITEMS = tuple.__basicsize__  # where in a tuple the addresses of its items stand
+_FEW = 8
+"""Addresses up to which packing them one by one is faster than a call of ``memmove`` (measured)."""
+
+
+def _packer(number: int) -> Callable[..., None] | None:
+    """What writes ``number`` addresses to a table of slots one by one; ``None`` where they are better copied."""
+    return None if number > _FEW and _tuples_are_addresses() else struct.Struct(f"={number}q").pack_into
+
+
+@functools.cache
+def _tuples_are_addresses() -> bool:
+    """Whether tuples hold the addresses of their items where we look for them."""
+    items = (np.empty(0), np.empty(0))
+    found = (ctypes.c_int64 * 2).from_address(id(items) + _ITEMS)
+    return list(found) == [id(x) for x in items]
 
 
 @functools.cache
@@ -143,6 +167,8 @@ def steps(one: Scheduled | None) -> Iterator[Scheduled]:
 
 # Nanoseconds of work below which a kernel runs on one thread: about what it takes to wake another one up.
 THREADED_WORK = 50_000.0
+# And above which one call of LAPACK gains by BLAS's own threads, which wait for each other often.
+OWN_THREADS = 30_000_000.0
 
 
 def _grain(one: Scheduled) -> int | None:
@@ -188,6 +214,8 @@ def _assemble(
             ins = [slots[a] for k, a in enumerate(eqn.ins) if k != one.copied and isinstance(a, Var)]
             operands = ins + [slots[v] for v in eqn.outs] + buffers.scratch[i]
             for step, kernel in zip(steps(one), kernels[i], strict=True):
+                if step.calls:
+                    threads.keep_to_one() if step.extent > 1 or step.work < OWN_THREADS else threads.finish()
                 builder.kernel(kernel.address, step.params, operands, step.extent, _grain(step))
                 builder.note(kernel.name)
         elif eqn.prim is dot_general_p:
@@ -205,7 +233,7 @@ def _assemble(
         start_workers()
     constants = {i: np.asarray(a.value) for i, a in enumerate(fused.outs) if isinstance(a, Literal)}
     new = tuple(
-        (t.shape, t.dtype)
+        (pool.empty if t.nbytes >= LARGE else np.empty, t.shape, t.dtype)
         for t, place in zip(fused.out_types, buffers.outputs, strict=True)
         if place.slot is not None
     )
@@ -221,7 +249,7 @@ def _assemble(
         constants=constants,
         _new=new,
         _arena_bytes=buffers.arena_bytes,
-        _pack=struct.Struct(f"={bound}q").pack_into,
+        _pack=_packer(bound),
         _idle=[],
     )
 
