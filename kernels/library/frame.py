@@ -136,8 +136,17 @@ class Frame:
             result = self.builder.op(np.dtype(bool), "and", result, condition)
         return result
 
-    def finish(self, extent: int) -> Scheduled:
-        """The nest, of which the chunked loop (if any) has ``extent`` iterations."""
+    def finish(
+        self, extent: int, grain: int = 0, work: float = 0.0, then: Scheduled | None = None
+    ) -> Scheduled:
+        """The nest, of which the chunked loop (if any) has ``extent`` iterations; see `Scheduled` for the rest."""
         return Scheduled(
-            self.builder.finish(), tuple(self.builder.params), extent, tuple(self._scratch), self._copied
+            self.builder.finish(),
+            tuple(self.builder.params),
+            extent,
+            tuple(self._scratch),
+            self._copied,
+            grain,
+            work,
+            then,
         )
