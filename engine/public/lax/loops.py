@@ -1,0 +1,369 @@
+"""Loops: `scan`, `while_loop`, `fori_loop`.
+
+Where nothing is traced they are Python loops. Inside a traced function each is one equation, so that neither tracing nor
+compiling takes longer for more steps. All have derivatives in both modes; those of `while_loop` and of `fori_loop` with traced
+bounds run the loop once more, and keep what ``checkpoints`` allows.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from weft.engine import tree
+from weft.engine.array import to_value, wrap, wrap_value
+from weft.engine.transforms.flow import (
+    Body,
+    EagerCarry,
+    Leaves,
+    check_carry,
+    describe,
+    fit_body,
+    is_staged,
+    read_leaves,
+    settle_carry,
+    trace_body,
+    tried_types,
+)
+from weft.ir.builder import Value, build, type_of_value
+from weft.ir.errors import ArgumentError, ShapeError
+from weft.ir.interpret import evaluate
+from weft.ir.ops import elementwise as e
+from weft.ir.ops import flow
+from weft.ir.types import BOOL, ArrayType, is_integer
+
+_NOTHING = Leaves([], tree.structure(()), [], [])
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+) -> tuple[Any, Any]:
+    """Apply a function to the rows of arrays in turn, handing a carry from step to step.
+
+    Means ``for x in xs: carry, y = f(carry, x)``, with all ``y`` stacked.
+
+    Args:
+        f: ``f(carry, x) -> (carry, y)``; the carry keeps its structure, shapes and dtypes.
+        init: the first carry, a tree of arrays.
+        xs: a tree of arrays of one length, whose rows ``f`` gets; ``None`` where there is nothing to scan over.
+        length: the number of steps, needed where ``xs`` has no arrays.
+        reverse: begin with the last row; results are in the order of the rows.
+        unroll: accepted for compatibility; results do not depend on it.
+
+    Returns:
+        The last carry, and the tree of the stacked ``y``.
+
+    Raises:
+        ArgumentError: ``f`` returns no pair, or changes the carry's structure, shapes or dtypes.
+        ShapeError: lengths differ.
+    """
+    if unroll is not True and unroll is not False and operator.index(unroll) < 1:
+        raise ArgumentError(f"scan: unroll is the number of steps in a row, at least 1, got {unroll}.")
+    carry, rows = read_leaves(init, "carry"), read_leaves(xs, "xs")
+    n = row_count("scan", rows, length)
+    row_types = [t.with_shape(t.shape[1:]) for t in rows.types]
+    if is_staged(carry.values, rows.values):
+        return _staged_scan(f, carry, rows, row_types, n, reverse)
+    return _eager_scan(f, carry, rows, row_types, n, reverse)
+
+
+def row_count(kind: str, rows: Leaves, length: int | None) -> int:
+    """How many rows all arrays have, or how many ``length`` says."""
+    lengths: dict[int, str] = {}
+    if length is not None:
+        given = operator.index(length)
+        if given < 0:
+            raise ArgumentError(f"{kind}: length is the number of steps, got {length}.")
+        lengths[given] = f"length={given}"
+    for name, t in zip(rows.names, rows.types, strict=True):
+        if not t.shape:
+            raise ShapeError(f"{kind}: {name} is a scalar {t}, it has no rows to {kind} over.")
+        lengths.setdefault(t.shape[0], f"{name} {t} has {t.shape[0]} rows")
+    if len(lengths) > 1:
+        raise ShapeError(f"{kind}: all must have the same length, but {'; '.join(lengths.values())}.")
+    if not lengths:
+        raise ArgumentError(f"{kind}: xs has no arrays that say how many steps there are; pass length.")
+    return next(iter(lengths))
+
+
+def _pair_trees(f: Callable[..., Any], out_tree: tree.TreeDef) -> tuple[tree.TreeDef, tree.TreeDef]:
+    """The structures of the carry and of y in what the body of a scan returned."""
+    parts = out_tree.children()
+    if out_tree.type is not tuple or len(parts) != 2:
+        raise ArgumentError(f"scan: {describe(f)} must return a pair (carry, y), but returned {out_tree}.")
+    return parts[0], parts[1]
+
+
+def _staged_scan(
+    f: Callable[..., Any], carry: Leaves, rows: Leaves, row_types: list[ArrayType], n: int, reverse: bool
+) -> tuple[Any, Any]:
+    args = (tree.unflatten(carry.tree, carry.values), tree.unflatten(rows.tree, rows.values))
+
+    def traced(values: list[Any], weak: list[bool]) -> Body:
+        types = [*map(type_of_value, values), *row_types]
+        return trace_body(f, args, types, [*weak, *[False] * len(row_types)], "scan")
+
+    def attempt(values: list[Any], weak: list[bool]) -> tuple[list[ArrayType], list[bool]]:
+        body = traced(values, weak)
+        n_carry = _pair_trees(f, body.out_tree)[0].num_leaves
+        return list(body.graph.out_types[:n_carry]), body.weak[:n_carry]
+
+    carry = settle_carry(carry, rows, attempt)
+    body = fit_body(traced(carry.values, carry.weak), carry.types)
+    carry_tree, y_tree = _pair_trees(f, body.out_tree)
+    check_carry("scan", f, carry, carry_tree, body.graph.out_types[: carry_tree.num_leaves])
+    outs = flow.scan(
+        body.consts_first(), body.captured, carry.values, rows.values, length=n, reverse=bool(reverse)
+    )
+    wrapped = [wrap_value(x) for x in outs]
+    n_carry = carry.tree.num_leaves
+    return tree.unflatten(carry.tree, wrapped[:n_carry]), tree.unflatten(y_tree, wrapped[n_carry:])
+
+
+def _eager_scan(
+    f: Callable[..., Any], carry: Leaves, rows: Leaves, row_types: list[ArrayType], n: int, reverse: bool
+) -> tuple[Any, Any]:
+    if n == 0:  # what y would be is found by tracing
+        return _staged_scan(f, carry, rows, row_types, n, reverse)
+
+    def row(i: int) -> Any:
+        return tree.unflatten(rows.tree, [wrap(x[i]) for x in rows.values])
+
+    first = n - 1 if reverse else 0
+    args = (tree.unflatten(carry.tree, carry.values), row(first))
+
+    def attempt(values: list[Any], weak: list[bool]) -> tuple[list[ArrayType], list[bool]]:
+        known = [*values, *[np.asarray(x[first]) for x in rows.values]]
+        types, out_weak, out_tree = tried_types(f, args, known, [*weak, *[False] * len(row_types)], "scan")
+        n_carry = _pair_trees(f, out_tree)[0].num_leaves
+        return types[:n_carry], out_weak[:n_carry]
+
+    state = EagerCarry("scan", f, settle_carry(carry, rows, attempt))
+    stacked = _Stack(f, n)
+    for i in range(n - 1, -1, -1) if reverse else range(n):
+        out = f(state.value, row(i))
+        if not isinstance(out, tuple) or len(out) != 2:
+            _pair_trees(f, tree.structure(out))
+        state.update(out[0])
+        stacked.put(i, out[1])
+    return state.value, stacked.result()
+
+
+class _Stack:
+    """The results of the steps of a Python loop, stacked as they come."""
+
+    def __init__(self, f: Callable[..., Any], n: int):
+        self.f, self.n = f, n
+        self.tree: tree.TreeDef | None = None
+        self.arrays: list[np.ndarray] = []
+
+    def put(self, i: int, y: Any) -> None:
+        """Take the result of step ``i``."""
+        leaves, treedef = tree.flatten(y)
+        data = [to_value(leaf, "y") for leaf in leaves]
+        if self.tree is None:
+            self.tree = treedef
+            self.arrays = [np.empty((self.n, *x.shape), x.dtype) for x in data]
+        if treedef != self.tree:
+            raise ArgumentError(
+                f"scan: {describe(self.f)} returned a y of structure {self.tree}, and {treedef} at step {i}."
+            )
+        for stacked, x in zip(self.arrays, data, strict=True):
+            if stacked.shape[1:] != x.shape or stacked.dtype != x.dtype:
+                before = ArrayType(stacked.shape[1:], stacked.dtype)
+                raise ShapeError(
+                    f"scan: {describe(self.f)} returned a y of {before}, and of {type_of_value(x)} at step {i}. "
+                    f"All steps must return the same type, so that they can be stacked."
+                )
+            stacked[i] = x
+
+    def result(self) -> Any:
+        """The tree of stacked results."""
+        assert self.tree is not None
+        return tree.unflatten(self.tree, map(wrap, self.arrays))
+
+
+def while_loop(
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    init_val: Any,
+    *,
+    checkpoints: int | None = None,
+) -> Any:
+    """Repeat a function while a condition holds: ``while cond_fun(val): val = body_fun(val)``.
+
+    It has derivatives in both modes, though how often it runs is not known beforehand: the backward pass runs the loop once
+    more, keeping its carries, and goes back over them.
+
+    Args:
+        cond_fun: gives a bool scalar.
+        body_fun: gives a tree of the structure, shapes and dtypes that it gets.
+        init_val: the first value, a tree of arrays.
+        checkpoints: how many carries the backward pass may keep at a time; the others it computes again. With k of them every
+            step is repeated at most r times while there are no more than ``binomial(k + r, r)``. ``None`` keeps all: memory
+            grows with the iterations done.
+
+    Returns:
+        The value for which the condition first fails.
+
+    Raises:
+        ArgumentError: the condition is no bool scalar, or the body changes structure, shapes or dtypes.
+    """
+    if checkpoints is not None and operator.index(checkpoints) < 1:
+        raise ArgumentError(
+            f"while_loop: checkpoints is a number of carries to keep, at least 1, got {checkpoints}."
+        )
+    carry = read_leaves(init_val, "carry")
+    if is_staged(carry.values):
+        return _staged_while(cond_fun, body_fun, carry, checkpoints)
+
+    args = (tree.unflatten(carry.tree, carry.values),)
+
+    def attempt(values: list[Any], weak: list[bool]) -> tuple[list[ArrayType], list[bool]]:
+        return tried_types(body_fun, args, values, weak, "while_loop")[:2]
+
+    if any(carry.weak) and not _truth(cond_fun, cond_fun(carry.rebuilt(carry.values))):
+        return _staged_while(cond_fun, body_fun, carry, checkpoints)
+    state = EagerCarry("while_loop", body_fun, settle_carry(carry, _NOTHING, attempt))
+    while _truth(cond_fun, cond_fun(state.value)):
+        state.update(body_fun(state.value))
+    return state.value
+
+
+def _truth(cond_fun: Callable[..., Any], result: Any) -> bool:
+    if result is True or result is False:
+        return result
+    leaves, treedef = tree.flatten(result)
+    values = [to_value(x, "the condition") for x in leaves]
+    _check_condition(cond_fun, treedef, [type_of_value(v) for v in values])
+    return bool(values[0])
+
+
+def _check_condition(cond_fun: Callable[..., Any], out_tree: tree.TreeDef, types: Any) -> None:
+    if not out_tree.is_leaf() or types[0] != ArrayType((), BOOL):
+        found = ", ".join(map(str, types)) if out_tree.is_leaf() else str(out_tree)
+        raise ArgumentError(
+            f"while_loop: {describe(cond_fun)} must return one bool, but returned {found}. "
+            f"Compare (x > 0), or reduce with weft.numpy.any or weft.numpy.all."
+        )
+
+
+def _staged_while(
+    cond_fun: Callable[..., Any], body_fun: Callable[..., Any], carry: Leaves, checkpoints: int | None
+) -> Any:
+    args = (tree.unflatten(carry.tree, carry.values),)
+
+    def traced(values: list[Any], weak: list[bool]) -> Body:
+        return trace_body(body_fun, args, list(map(type_of_value, values)), weak, "while_loop")
+
+    def attempt(values: list[Any], weak: list[bool]) -> tuple[list[ArrayType], list[bool]]:
+        body = traced(values, weak)
+        return list(body.graph.out_types), body.weak
+
+    carry = settle_carry(carry, _NOTHING, attempt)
+    body = fit_body(traced(carry.values, carry.weak), carry.types)
+    check_carry("while_loop", body_fun, carry, body.out_tree, body.graph.out_types)
+    cond = trace_body(cond_fun, args, carry.types, carry.weak, "while_loop")
+    _check_condition(cond_fun, cond.out_tree, cond.graph.out_types)
+    outs = flow.while_loop(
+        cond.consts_first(), body.consts_first(), cond.captured, body.captured, carry.values, checkpoints
+    )
+    return carry.rebuilt(outs)
+
+
+def fori_loop(
+    lower: Any,
+    upper: Any,
+    body_fun: Callable[[Any, Any], Any],
+    init_val: Any,
+    *,
+    unroll: int | bool | None = None,
+    checkpoints: int | None = None,
+) -> Any:
+    """Repeat a function for a range of integers: ``for i in range(lower, upper): val = body_fun(i, val)``.
+
+    Args:
+        lower: the first integer; it may be traced.
+        upper: where to stop; it may be traced.
+        body_fun: ``body_fun(i, val) -> val``, of the structure, shapes and dtypes that it gets. ``i`` is an integer array.
+        init_val: the first value, a tree of arrays.
+        unroll: accepted for compatibility; results do not depend on it.
+        checkpoints: for traced bounds, as of `while_loop`.
+
+    Returns:
+        The last value.
+
+    Raises:
+        ArgumentError: a bound is no integer, or the body changes structure, shapes or dtypes.
+    """
+    bounds = [to_value(x, f"fori_loop: {n}") for x, n in ((lower, "lower"), (upper, "upper"))]
+    for bound, name in zip(bounds, ("lower", "upper"), strict=True):
+        if not is_integer(bound.dtype) or bound.shape != ():
+            raise ArgumentError(f"fori_loop: {name} must be one integer, got {type_of_value(bound)}.")
+    dtype = np.result_type(bounds[0].dtype, bounds[1].dtype)
+    if not is_integer(dtype):  # of uint64 and int64
+        dtype = np.dtype(np.int64)
+    start, stop = (e.cast(b, dtype) for b in bounds)
+    carry = read_leaves(init_val, "carry")
+    known = not any(isinstance(b, Value) for b in bounds)
+    if known and not is_staged(carry.values):
+        return _eager_fori(start, stop, body_fun, carry)
+    return _staged_fori(start, stop, body_fun, carry, known, checkpoints)
+
+
+def _eager_fori(start: Any, stop: Any, body_fun: Callable[..., Any], carry: Leaves) -> Any:
+    steps = range(int(start), int(stop))
+    dtype = start.dtype
+    args = (start, tree.unflatten(carry.tree, carry.values))
+
+    def attempt(values: list[Any], weak: list[bool]) -> tuple[list[ArrayType], list[bool]]:
+        return tried_types(body_fun, args, [start, *values], [False, *weak], "fori_loop")[:2]
+
+    if not steps:  # what dtypes scalars would get is found by tracing
+        return _staged_fori(start, stop, body_fun, carry, True, None)
+    state = EagerCarry("fori_loop", body_fun, settle_carry(carry, _NOTHING, attempt))
+    for i in steps:
+        state.update(body_fun(wrap(np.asarray(i, dtype)), state.value))
+    return state.value
+
+
+def _staged_fori(
+    start: Any, stop: Any, body_fun: Callable[..., Any], carry: Leaves, known: bool, checkpoints: int | None
+) -> Any:
+    args = (start, tree.unflatten(carry.tree, carry.values))
+    counter = type_of_value(start)
+
+    def traced(values: list[Any], weak: list[bool]) -> Body:
+        types = [counter, *map(type_of_value, values)]
+        return trace_body(body_fun, args, types, [False, *weak], "fori_loop")
+
+    def attempt(values: list[Any], weak: list[bool]) -> tuple[list[ArrayType], list[bool]]:
+        body = traced(values, weak)
+        return list(body.graph.out_types), body.weak
+
+    carry = settle_carry(carry, _NOTHING, attempt)
+    body = fit_body(traced(carry.values, carry.weak), carry.types)
+    check_carry("fori_loop", body_fun, carry, body.out_tree, body.graph.out_types)
+    graph, n = body.consts_first(), len(body.captured)
+    one = np.asarray(1, counter.dtype)
+
+    def step(*args: Any) -> list[Any]:
+        return [e.add(args[n], one), *evaluate(graph, *args)]
+
+    counted = build(step, graph.in_types)
+    first = [start, *carry.values]
+    if known:
+        length = max(0, int(stop) - int(start))
+        outs = flow.scan(counted, body.captured, first, [], length=length)
+    else:
+        below = build(lambda stop, i, *_: [e.lt(i, stop)], [counter, *counted.out_types])
+        outs = flow.while_loop(below, counted, [stop], body.captured, first, checkpoints)
+    return carry.rebuilt(outs[1:])
