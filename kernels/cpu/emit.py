@@ -111,10 +111,11 @@ class _Emitter:
         self.entry()
         self.body(self.nest.body)
         self.writer.do("ret void")
+        # alignstack: a vector that is put on the stack, on a border of cache lines, costs a third of a loop's speed.
         self.writer.define(
             name,
             f"define void @{name}(ptr noalias readonly %dims, "
-            f"ptr noalias readonly %buffers, i64 %begin, i64 %end) nounwind",
+            f"ptr noalias readonly %buffers, i64 %begin, i64 %end) nounwind alignstack(64)",
         )
 
     def entry(self) -> None:
