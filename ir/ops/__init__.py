@@ -19,6 +19,7 @@ from weft.ir.ops import (
     special,
     spectral,
     transcendental,
+    window,
 )
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "special",
     "spectral",
     "transcendental",
+    "window",
 ]

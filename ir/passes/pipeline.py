@@ -17,6 +17,7 @@ from weft.ir.passes.inline import inline
 from weft.ir.passes.products import lower_products
 from weft.ir.passes.simplify import simplify
 from weft.ir.passes.strip_barriers import strip_barriers
+from weft.ir.passes.windows import lower_windows
 from weft.ir.verify import verify as verify_graph
 
 Pass = Callable[[Graph], Graph]
@@ -27,6 +28,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("cse", cse),
     ("simplify", simplify),
     ("dce", dce),
+    ("lower_windows", lower_windows),
     ("lower_products", lower_products),
     ("simplify", simplify),
     ("strip_barriers", strip_barriers),

@@ -12,13 +12,21 @@ from collections.abc import Callable
 from weft.ir.graph import Eqn
 from weft.kernels.library.frame import library_equation
 from weft.kernels.library.lapack_factors import ROUTINES as FACTORS
+from weft.kernels.library.pooling import ROUTINES as POOLING
 from weft.kernels.library.running import ROUTINES as RUNNING
 from weft.kernels.library.searching import ROUTINES as SEARCHING
 from weft.kernels.library.sorting import ROUTINES as SORTING
 from weft.kernels.library.writing import ROUTINES as WRITING
 from weft.kernels.schedule import Scheduled
 
-ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {**RUNNING, **WRITING, **SORTING, **SEARCHING, **FACTORS}
+ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {
+    **POOLING,
+    **RUNNING,
+    **WRITING,
+    **SORTING,
+    **SEARCHING,
+    **FACTORS,
+}
 """By the name that a primitive's `library` lowering gives."""
 
 

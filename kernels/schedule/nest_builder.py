@@ -127,10 +127,13 @@ class NestBuilder:
         """An index as an int64 value."""
         return self._bind("v", IndexValue, (INT64, index), self._depth(names_in(index)))
 
-    def load(self, dtype: np.dtype, buffer: str, index: Index, *, written: bool = False) -> str:
-        """An element of a buffer; one ``written`` in this nest is loaded here and now."""
-        depth = len(self._bodies) - 1 if written else self._depth(names_in(index))
-        return self._bind("v", Load, (dtype, buffer, index), depth, share=not written)
+    def load(
+        self, dtype: np.dtype, buffer: str, index: Index, *, written: bool = False, mask: str | None = None
+    ) -> str:
+        """An element of a buffer, 0 where ``mask`` is false; one ``written`` in this nest is loaded here and now."""
+        names = names_in(index) if mask is None else [*names_in(index), mask]
+        depth = len(self._bodies) - 1 if written else self._depth(names)
+        return self._bind("v", Load, (dtype, buffer, index, mask), depth, share=not written)
 
     def op(self, dtype: np.dtype, op: str, *args: str) -> str:
         """A scalar operation."""

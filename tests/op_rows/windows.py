@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.op_rows.record import BF16, C128, F16, F32, F64, I64, draw, row
+from tests.op_rows.record import BF16, BOOL, C128, F16, F32, F64, I64, arrays, draw, row
+from weft.ir.ops import window
 from weft.ir.ops.convolution import conv
 
 # Convolution, against the sum that defines it
@@ -111,3 +112,87 @@ _conv_row("spread", _pairs(((1, 2, 4), (2, 2, 3))), (2,), ((-1, 2),), _NCW, lhs_
 _conv_row("groups", _pairs(((2, 4, 3), (4, 2, 2))), (1,), ((0, 0),), _NCW, feature_groups=2)
 _conv_row("batches", _pairs(((4, 2, 3), (4, 2, 2))), (1,), ((1, 0),), _NCW, batch_groups=2)
 _conv_row("no space", _pairs(((2, 3), (4, 3))), (), (), ((0, 1),) * 3)
+
+
+# Folds of windows, against a loop over windows
+
+
+def _each_window(fold: Any, nothing: Any, options: dict[str, Any]) -> Any:
+    """Fold the elements of each window, given as values and flat positions."""
+
+    def reference(x: np.ndarray) -> np.ndarray:
+        params = window.window_params(x.ndim, **options)
+        count = [
+            (max((n - 1) * base + 1, 0) + sum(pair) - ((k - 1) * apart + 1)) // stride + 1
+            for n, k, stride, pair, base, apart in zip(
+                x.shape,
+                *(params[key] for key in ("window", "strides", "padding", "base_dilation", "dilation")),
+                strict=True,
+            )
+        ]
+        out = np.empty(count, np.int64 if nothing == -1 else x.dtype)
+        for place in np.ndindex(out.shape):
+            inside = []
+            for k in np.ndindex(params["window"]):
+                at = [
+                    (p * s + i * d - low, base)
+                    for p, s, i, d, (low, _), base in zip(
+                        place, params["strides"], k, params["dilation"], params["padding"], params["base_dilation"],
+                        strict=True,
+                    )
+                ]  # fmt: skip
+                index = tuple(a // b for a, b in at)
+                if all(a % b == 0 and 0 <= i < n for (a, b), i, n in zip(at, index, x.shape, strict=True)):
+                    inside.append(np.ravel_multi_index(index, x.shape))
+            values = x.reshape(-1)[np.array(inside, np.int64)]
+            out[place] = fold(values, inside) if inside else nothing
+        return out
+
+    return reference
+
+
+_WINDOWS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "": (arrays((3, 4), (2, 5)), {"window": (2, 2)}),
+    "options": (
+        arrays((5, 2), (4, 1)),
+        {
+            "window": (3, 1),
+            "strides": (2, 1),
+            "padding": ((2, 1), (0, 0)),
+            "base_dilation": (2, 1),
+            "dilation": (2, 1),
+        },
+    ),
+    "padded": (
+        arrays(
+            (2, 4, 5),
+        ),
+        {"window": (1, 2, 3), "strides": (1, 1, 2), "padding": ((0, 0), (1, 0), (1, 1))},
+    ),
+}
+for _variant, (_makers, _options) in _WINDOWS.items():
+    for _op, _name, _ufunc, _nothing, _dtypes in [
+        ("add", "window_sum", np.add, 0, (F32, F64, C128, I64)),
+        ("mul", "window_prod", np.multiply, 1, (F64, C128, I64)),
+        ("max", "window_max", np.maximum, float("-inf"), (F16, F32, F64)),
+        ("min", "window_min", np.minimum, float("inf"), (BF16, F64)),
+        ("and", "window_and", np.bitwise_and, True, (BOOL,)),
+        ("or", "window_or", np.bitwise_or, 0, (I64, BOOL)),
+    ]:
+        row(
+            _name,
+            lambda x, op=_op, options=_options: window.reduce_window(op, x, **options),
+            _each_window(lambda v, _, ufunc=_ufunc: ufunc.reduce(v), _nothing, _options),
+            _dtypes,
+            _makers,
+            _variant,
+        )
+    for _find, _arg in ((window.window_argmax, np.argmax), (window.window_argmin, np.argmin)):
+        row(
+            _find.__name__,
+            lambda x, find=_find, options=_options: find(x, **options),
+            _each_window(lambda v, at, arg=_arg: at[arg(v)], -1, _options),
+            (BF16, F32, F64, I64, BOOL),
+            _makers,
+            _variant,
+        )

@@ -145,6 +145,7 @@ from weft.lax.slices import (
     slice,
     slice_in_dim,
 )
+from weft.lax.windows import reduce_window, reduce_window_shape_tuple, select_and_scatter_add
 
 __all__ = [
     "ConvDimensionNumbers",
@@ -257,12 +258,15 @@ __all__ = [
     "reduce_or",
     "reduce_prod",
     "reduce_sum",
+    "reduce_window",
+    "reduce_window_shape_tuple",
     "rem",
     "reshape",
     "rev",
     "round",
     "rsqrt",
     "select",
+    "select_and_scatter_add",
     "select_n",
     "shift_left",
     "shift_right_arithmetic",

@@ -318,7 +318,11 @@ def conv_general_dilated_patches(
     Args:
         lhs: the images.
         filter_shape: sizes of the window on the spatial axes.
-        window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers: as in `conv_general_dilated`.
+        window_strides: as in `conv_general_dilated`, like all that follows.
+        padding: zeros around.
+        lhs_dilation: distances of the elements of ``lhs``.
+        rhs_dilation: distances of the elements that a window takes.
+        dimension_numbers: which axes are which.
         precision: accepted for compatibility.
         preferred_element_type: dtype of the result.
     """

@@ -16,7 +16,7 @@ from jax import lax as jl
 import weft
 from weft import lax as wl
 from weft import numpy as wnp
-from weft.errors import DTypeError, ShapeError
+from weft.errors import ArgumentError, DTypeError, ShapeError
 
 rng = np.random.default_rng(7)
 
@@ -27,7 +27,8 @@ def close(ours: Any, theirs: Any, tolerance: float = 1e-11) -> None:
     assert len(ours) == len(theirs)
     for a, b in zip(ours, map(np.asarray, theirs), strict=True):
         assert (a.dtype, a.shape) == (b.dtype, b.shape)
-        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(1.0, np.max(np.abs(b), initial=0)))
+        largest = np.max(np.abs(b), initial=1, where=np.isfinite(b))
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * largest)
 
 
 def check(fun: Callable[..., Any], *args: Any, tolerance: float = 1e-11, gradient: bool = True) -> None:
@@ -86,7 +87,7 @@ def convolutions(draw: Any) -> tuple[tuple[int, ...], tuple[int, ...], dict[str,
     return lhs, rhs, options
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(convolutions())
 def test_convolution_is_jax(case: Any) -> None:
     lhs, rhs, options = case
@@ -233,3 +234,198 @@ NHWC = ("NHWC", "HWIO", "NHWC")
 def test_errors_of_convolution(args: Any, options: Any, error: Any, says: str) -> None:
     with pytest.raises(error, match=says):
         wl.conv_general_dilated(*args, **{"dimension_numbers": NHWC, **options})
+
+
+# Window reductions
+
+
+@st.composite
+def windows(draw: Any) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """A shape, and the options of windows that fit into it."""
+    rank = draw(st.integers(1, 4))
+    shape, padding, options = [], [], {}
+    for name in ("window_dimensions", "window_strides", "window_dilation", "base_dilation"):
+        options[name] = [draw(st.integers(1, 3)) for _ in range(rank)]
+    for k, apart, spread in zip(
+        options["window_dimensions"], options["window_dilation"], options["base_dilation"], strict=True
+    ):
+        n, low = draw(st.integers(1, 6)), draw(st.integers(0, 2))
+        shape.append(n)
+        padding.append((low, max(draw(st.integers(0, 2)), (k - 1) * apart - (n - 1) * spread - low)))
+    options["padding"] = draw(st.sampled_from(["SAME", "VALID", padding]))
+    if options["padding"] != padding:
+        options["base_dilation"] = [1] * rank
+    return tuple(shape), options
+
+
+MONOIDS = {"add": 0.0, "max": -np.inf, "min": np.inf, "mul": 1.0}
+
+
+@settings(max_examples=15, deadline=None)
+@given(windows(), st.sampled_from(["add", "max", "min"]))
+def test_reduce_window_is_jax(case: Any, op: str) -> None:
+    shape, options = case
+    x = rng.standard_normal(shape)
+    smooth = op == "add" or set(options["base_dilation"]) == set(options["window_dilation"]) == {1}
+    check(lambda lax, x: lax.reduce_window(x, MONOIDS[op], getattr(lax, op), **options), x, gradient=smooth)
+    ours = weft.vmap(lambda x: wl.reduce_window(x, MONOIDS[op], getattr(wl, op), **options), 1)
+    theirs = jax.vmap(lambda x: jl.reduce_window(x, MONOIDS[op], getattr(jl, op), **options), 1)
+    xs = rng.standard_normal((*shape[:1], 3, *shape[1:]))
+    close(ours(xs), theirs(xs))
+    close(weft.jit(ours)(xs), theirs(xs))
+
+
+@settings(max_examples=8, deadline=None)
+@given(windows())
+def test_reduce_window_by_any_function(case: Any) -> None:
+    shape, options = case
+    x = rng.standard_normal(shape)
+
+    def folded(lax: Any, x: Any) -> Any:
+        return lax.reduce_window(x, 0.5, lambda a, b: a + b + a * b, **options)
+
+    close(folded(wl, x), folded(jl, x), 1e-9)
+    close(weft.jit(lambda x: folded(wl, x))(x), folded(jl, x), 1e-9)
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.float16, jnp.bfloat16, np.float32, np.complex64, np.int32, np.uint8, bool]
+)
+def test_dtypes_of_reduce_window(dtype: Any) -> None:
+    x = (4 * rng.standard_normal((2, 6, 7, 3))).astype(dtype)
+    window = ((1, 3, 2, 1), (1, 2, 2, 1), "SAME")
+    cases = [("add", np.zeros((), dtype))] if dtype is not bool else []
+    if np.dtype(dtype).kind != "c":
+        integer = np.dtype(dtype).kind in "iu"
+        low, high = (np.iinfo(dtype).min, np.iinfo(dtype).max) if integer else (-np.inf, np.inf)
+        low, high = (False, True) if dtype is bool else (low, high)
+        cases += [("max", np.asarray(low).astype(dtype)), ("min", np.asarray(high).astype(dtype))]
+    if np.dtype(dtype).kind in "iub":
+        cases += [("bitwise_and", np.asarray(True if dtype is bool else ~np.zeros((), dtype)))]
+        cases += [("bitwise_or", np.zeros((), dtype))]
+    for name, init in cases:
+        wanted = jl.reduce_window(x, init, getattr(jl, name), *window)
+        ours = lambda x, name=name, init=init: wl.reduce_window(x, init, getattr(wl, name), *window)  # noqa: E731
+        for found in (ours(x), weft.jit(ours)(x)):
+            assert found.dtype == dtype
+            tolerance = 2e-2 if np.dtype(dtype).itemsize == 2 else 1e-6
+            np.testing.assert_allclose(
+                np.asarray(found).astype(complex), np.asarray(wanted).astype(complex), atol=tolerance * 40
+            )
+
+
+@pytest.mark.parametrize(("shape", "window"), [((200,), (100,)), ((40, 40), (12, 9)), ((3, 50), (1, 40))])
+def test_large_windows(shape: Any, window: Any) -> None:
+    x = rng.standard_normal(shape)
+    for op, init in MONOIDS.items():
+        check(lambda lax, x, op=op, init=init: lax.reduce_window(x, init, getattr(lax, op), window), x,
+              gradient=op in ("add", "max"))  # fmt: skip
+
+
+def test_equal_extrema_give_their_gradient_to_the_first() -> None:
+    x = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [2.0, 2.0, np.nan]])
+    for op in ("max", "min"):
+
+        def pooled(lax: Any, x: Any, op: str = op) -> Any:
+            return lax.reduce_window(x, MONOIDS[op], getattr(lax, op), (2, 2)).sum()
+
+        ours, theirs = weft.grad(lambda x: pooled(wl, x)), jax.grad(lambda x: pooled(jl, x))
+        close(ours(x[:2]), theirs(x[:2]))
+        close(weft.jit(ours)(x[:2]), theirs(x[:2]))
+
+
+def test_windows_of_nan_and_of_nothing() -> None:
+    x = np.array([1.0, np.nan, 3.0, -np.inf])
+    ours = lambda x: wl.reduce_window(x, -np.inf, wl.max, (2,), padding=[(2, 1)])  # noqa: E731
+    wanted = np.array([-np.inf, 1, np.nan, np.nan, 3, -np.inf])
+    for found in (ours(x), weft.jit(ours)(x)):
+        np.testing.assert_array_equal(found, wanted)
+    slope = weft.jit(weft.grad(lambda x: wnp.nansum(ours(x)[:2])))(x)
+    np.testing.assert_array_equal(slope, [1, 0, 0, 0])
+    for f in (ours, weft.jit(ours)):
+        np.testing.assert_array_equal(f(np.zeros(0)), [-np.inf, -np.inf])
+
+
+def test_second_derivative_of_pooling() -> None:
+    x = rng.standard_normal((5, 4))
+
+    def loss(lax: Any, square: Any, x: Any) -> Any:
+        pooled = lax.reduce_window(x, -np.inf, lax.max, (2, 2), (1, 2), "SAME")
+        return square(lax.reduce_window(pooled, 0.0, lax.add, (2, 1))).sum()
+
+    ours = weft.hessian(lambda x: loss(wl, wnp.square, x))
+    close(ours(x), jax.hessian(lambda x: loss(jl, jnp.square, x))(x))
+
+
+def test_product_of_windows_has_a_derivative_at_zeros() -> None:
+    x = np.array([2.0, 0.0, 3.0, 0.0, 5.0])
+    slope = weft.grad(lambda x: wl.reduce_window(x, 1.0, wl.mul, (3,)).sum())
+    wanted = jax.grad(lambda x: jnp.sum(x[:-2] * x[1:-1] * x[2:]))(x)
+    close(slope(x), wanted)
+    close(weft.jit(slope)(x), wanted)
+
+
+def test_fold_of_several_arrays() -> None:
+    x = rng.standard_normal(20)
+    position = np.arange(20)
+
+    def larger(a: Any, b: Any) -> Any:
+        keep = a[0] >= b[0]
+        return wnp.where(keep, a[0], b[0]), wnp.where(keep, a[1], b[1])
+
+    fold = lambda x, i: wl.reduce_window((x, i), (-np.inf, -1), larger, (4,), (3,))  # noqa: E731
+    for f in (fold, weft.jit(fold)):
+        value, place = f(x, position)
+        np.testing.assert_array_equal(value, x[np.asarray(place)])
+        np.testing.assert_array_equal(place, [np.argmax(x[i : i + 4]) + i for i in range(0, 17, 3)])
+
+
+def test_select_and_scatter_add() -> None:
+    x = rng.standard_normal((1, 6, 6, 2))
+    pooled, pull = jax.vjp(
+        lambda x: jl.reduce_window(x, -np.inf, jl.max, (1, 3, 2, 1), (1, 2, 2, 1), "SAME"), x
+    )
+    source = rng.standard_normal(pooled.shape)
+    ours = lambda y, x: wl.select_and_scatter_add(y, x, wl.ge, (1, 3, 2, 1), (1, 2, 2, 1), "SAME")  # noqa: E731
+    close(ours(source, x), pull(source)[0])
+    close(weft.jit(ours)(source, x), pull(source)[0])
+    close(weft.jit(weft.grad(lambda y: (ours(y, x) * x).sum()))(source), pooled)
+
+
+def test_reduce_window_shape() -> None:
+    args = ((7, 8), (3, 2), (2, 1), [(1, 2), (0, 3)], (2, 1), (1, 3))
+    assert wl.reduce_window_shape_tuple(*args) == tuple(jl.reduce_window_shape_tuple(*args))
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "says"),
+    [
+        ((np.ones(4), 0.0, wl.add, (2, 2)), ShapeError, r"needs window_dimensions .* of its 1 axes; got \(2, 2\)"),
+        ((np.ones(4), 0.0, wl.add, (2,), (0,)), ShapeError, "needs window_strides with an integer of at least 1"),
+        ((np.ones(4), 0.0, wl.add, (2,), (1,), "SMAE"), ShapeError, "'SMAE'"),
+        ((np.ones(4), 0.0, wl.add, (2,), (1,), [(1,)]), ShapeError, r"a pair \(low, high\) for each"),
+        ((np.ones(4), 0.0, wl.add, (2,), (1,), [(-3, -2)]), ShapeError, "cuts off more than there is"),
+        ((np.ones(4), np.zeros(2), wl.add, (2,)), ShapeError, "needs scalars as init_value"),
+        (((np.ones(4), np.ones(3)), (0.0, 0.0), wl.add, (2,)), ShapeError, "arrays of one shape"),
+        (((np.ones(4), np.ones(4)), 0.0, wl.add, (2,)), ArgumentError, "an init_value for each array"),
+        ((1j * np.ones(4), 0.0, lambda a, b: abs(a), (2,)), DTypeError, "a fold keeps its dtype"),
+        ((np.ones(4), 0.5, lambda a, b: (a, b), (2,)), ArgumentError, "gives 2 values for 1 arrays"),
+    ],
+)  # fmt: skip
+def test_errors_of_reduce_window(args: Any, error: Any, says: str) -> None:
+    with pytest.raises(error, match=says):
+        wl.reduce_window(*args)
+
+
+def test_new_shapes_compile_nothing() -> None:
+    pool = weft.jit(
+        weft.value_and_grad(
+            lambda x: wl.reduce_window(x, -np.inf, wl.max, (1, 2, 2), (1, 2, 2), "SAME").sum()
+        )
+    )
+    pool(rng.standard_normal((3, 9, 8)))
+    before = pool.compiles
+    for n in range(4, 12):
+        x = rng.standard_normal((2, n + 1, 2 * n))
+        close(pool(x)[0], jl.reduce_window(x, -np.inf, jl.max, (1, 2, 2), (1, 2, 2), "SAME").sum())
+    assert pool.compiles == before
