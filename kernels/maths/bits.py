@@ -33,6 +33,12 @@ def polynomial(name: str, x: Register) -> Register:
     return horner(x, COEFFICIENTS[name][x.kind])
 
 
+def polynomial_as_sum(name: str, x: Register) -> Sum:
+    """As :func:`polynomial`, without the error of the last addition; the first coefficient outweighs the rest."""
+    first, *others = COEFFICIENTS[name][x.kind]
+    return fast_two_sum(x.const(first), x * horner(x, others))
+
+
 def two_sum(a: Register, b: Register) -> Sum:
     """``a + b`` exactly, as rounded sum and error."""
     total = a + b

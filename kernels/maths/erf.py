@@ -8,28 +8,20 @@ doi:10.1090/S0025-5718-1981-0595058-X).
 from __future__ import annotations
 
 from weft.kernels.maths.bits import (
-    Sum,
     fast_two_sum,
-    horner,
     keep_zero,
     polynomial,
+    polynomial_as_sum,
     scale,
     two_product,
     two_sum,
 )
-from weft.kernels.maths.coefficients import COEFFICIENTS
 from weft.kernels.maths.exp import exp_parts
 from weft.kernels.maths.log import log, log1p
 from weft.kernels.register import Register
 
 # Beyond these erfc is 0.
 END = {"float": 10.2, "double": 27.5}
-
-
-def _polynomial_as_sum(name: str, x: Register) -> Sum:
-    """As :func:`polynomial`, without the error of the last addition; the first coefficient outweighs the rest."""
-    first, *others = COEFFICIENTS[name][x.kind]
-    return fast_two_sum(x.const(first), x * horner(x, others))
 
 
 def _erfc_of_size(size: Register) -> Register:
@@ -40,7 +32,7 @@ def _erfc_of_size(size: Register) -> Register:
     # (size - 4) is exact from 2 on; below, t is near -1 and takes its rounding error in.
     difference, difference_low = two_sum(size, size.const(-4.0))
     t_low = ((-t).fma(shifted, difference) + (difference_low - t * shifted_low)) / shifted
-    factor, factor_low = _polynomial_as_sum("erfc", t + t_low)
+    factor, factor_low = polynomial_as_sum("erfc", t + t_low)
     square, square_low = two_product(size, size)
     weight, weight_low, k = exp_parts(-square, -square_low)
     below, below_low = fast_two_sum(size + size, size.const(1.0))

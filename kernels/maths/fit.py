@@ -1,4 +1,6 @@
-"""Fits the polynomials of the vector maths and prints ``coefficients.py``; run as ``python -m weft.kernels.maths.fit``.
+"""Fits the polynomials of the vector maths: ``python -m weft.kernels.maths.fit`` prints ``coefficients.py``.
+
+With the argument ``roots`` it prints ``roots.py``, the expansions of the gamma functions around their roots.
 
 The one idea: each function is written as a known shape times a smooth factor, and the factor is interpolated at
 Chebyshev nodes, with the lowest degree whose error is below the bound for the type. That is within a small factor
@@ -7,6 +9,8 @@ of the minimax error. Needs mpmath. Each entry of :func:`fits` says which factor
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -98,22 +102,38 @@ def _inverse_erf(w: Real) -> Real:
     return y / x
 
 
-def _stirling(w: Real) -> Real:
-    x = 1 / mp.sqrt(w)
+def _stirling(v: Real) -> Real:
+    """``x`` times what lgamma is above Stirling's formula, of ``v = 1 / x``."""
+    if v < mp.mpf(10) ** -12:
+        return mp.mpf(1) / 12
+    x = 1 / v
     return (mp.loggamma(x) - ((x - 0.5) * mp.log(x) - x + mp.log(2 * mp.pi) / 2)) * x
 
 
-def _digamma_tail(w: Real) -> Real:
-    x = 1 / mp.sqrt(w)
-    return (mp.log(x) - 1 / (2 * x) - mp.digamma(x)) / w
+def _digamma_tail(v: Real) -> Real:
+    if v < mp.mpf(10) ** -12:
+        return mp.mpf(1) / 12
+    x = 1 / v
+    return (mp.log(x) - v / 2 - mp.digamma(x)) * x * x
 
 
-def _gamma_core(x: Real) -> Real:
+def _lgamma_core(x: Real) -> Real:
     if abs(x - 1) < mp.mpf(10) ** -30:
         return mp.euler
     if abs(x - 2) < mp.mpf(10) ** -30:
         return 1 - mp.euler
     return mp.loggamma(x) / ((x - 1) * (x - 2))
+
+
+def _sin_pi(z: Real) -> Real:
+    """What follows ``x - pi**2 / 6 * x**3`` in ``sin(pi x) / pi``, over ``x**5``, of ``z = x**2``."""
+    x = mp.sqrt(z)
+    return ((mp.sinpi(x) / (mp.pi * x) - 1) / z + mp.pi**2 / 6) / z
+
+
+def _cos_pi(z: Real) -> Real:
+    """What follows ``1 / pi - pi / 2 * x**2`` in ``cos(pi x) / pi``, over ``x**4``, of ``z = x**2``."""
+    return ((mp.cospi(mp.sqrt(z)) - 1) / (mp.pi * z) + mp.pi / 2) / z
 
 
 def fits() -> Iterator[tuple[str, str, list[Real]]]:
@@ -166,15 +186,91 @@ def fits() -> Iterator[tuple[str, str, list[Real]]]:
     yield "erf_inv_tail", "double", fit(root, mp.mpf("2.5"), 4, 2.0**-54, mp.mpf("3.25"))
     yield "erf_inv_far", "double", fit(root, 4, mp.mpf("6.1"), 2.0**-54, 5)
     yield "cbrt", "double", fit(mp.cbrt, 1, 8, 2.0**-8, 0)
-    small = mp.mpf(2) ** -60
-    yield "lgamma_core", "double", fit(_gamma_core, 1, 2, 2.0**-55, mp.mpf("1.5"))
-    yield "lgamma_tail", "double", fit(_stirling, small, mp.mpf(1) / 63, 2.0**-56)
-    yield "digamma_tail", "double", fit(_digamma_tail, small, mp.mpf(1) / 63, 2.0**-55)
+    sixteenth = mp.mpf("0.0626")
+    sin_pi = taylor_safe(_sin_pi, lambda z: mp.pi**4 / 120)
+    cos_pi = taylor_safe(_cos_pi, lambda z: mp.pi**3 / 24)
+    yield "sin_pi", "double", fit(sin_pi, 0, sixteenth, 2.0**-52)
+    yield "cos_pi", "double", fit(cos_pi, 0, sixteenth, 2.0**-52)
+    yield "lgamma_core", "double", fit(_lgamma_core, 1, mp.mpf("2.5"), 2.0**-56, mp.mpf("1.75"))
+    yield "lgamma_tail", "double", fit(_stirling, 0, mp.mpf("0.4"), 2.0**-54)
+    root = mp.findroot(mp.digamma, 1.46)
+    yield "digamma_core", "double", fit(lambda x: mp.digamma(x) / (x - root), 1, 2, 2.0**-56, mp.mpf("1.5"))
+    yield "digamma_tail", "double", fit(_digamma_tail, 0, mp.mpf("0.5"), 2.0**-54)
 
 
-def main() -> None:
+def _digamma_taylor(x: Real, reach: Real, bound: Real, pole: int | None = None) -> list[Real]:
+    """Coefficients of ``digamma(x + d)`` in powers of d, up to where they fall below the bound for ``|d| <= reach``.
+
+    With a ``pole`` of digamma given, ``-1 / (x + d - pole)`` is left out.
+    """
+    steps = int(mp.ceil(-x)) + 1
+    coefficients: list[Real] = []
+    while len(coefficients) < 3 or abs(coefficients[-1]) * reach ** len(coefficients) > bound:
+        order = len(coefficients)
+        poles = (x + k for k in range(steps) if pole is None or k != -pole)
+        shifted = mp.psi(order, x + steps) / mp.factorial(order)
+        coefficients.append(shifted - mp.fsum((-1) ** order / distance ** (order + 1) for distance in poles))
+    return coefficients
+
+
+def _digamma_root(n: int) -> Real:
+    return mp.findroot(mp.digamma, (-n - 0.8, -n - 0.3), solver="anderson")
+
+
+def digamma_roots() -> Iterator[list[Real]]:
+    """``[root, 0, root, coefficients of digamma(root + d) / d]`` for the root between -n - 1 and -n, n from 0 to 19."""
+    for n in range(20):
+        root = _digamma_root(n)
+        yield [root, mp.mpf(0), root, *_digamma_taylor(root, mp.mpf("0.02"), mp.mpf(2) ** -58)[1:]]
+
+
+def lgamma_roots() -> Iterator[list[Real]]:
+    """``[root, 1 / (root - pole), root, coefficients of P]`` for both roots between -n - 1 and -n, from -2 on downwards.
+
+    ``pole`` is the integer that the root is next to, and ``lgamma(root + d) = d * P(d) - log(1 + d / (root - pole))``.
+    Rows hold where lgamma is below 1/4 in size (and are asked for below 0.15). Between the first two roots it is so all
+    over: a row of its own, where ``lgamma(root + d) = d * P(root + d - center)``, with the center in third place.
+    """
+    size = lambda x: mp.log(abs(mp.gamma(x)))  # noqa: E731
+    for n in range(2, 19):
+        lowest = _digamma_root(n)
+        for pole in (-n, -n - 1):
+            ends = (pole + mp.mpf(10) ** -30 * mp.sign(lowest - pole), lowest)
+            root = mp.findroot(size, ends, solver="anderson", tol=mp.mpf(10) ** -80)
+            distance = root - pole
+            reach = mp.mpf("0.12") if n == 2 else abs(distance) * 0.3
+            slopes = _digamma_taylor(root, reach, mp.mpf(2) ** -58 / abs(distance), pole)
+            yield [root, 1 / distance, root, *(c / (k + 1) for k, c in enumerate(slopes))]
+            if pole == -2:
+                factor = lambda x, root=root: size(x) / (x - root)  # noqa: E731
+                center = mp.mpf(-2.6)
+                yield [
+                    root,
+                    mp.mpf(0),
+                    center,
+                    *fit(factor, mp.mpf("-2.7"), mp.mpf("-2.49"), 2.0**-58, center),
+                ]
+
+
+def print_roots() -> None:
+    """Print ``roots.py``."""
+    print(
+        '"""Expansions of the gamma functions around their negative roots: printed by ``fit.py roots``.\n\n'
+        "A row is what :mod:`fit`'s generators yield; its first two numbers are sums of two floats.\n"
+        '"""\n\n# fmt: off\nROOTS: dict[str, tuple[tuple[float, ...], ...]] = {'
+    )
+    for name, rows in (("lgamma", lgamma_roots()), ("digamma", digamma_roots())):
+        print(f'    "{name}": (')
+        for root, factor, center, *coefficients in rows:
+            sums = (float(root), float(root - float(root)), float(factor), float(factor - float(factor)))
+            numbers = ", ".join(repr(float(c)) for c in (*sums, center, *coefficients))
+            print(textwrap.fill(f"({numbers}),", 118, initial_indent=" " * 8, subsequent_indent=" " * 9))
+        print("    ),")
+    print("}")
+
+
+def print_coefficients() -> None:
     """Print ``coefficients.py``."""
-    mp.mp.dps = 60
     tables: dict[str, dict[str, list[Real]]] = {}
     for name, kind, coefficients in fits():
         tables.setdefault(name, {})[kind] = coefficients
@@ -194,4 +290,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    mp.mp.dps = 60
+    if sys.argv[1:] == ["roots"]:
+        print_roots()
+    else:
+        print_coefficients()

@@ -53,23 +53,29 @@ def _log_parts(f: Register) -> tuple[Register, Register]:
     return half_square, s * z.fma(polynomial("log", z), half_square)
 
 
-def _combine(k: Register, f: Register, low: Register) -> Register:
-    """``k * log(2) + log(1 + f) + low``."""
+def _combine(k: Register, f: Register, low: Register) -> Sum:
+    """``k * log(2) + log(1 + f) + low``; the second part is below 0.09 and has the only rounding errors."""
     high, rest = SHORT_LOG_2[f.kind]
     half_square, tail = _log_parts(f)
     small = k.fma(rest, tail) + low
     top, error = fast_two_sum(k * high, f)
-    return top - (half_square - (small + error))
+    return top, (small + error) - half_square
+
+
+def log_in_parts(x: Register) -> Sum:
+    """The logarithm of a positive finite number before its last addition, some 4 bits more exact than after it."""
+    m, k = split_exponent(x)
+    return _combine(k, m - 1.0, x.const(0.0))
 
 
 def log(x: Register) -> Register:
     """Natural logarithm."""
-    m, k = split_exponent(x)
-    return _special(x, _combine(k, m - 1.0, x.const(0.0)))
+    top, rest = log_in_parts(x)
+    return _special(x, top + rest)
 
 
-def log1p_of_sum(high: Register, low: Register, extra_exponent: Register | None = None) -> Register:
-    """``log(1 + high + low) + extra_exponent * log(2)`` without cancellation near 0, for a finite argument above -1."""
+def log1p_in_parts(high: Register, low: Register, extra_exponent: Register | None = None) -> Sum:
+    """:func:`log1p_of_sum` before its last addition."""
     u, error = two_sum(high.const(1.0), high)
     m, k = split_exponent(u)
     near = k.eq(0.0)
@@ -78,6 +84,12 @@ def log1p_of_sum(high: Register, low: Register, extra_exponent: Register | None 
     if extra_exponent is not None:
         k = k + extra_exponent
     return _combine(k, f, rest)
+
+
+def log1p_of_sum(high: Register, low: Register, extra_exponent: Register | None = None) -> Register:
+    """``log(1 + high + low) + extra_exponent * log(2)`` without cancellation near 0, for a finite argument above -1."""
+    top, rest = log1p_in_parts(high, low, extra_exponent)
+    return top + rest
 
 
 def log1p(x: Register) -> Register:

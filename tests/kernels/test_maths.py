@@ -98,10 +98,10 @@ DOMAINS: dict[str, tuple[Callable[[bool], list], float, Callable]] = {
     ),
     "lgamma": (
         lambda d: [between(0.05, 30), lambda rng: np.abs(magnitudes(*((-30, 300) if d else (-30, 35)))(rng))],
-        3,
+        2,
         mp.loggamma,
     ),
-    "digamma": (lambda d: [between(2, 30), lambda rng: np.abs(magnitudes(-30, 30)(rng))], 3, mp.digamma),
+    "digamma": (lambda d: [between(2, 30), lambda rng: np.abs(magnitudes(-30, 30)(rng))], 2, mp.digamma),
 }
 TWO_ARGUMENTS = {"pow": np.power, "atan2": np.arctan2, "hypot": np.hypot}
 NUMPY = {
@@ -205,21 +205,6 @@ def test_special_values(kind: str) -> None:
             assert_special(run_op(op, x[keep], out=kind), f(x[keep].astype("f8")).astype(kind), (op, x[keep]))
         for op, f in TWO_ARGUMENTS.items():
             assert_special(run_op(op, a, b, out=kind), f(a, b), op)
-
-
-def test_gamma_functions_below_zero() -> None:
-    x = np.random.default_rng(9).uniform(-20, 0.5, 200)
-    with mp.workdps(40):
-        lgamma = np.array([float(mp.re(mp.loggamma(mp.mpf(v)))) for v in x])
-        digamma = np.array([float(mp.digamma(mp.mpf(v))) for v in x])
-    np.testing.assert_allclose(run_op("lgamma", x, out="f8"), lgamma, rtol=2e-15, atol=2e-14)
-    np.testing.assert_allclose(run_op("digamma", x, out="f8"), digamma, rtol=2e-13, atol=2e-14)
-    roots = np.array([1.0, 2.0, 1 + 2e-16, 2 - 1e-9, 1.4616321449683623])
-    np.testing.assert_array_equal(run_op("lgamma", roots[:2], out="f8"), 0)
-    with mp.workdps(40):
-        near = [float(mp.loggamma(mp.mpf(v))) for v in roots[2:4]]  # SciPy's own are off here
-    np.testing.assert_allclose(run_op("lgamma", roots[2:4], out="f8"), near, rtol=1e-15)
-    assert abs(run_op("digamma", roots[4:], out="f8")[0]) < 1e-15
 
 
 def test_angles_next_to_multiples_of_half_pi() -> None:
