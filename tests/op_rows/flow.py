@@ -12,6 +12,7 @@ from weft.ir.ops import elementwise as e
 from weft.ir.ops import flow
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.flow.linear_solve import linear_solve
+from weft.ir.ops.flow.root import root
 from weft.ir.ops.reduce import reduce_sum
 from weft.ir.ops.shape import full
 from weft.ir.types import INT64, ArrayType
@@ -172,3 +173,29 @@ def _diagonal(a: Any, b: Any) -> Any:
 
 
 row("linear_solve", _diagonal, lambda a, b: b / a, (F32, F64, C128), [_drawn(d, d) for d in ((), (3,))])
+
+
+def _cube_root(a: Any, guess: Any) -> Any:
+    """``x**3 = a``, by Newton steps from a guess."""
+    kind = type_of_value(a)
+
+    def newton(a: Any, x: Any) -> list[Any]:
+        square = e.mul(x, x)
+        return [e.sub(x, e.div(e.sub(e.mul(square, x), a), e.mul(3.0, square)))]
+
+    def method(a: Any, x: Any) -> list[Any]:
+        return list(flow.scan(build(newton, [kind, kind]), [a], [x], [], length=12))
+
+    def derivative(x: Any, a: Any, a_dot: Any) -> list[Any]:
+        return [e.div(a_dot, e.mul(3.0, e.mul(x, x)))]
+
+    return root([a], (build(method, [kind, kind]), [a, guess]), (build(derivative, [kind] * 3), []))[0]
+
+
+row(
+    "root",
+    lambda a: _cube_root(a, full(a.shape, 1, a.dtype)),
+    lambda a: a ** (1 / 3),
+    (F64, C128),
+    [_drawn(d) for d in ((), (3,))],
+)

@@ -8,6 +8,7 @@ to the first, which is what the transpose of a `while_loop` is. The derivative o
 from weft.ir.ops.flow.branch import cond, cond_p
 from weft.ir.ops.flow.fold_back import fold_back, fold_back_p
 from weft.ir.ops.flow.linear_solve import linear_solve_p
+from weft.ir.ops.flow.root import root_p
 from weft.ir.ops.flow.scan import scan, scan_p
 from weft.ir.ops.flow.while_loop import while_loop, while_loop_p
 
@@ -17,6 +18,7 @@ __all__ = [
     "fold_back",
     "fold_back_p",
     "linear_solve_p",
+    "root_p",
     "scan",
     "scan_p",
     "while_loop",

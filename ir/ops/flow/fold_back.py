@@ -3,7 +3,8 @@
 The one idea: ``fold_back[advance=f, backward=b, ...] n consts x s`` runs ``x_(i+1) = f(x_i)`` from ``x_0 = x`` and folds
 ``s = b(x_i, s)`` for ``i = n-1, ..., 0``: the backward pass of a loop that ran n times. States are computed forwards but read
 backwards, so as many as ``checkpoints`` allows are kept, and others are computed again, where binomial spacing does best:
-with k kept states and r repetitions ``binomial(k + r, k)`` steps are reached (Griewank & Walther, 2000, doi:10.1145/347837.347846).
+with k kept states and r repetitions ``binomial(k + r, k)`` steps are reached (Griewank & Walther, 2000,
+doi:10.1145/347837.347846).
 
 ``b`` is linear in ``s``: the transpose of `fold_back` is a loop that goes forwards again.
 """
@@ -39,7 +40,7 @@ from weft.ir.ops.flow.bodies import (
 )
 from weft.ir.ops.shape import full
 from weft.ir.primitive import HOST, NOT_MAPPED, Primitive
-from weft.ir.rules import is_linear, to_front, zeros_like
+from weft.ir.rules import is_linear, to_front
 from weft.ir.types import INT64, ArrayType
 
 _COUNTER = ArrayType((), INT64)

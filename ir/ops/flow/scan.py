@@ -212,7 +212,7 @@ def _transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
     c_lin, h_given, x_lin = split([is_linear(x) for x in ins], *sizes)
     h_lin = closure(h_given, lambda carry: reached(body, (*c_lin, *carry, *x_lin))[:n_carry])
     lin = (*c_lin, *h_lin, *x_lin)
-    consts, carry, xs = split(ins, *sizes)
+    consts, _, xs = split(ins, *sizes)
     fixed = [c for c, m in zip(consts, c_lin, strict=True) if not m]
     rows = [x for x, m in zip(xs, x_lin, strict=True) if not m]
     out_lin = (*h_lin, *reached(body, lin)[n_carry:])

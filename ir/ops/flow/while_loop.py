@@ -1,9 +1,9 @@
 """`while_loop`: repeat a graph while another says so.
 
-The one idea: ``while_loop[cond=c, body=g, ...] cond_consts body_consts carry`` is ``while c(carry): carry = g(carry)``. How often
-it runs is known only afterwards, so no residual can be stacked. The derivative is the same loop once more, with tangents beside
-the carry: ``for i < n: x, t = g(x), g'(x) t``. It is linear in ``t``, and its transpose visits the ``x`` backwards (fold_back.py).
-So the backward pass of a loop needs its inputs and how often it ran, and computes everything else again.
+The one idea: ``while_loop[cond=c, body=g, ...] cond_consts body_consts carry`` is ``while c(carry): carry = g(carry)``. How
+often it runs is known only afterwards, so no residual can be stacked. The derivative is the same loop once more, with tangents
+beside the carry: ``for i < n: x, t = g(x), g'(x) t``. It is linear in ``t``, and its transpose visits the ``x`` backwards
+(fold_back.py). So the backward pass of a loop needs its inputs and how often it ran, and computes everything else again.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any)
     joint_body = build(joint, [*types[0], *types[2], *count_type, *types[1], *types[3]])
     if apart:
         n, *outs = _counted(cond_consts, consts, carry, params)
-        below = build(lambda n, i, *_: [e.lt(i, n)], [_COUNTER] + list(joint_body.out_types))
+        below = build(lambda n, i, *_: [e.lt(i, n)], [_COUNTER, *joint_body.out_types])
         start = [np.zeros((), INT64), *carry, *carry_t]
         _, *results = _loop(below, joint_body, [n], [*consts, *consts_t], start, params["checkpoints"])
         return tuple(outs), tuple(spread(results[n_carry:], carry_on))
