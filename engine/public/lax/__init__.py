@@ -6,6 +6,7 @@ Unlike `weft.numpy`, these do not promote: arguments of an operation have one dt
 
 from weft.engine.transforms.custom import stop_gradient
 from weft.engine.transforms.vmap import all_gather, axis_index, axis_size, pmax, pmean, pmin, psum
+from weft.lax.branches import cond, switch
 from weft.lax.convolution import (
     ConvDimensionNumbers,
     conv,
@@ -96,6 +97,9 @@ from weft.lax.elementwise import (
     tanh,
     zeta,
 )
+from weft.lax.folds import reduce
+from weft.lax.loops import fori_loop, scan, while_loop
+from weft.lax.mapping import associative_scan, map
 from weft.lax.reductions import (
     argmax,
     argmin,
@@ -145,6 +149,7 @@ from weft.lax.slices import (
     slice,
     slice_in_dim,
 )
+from weft.lax.solves import custom_linear_solve, custom_root
 from weft.lax.windows import reduce_window, reduce_window_shape_tuple, select_and_scatter_add
 
 __all__ = [
@@ -158,6 +163,7 @@ __all__ = [
     "argmin",
     "asin",
     "asinh",
+    "associative_scan",
     "atan",
     "atan2",
     "atanh",
@@ -183,6 +189,7 @@ __all__ = [
     "collapse",
     "complex",
     "concatenate",
+    "cond",
     "conj",
     "conv",
     "conv_dimension_numbers",
@@ -199,6 +206,8 @@ __all__ = [
     "cummin",
     "cumprod",
     "cumsum",
+    "custom_linear_solve",
+    "custom_root",
     "digamma",
     "div",
     "dot",
@@ -218,6 +227,7 @@ __all__ = [
     "expand_dims",
     "expm1",
     "floor",
+    "fori_loop",
     "full",
     "full_like",
     "ge",
@@ -235,6 +245,7 @@ __all__ = [
     "log1p",
     "logistic",
     "lt",
+    "map",
     "max",
     "min",
     "mul",
@@ -252,6 +263,7 @@ __all__ = [
     "psum",
     "real",
     "reciprocal",
+    "reduce",
     "reduce_and",
     "reduce_max",
     "reduce_min",
@@ -265,6 +277,7 @@ __all__ = [
     "rev",
     "round",
     "rsqrt",
+    "scan",
     "select",
     "select_and_scatter_add",
     "select_n",
@@ -283,9 +296,11 @@ __all__ = [
     "squeeze",
     "stop_gradient",
     "sub",
+    "switch",
     "tan",
     "tanh",
     "top_k",
     "transpose",
+    "while_loop",
     "zeta",
 ]

@@ -183,7 +183,7 @@ def _linearized(
 
 def _with_small_residuals(primal: Graph, linear: Graph, n_outs: int) -> tuple[Graph, Graph]:
     """Residuals that repeat a smaller value are made again from it in the linear graph: what is stacked is small."""
-    made = {eqn.outs[0]: eqn for eqn in primal.eqns if eqn.prim.name == "broadcast"}
+    made: dict[Any, Any] = {eqn.outs[0]: eqn for eqn in primal.eqns if eqn.prim.name == "broadcast"}
     residuals = primal.outs[n_outs:]
     if not any(r in made for r in residuals):
         return primal, linear

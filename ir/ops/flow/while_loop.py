@@ -115,7 +115,9 @@ def _jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any)
         return tuple(outs), tuple(spread(results[n_carry:], carry_on))
     joint_cond = build(lambda *args: evaluate(cond, *args[: n_cond + n_carry]), [*cond.in_types, *types[3]])
     start = [*carry, *carry_t]
-    results = _loop(joint_cond, joint_body, cond_consts, [*consts, *consts_t], start, params["checkpoints"])
+    results = list(
+        _loop(joint_cond, joint_body, cond_consts, [*consts, *consts_t], start, params["checkpoints"])
+    )
     return tuple(results[:n_carry]), tuple(spread(results[n_carry:], carry_on))
 
 
@@ -236,7 +238,7 @@ def _batch(prim: Primitive, args: Any, axes: Any, size: Any, params: Any) -> Any
             return (True,) * len(c)
         return batched(body, (*consts_on, *c), size)[1]
 
-    carry_on = closure(carry_on, step)
+    carry_on = list(closure(carry_on, step))
     out_axes = [0 if on else NOT_MAPPED for on in carry_on]
     asks, (differs,) = batched(cond, (*cond_on, *carry_on), size)
     carry = [x if a or not on else to_front(x, None, size) for x, a, on in _marks(carry, axes, carry_on)]
