@@ -40,7 +40,7 @@ from weft.ir.ops.linalg import (
 from weft.ir.ops.matrix import adjoint, eye_like, identity, matrix_transpose, trace
 from weft.ir.ops.reduce import reduce_max, reduce_sum
 from weft.ir.ops.shape import broadcast, full
-from weft.ir.primitive import HOST, Primitive, library
+from weft.ir.primitive import Primitive, library
 from weft.ir.rules import add_all, batch_all, zeros_like
 from weft.ir.types import INT64, ArrayType, is_complex, real_dtype
 
@@ -196,7 +196,7 @@ adjugate_p = Primitive(
     jvp=_adjugate_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("adjugate"),
 )
 
 
@@ -223,7 +223,7 @@ det_p = Primitive(
     jvp=_det_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("det"),
 )
 
 
@@ -263,7 +263,7 @@ slogdet_p = Primitive(
     jvp=_slogdet_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("slogdet"),
     multiple=True,
 )
 
@@ -309,7 +309,7 @@ pinv_p = Primitive(
     jvp=_pinv_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("pinv"),
 )
 
 

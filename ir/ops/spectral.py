@@ -44,7 +44,7 @@ from weft.ir.ops.matrix import (
 from weft.ir.ops.reduce import argmax, reduce_sum
 from weft.ir.ops.shape import broadcast, expand_dims, reshape
 from weft.ir.ops.solve import solve
-from weft.ir.primitive import HOST, Primitive
+from weft.ir.primitive import Primitive, library
 from weft.ir.rules import batch_all, zeros_like
 from weft.ir.types import ArrayType, complex_dtype, is_complex, real_dtype
 
@@ -99,7 +99,7 @@ eigh_p = Primitive(
     jvp=_eigh_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("eigh"),
     multiple=True,
 )
 
@@ -166,7 +166,7 @@ eig_p = Primitive(
     jvp=_eig_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("eig"),
     multiple=True,
 )
 
@@ -254,7 +254,7 @@ svd_p = Primitive(
     jvp=_svd_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("svd"),
     multiple=True,
 )
 

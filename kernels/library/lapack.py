@@ -26,6 +26,15 @@ _COMPLEX_NAMES = {"orglq": "unglq", "syevd": "heevd"}
 _MODULES = {"trsm": "blas", "trsv": "blas", "gemm": "blas"}
 
 
+_CALL = 200.0  # nanoseconds for a call of LAPACK, and for a multiplication of it
+_MULTIPLICATION = 0.15
+
+
+def cost_of(multiplications: float) -> float:
+    """About how many nanoseconds LAPACK takes."""
+    return _CALL + _MULTIPLICATION * multiplications
+
+
 class NoRoutine(Exception):
     """LAPACK's routine of this name cannot be called."""
 
@@ -81,11 +90,9 @@ def workspaces(stem: str, dtype: np.dtype, *args: Any) -> tuple[int, ...]:
     words.append(np.zeros(1, np.int64))
     function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(words))(routine_address(stem, dtype))
     function(*(word.ctypes.data for word in words))
-    # A float32 cannot hold every length: the next one is enough.
+    # A float32 does not hold every length: one more in its last place is enough.
     return tuple(
-        int(np.ceil(np.nextafter(w[0].real, np.inf))) if w.dtype.kind in "fc" else int(w[0])
-        for a, w in zip(args, words, strict=False)
-        if isinstance(a, np.dtype)
+        int(w[0].real * (1 + 2.0**-22)) for a, w in zip(args, words, strict=False) if isinstance(a, np.dtype)
     )
 
 

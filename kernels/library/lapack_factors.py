@@ -13,38 +13,30 @@ import numpy as np
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Copy, Index, Letter
 from weft.ir.types import INT64
-from weft.kernels.library.lapack import call, routine, workspaces
+from weft.kernels.library.lapack import call, cost_of, routine, workspaces
 from weft.kernels.library.matrices import Stack, View
 from weft.kernels.library.small_matrices import SMALL, fill_lower, write_cholesky, write_lu, write_solve
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 
 INT32 = np.dtype(np.int32)
-_CALL = 200.0  # nanoseconds for a call of LAPACK, and for a multiplication of it
-_FLOP = 0.15
-
-
-def cost_of(multiplications: float) -> float:
-    """About how many nanoseconds LAPACK takes."""
-    return _CALL + _FLOP * multiplications
 
 
 @routine
 def _cholesky(eqn: Eqn) -> Scheduled:
     rows = eqn.ins[0].type.shape[-1]
-    stack = Stack(eqn, cost_of(rows**3 / 6))
+    stack = Stack(eqn, cost_of(rows**3 / 6), copied=0)
     build, n = stack.build, stack.size("n", rows)
     with stack.each():
-        a, out = stack.operand(0, n, n), stack.result(0, n, n)
+        out = stack.result(0, n, n)
         with build.loop(n, "sequential") as (i, _):
-            with build.loop(ix.add(i, 1), "vector") as (j, _):
-                stack.store(out, i, j, stack.load(a, i, j))
-            with build.loop(ix.sub(ix.sub(n, i), 1), "vector") as (j, _):
-                stack.store(out, i, ix.add(ix.add(i, 1), j), build.const(a.dtype, 0))
+            behind = ix.add(i, 1)
+            with build.loop(ix.sub(n, behind), "vector") as (j, _):
+                stack.store(out, i, ix.add(behind, j), build.const(out.dtype, 0))
         if rows <= SMALL:
             write_cholesky(stack, out, n)
         else:
-            info = call(build, "potrf", a.dtype, Letter("U"), n, out.place, n)
+            info = call(build, "potrf", out.dtype, Letter("U"), n, out.place, n)
             fill_lower(stack, out, n, stack.unless_zero(info), math.nan)
     return stack.finish()
 
@@ -164,22 +156,21 @@ def _solve_factored(eqn: Eqn) -> Scheduled:
 @routine
 def _lu(eqn: Eqn) -> Scheduled:
     rows, width = eqn.ins[0].type.shape[-2:]
-    stack = Stack(eqn, cost_of(rows * width * min(rows, width) / 3))
+    small = max(rows, width) <= SMALL
+    stack = Stack(eqn, cost_of(rows * width * min(rows, width) / 3), copied=0 if small else None)
     build = stack.build
     m, n, k = stack.size("m", rows), stack.size("n", width), stack.size("k", min(rows, width))
-    small = max(rows, width) <= SMALL
     with stack.each():
-        a, packed = stack.operand(0, m, n), stack.result(0, m, n)
+        packed = stack.result(0, m, n)
         pivots, permutation = stack.result(1, k, 1), stack.result(2, m, 1)
         with build.loop(m, "vector") as (i, _):
             stack.store(permutation, i, 0, build.cast(build.index_value(i), INT32))
         if small:
-            stack.copy(packed, a, m, n)
             write_lu(stack, packed, pivots, permutation, m, n, k)
         else:
-            work = stack.scratch("work", a.dtype, rows, width)
-            stack.copy(work, a, m, n)
-            call(build, "getrf", a.dtype, m, n, work.place, ix.maximum(m, 1), pivots.place)
+            work = stack.scratch("work", packed.dtype, rows, width)
+            stack.copy(work, stack.operand(0, m, n), m, n)
+            call(build, "getrf", packed.dtype, m, n, work.place, ix.maximum(m, 1), pivots.place)
             stack.copy(packed, work, m, n)
             with build.loop(k, "sequential") as (i, _):
                 other = build.op(INT32, "sub", stack.load(pivots, i), build.const(INT32, 1))

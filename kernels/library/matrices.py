@@ -10,7 +10,7 @@ A stack goes in chunks. Each has scratch of its own, so chunks may run side by s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -23,6 +23,7 @@ from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
 
+INT32 = np.dtype(np.int32)
 _CHUNKS = 64  # at most
 _SCRATCH = 2**23  # elements that all chunks may take together
 _CHUNK_TIME = 20_000.0  # nanoseconds, so that handing out chunks costs little
@@ -123,6 +124,11 @@ class Stack:
     def _row_major(self, buffer: str, dtype: np.dtype, rows: Index, columns: Index) -> View:
         return View(buffer, dtype, ix.mul(self.item, ix.mul(rows, columns)), columns, 1)
 
+    def workspace(self, name: str, dtype: np.dtype, length: int) -> tuple[Place, Index]:
+        """Memory for a routine to work in, and its length."""
+        view = self.scratch(name, dtype, max(length, 1))
+        return view.place, view.across
+
     def scratch(self, name: str, dtype: np.dtype, rows: int, columns: int = 1) -> View:
         """Memory for this chunk, seen as a matrix by columns."""
         down = self.size(f"rows of {name}", rows)
@@ -182,7 +188,24 @@ class Stack:
         zero = self.build.const(self.build.dtype(number), 0)
         return self.times(self.build.op(BOOL, "ne", number, zero))
 
+    def if_so(self, condition: str, write: Callable[[], str]) -> Index:
+        """Call a routine only where a bool is true; gives 1 where it was not called or failed, else 0."""
+        build = self.build
+        start = [(INT32, "set", build.const(INT32, 1))]
+        with build.loop(self.times(condition), "sequential", start) as (_, (info,)):
+            build.accumulate(info, write())
+        return self.unless_zero(info)
+
     # Whole matrices
+
+    def is_finite(self, view: View, rows: Index, columns: Index) -> str:
+        """Whether all elements are, of a matrix without gaps, as a bool."""
+        build = self.build
+        flat = replace(view, down=1)
+        true = build.const(BOOL, True)
+        with build.loop(ix.mul(rows, columns), "vector", [(BOOL, "and", true)]) as (i, (finite,)):
+            build.accumulate(finite, build.op(BOOL, "is_finite", self.load(flat, i)))
+        return finite
 
     def fill(self, view: View, rows: Index, columns: Index, value: float = 0) -> None:
         """Set all elements."""
@@ -191,6 +214,13 @@ class Stack:
             view, rows, columns = view.transposed, columns, rows
         with self.build.loop(rows, "sequential") as (i, _), self.build.loop(columns, "vector") as (j, _):
             self.store(view, i, j, const)
+
+    def scale_rows(self, view: View, factors: View, rows: Index, columns: Index) -> None:
+        """Multiply row i of a matrix by columns with ``factors[i]``, which are real."""
+        build = self.build
+        with build.loop(columns, "sequential") as (j, _), build.loop(rows, "vector") as (i, _):
+            factor = build.cast(self.load(factors, i), view.dtype)
+            self.store(view, i, j, build.op(view.dtype, "mul", self.load(view, i, j), factor))
 
     def copy(self, target: View, source: View, rows: Index, columns: Index) -> None:
         """Copy all elements; in tiles where one matrix is by rows and the other by columns."""
