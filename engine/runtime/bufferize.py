@@ -1,16 +1,23 @@
-"""Bufferize: give every value of a fused graph a place in memory.
+"""Bufferize: give every value of a program a place in memory.
 
-Inputs and outputs have buffers of their own; reshapes are other names of their operand's buffer, and so is what is written in
-place; everything else lives in one arena, at an offset that it shares with values whose lifetimes do not overlap. A place is a
-slot of the tape.
+Inputs and outputs have buffers of their own; reshapes are other names of their operand's buffer; everything else lives in
+one arena, at an offset that it shares with values whose lifetimes do not overlap. A place is a slot of the tape. The
+bodies of branches and loops are planned like programs, inside the lifetime of the equation that they belong to;
+`weft.engine.runtime.carries` says where the carry of a loop lives.
+
+A result that starts as a copy of an operand (a scatter, an update of a window) takes the operand's memory over where nobody
+wants the old value any more: then nothing is copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from weft.ir.graph import Eqn, Graph, Literal, Var
+import numpy as np
+
+from weft.engine.runtime.blocks import Block
+from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.ops.shape import reshape_p
 
 ALIGNMENT = 64
@@ -24,18 +31,68 @@ class Output:
     same_as: int | None = None
 
 
-@dataclass(slots=True)
-class Buffers:
-    """Slots of all values.
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """``nbytes`` bytes from the buffer of slot ``source`` to that of slot ``target``."""
 
-    Slots are, in order: the inputs, the computed outputs, the arena, then temporaries.
+    target: int
+    source: int
+    nbytes: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """The memory of one block.
+
+    Attributes:
+        slots: where each value is.
+        scratch: slots of the scratch buffers of each equation's kernel.
+        copies: what is copied when the equations are done: results that are inputs, or one another.
+        inner: the plans of the bodies of each branch.
+        loops: the plan of each loop.
     """
 
     slots: dict[Var, int] = field(default_factory=dict)
-    outputs: list[Output] = field(default_factory=list)
-    copies: list[tuple[int, Var]] = field(default_factory=list)
-    places: list[tuple[int, int]] = field(default_factory=list)
     scratch: dict[int, list[int]] = field(default_factory=dict)
+    copies: list[Copy] = field(default_factory=list)
+    inner: dict[int, tuple[Plan, ...]] = field(default_factory=dict)
+    loops: dict[int, Loop] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Loop:
+    """The memory of a `scan` or a `while_loop`.
+
+    Attributes:
+        body: the plan of a step.
+        cond: the plan of the condition; none where the number of steps is known.
+        flag: the slot of the condition's result; of the counter where the number of steps is known.
+        start: where slots point before the first step: (slot, source, offset).
+        copies: what is copied before the first step, after that.
+        step: where slots point after each step, all at once.
+        finish: what is copied after the last step, unless it is there already.
+    """
+
+    body: Plan
+    cond: Plan | None
+    flag: int
+    start: list[tuple[int, int, int]] = field(default_factory=list)
+    copies: list[Copy] = field(default_factory=list)
+    step: list[tuple[int, int, int]] = field(default_factory=list)
+    finish: list[Copy] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Buffers:
+    """The memory of a program.
+
+    Slots are, in order: the inputs, the computed outputs, the arena, then what the arena holds and what points elsewhere.
+    """
+
+    plan: Plan
+    outputs: list[Output] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
+    constants: list[tuple[int, np.ndarray]] = field(default_factory=list)
     n_bound: int = 0
     arena_slot: int = 0
     arena_bytes: int = 0
@@ -81,11 +138,18 @@ class _Arena:
         self.free = merged
 
 
-def _find_aliases(graph: Graph, copied: Mapping[int, int]) -> dict[Var, Var]:
+def find_roots(
+    graph: Graph, copied: dict[int, list[tuple[int, int]]], owned: Collection[Var]
+) -> dict[Var, Var]:
     """The value in whose memory each of those is that have none of their own.
 
     A result that starts as a copy of an operand takes its memory over, and no copy is made, where that is the operand's
-    last use: no input, no output, and read by nothing else, then or later.
+    last use: no output, read by nothing else, then or later, and no input but an ``owned`` one.
+
+    Args:
+        graph: a fused graph.
+        copied: for each equation with such results, their numbers and the operands' numbers.
+        owned: inputs whose memory nobody wants.
     """
     root: dict[Var, Var] = {}
     last: dict[Var, int] = {}
@@ -97,16 +161,18 @@ def _find_aliases(graph: Graph, copied: Mapping[int, int]) -> dict[Var, Var]:
         for atom in eqn.ins:
             if isinstance(atom, Var):
                 last[root.get(atom, atom)] = i
-    kept = {root.get(a, a) for a in (*graph.ins, *graph.outs) if isinstance(a, Var)}
+    wanted = {root.get(a, a) for a in graph.outs if isinstance(a, Var)}
+    wanted.update(var for var in graph.ins if var not in owned)
     taken: dict[Var, Var] = {}
-    for i, k in copied.items():
+    for i, pairs in copied.items():
         eqn = graph.eqns[i]
         bases = [root.get(a, a) for a in eqn.ins if isinstance(a, Var)]
-        operand = eqn.ins[k]
-        assert isinstance(operand, Var)
-        base = root.get(operand, operand)
-        if base not in kept and last[base] == i and bases.count(base) == 1:
-            taken[eqn.outs[0]] = base
+        for out, k in pairs:
+            operand = eqn.ins[k]
+            if isinstance(operand, Var):
+                base = root.get(operand, operand)
+                if base not in wanted and last[base] == i and bases.count(base) == 1:
+                    taken[eqn.outs[out]] = base
     whose = root | taken
     for var in whose:
         base = var
@@ -116,69 +182,149 @@ def _find_aliases(graph: Graph, copied: Mapping[int, int]) -> dict[Var, Var]:
     return root
 
 
-def bufferize(
-    graph: Graph, scratch_bytes: Sequence[Sequence[int]], copied: Mapping[int, int] | None = None
-) -> Buffers:
-    """Plan the memory of a fused graph.
+class Planner:
+    """Plans the blocks of one program: hands out slots and places in the arena."""
 
-    Args:
-        graph: equations are kernels, library and host operations, and reshapes that alias.
-        scratch_bytes: for each equation, the sizes of the scratch buffers that its kernel wants.
-        copied: equations whose first result starts as a copy of an operand, by number, and which one it is.
-    """
-    plan = Buffers()
-    root = _find_aliases(graph, copied or {})
-    plan.slots = {var: i for i, var in enumerate(graph.ins)}
-    inputs = set(graph.ins)
+    def __init__(self, n_slots: int) -> None:
+        self.n_slots = n_slots
+        self.arena = _Arena()
+        self.places: list[tuple[int, int]] = []
+        self.constants: list[tuple[int, np.ndarray]] = []
+        self.temporary_bytes = 0
 
-    first_output: dict[Var, int] = {}
+    def slot(self) -> int:
+        """A new slot."""
+        self.n_slots += 1
+        return self.n_slots - 1
+
+    def buffer(self, nbytes: int) -> tuple[int, tuple[int, int]]:
+        """A slot with a place in the arena, and the place, to be given back."""
+        interval = self.arena.take(nbytes)
+        slot = self.slot()
+        self.places.append((slot, interval[0]))
+        self.temporary_bytes += nbytes
+        return slot, interval
+
+    def constant(self, literal: Literal) -> int:
+        """A slot that points to a literal's value."""
+        slot = self.slot()
+        self.constants.append((slot, np.ascontiguousarray(literal.value, literal.type.dtype)))
+        return slot
+
+    def block(
+        self,
+        block: Block,
+        ins: Sequence[int],
+        outs: Iterable[tuple[Atom, int]],
+        roots: dict[Var, Var],
+    ) -> Plan:
+        """Plan a block.
+
+        Args:
+            block: what to plan.
+            ins: the slots of the inputs.
+            outs: results, each with the slot of the buffer that it is to be in.
+            roots: what `find_roots` says.
+        """
+        from weft.engine.runtime.carries import plan_loop
+
+        graph = block.graph
+        plan = Plan(dict(zip(graph.ins, ins, strict=True)))
+        for atom, target in outs:
+            if isinstance(atom, Literal):
+                plan.copies.append(Copy(target, self.constant(atom), atom.type.nbytes))
+                continue
+            source = plan.slots.setdefault(roots.get(atom, atom), target)
+            if source != target:
+                plan.copies.append(Copy(target, source, atom.type.nbytes))
+        last: dict[Var, int] = {}
+        for i, eqn in enumerate(graph.eqns):
+            for atom in eqn.ins:
+                if isinstance(atom, Var):
+                    last[roots.get(atom, atom)] = i
+
+        def slot_of(atom: Atom) -> int:
+            return self.constant(atom) if isinstance(atom, Literal) else plan.slots[roots.get(atom, atom)]
+
+        ends: dict[int, list[tuple[int, int]]] = {}
+        for i, eqn in enumerate(graph.eqns):
+            if is_alias(eqn):
+                continue
+            for var in eqn.outs:
+                base = roots.get(var, var)
+                if base not in plan.slots:
+                    plan.slots[base], interval = self.buffer(var.type.nbytes)
+                    ends.setdefault(max(last.get(base, i), i), []).append(interval)
+            scratch = [self.buffer(nbytes) for nbytes in _scratch_bytes(block, i)]
+            plan.scratch[i] = [slot for slot, _ in scratch]
+            if i in block.inner:
+                operands, results = [slot_of(a) for a in eqn.ins], [slot_of(v) for v in eqn.outs]
+                if eqn.prim.name == "cond":
+                    plan.inner[i] = tuple(
+                        self.block(
+                            body,
+                            operands[1:],
+                            list(zip(body.graph.outs, results, strict=True)),
+                            roots_of(body),
+                        )
+                        for body in block.inner[i]
+                    )
+                else:
+                    plan.loops[i] = plan_loop(self, eqn, block.inner[i], operands, results)
+            for interval in [*ends.pop(i, ()), *(place for _, place in scratch)]:
+                self.arena.give_back(*interval)
+        for var, base in roots.items():
+            plan.slots[var] = plan.slots[base]
+        return plan
+
+
+def roots_of(block: Block, owned: Collection[Var] = ()) -> dict[Var, Var]:
+    """What `find_roots` says of a block whose ``owned`` inputs may be overwritten."""
+    from weft.engine.runtime.carries import in_place
+
+    copied = {i: [(0, one.copied)] for i, one in block.scheduled.items() if one.copied is not None}
+    copied |= {i: in_place(block.graph.eqns[i], bodies) for i, bodies in block.inner.items()}
+    return find_roots(block.graph, copied, owned)
+
+
+def bufferize(block: Block) -> Buffers:
+    """Plan the memory of a program."""
+    graph, roots = block.graph, roots_of(block)
+    outputs: list[Output] = []
+    first: dict[Var, int] = {}
+    outs: list[tuple[Atom, int]] = []
     slot = len(graph.ins)
     for i, atom in enumerate(graph.outs):
-        base = None if isinstance(atom, Literal) else root.get(atom, atom)
+        base = None if isinstance(atom, Literal) else roots.get(atom, atom)
         if base is None:
-            plan.outputs.append(Output())
-            continue
-        if base in first_output:
-            plan.outputs.append(Output(same_as=first_output[base]))
-            continue
-        plan.outputs.append(Output(slot=slot))
-        if base in inputs:
-            plan.copies.append((slot, base))
+            outputs.append(Output())
+        elif base in first:
+            outputs.append(Output(same_as=first[base]))
         else:
-            plan.slots[base] = slot
-            first_output[base] = i
-        slot += 1
-    plan.n_bound = slot
-    plan.arena_slot = slot
-    slot += 1
-
-    last_use: dict[Var, int] = {}
-    for i, eqn in enumerate(graph.eqns):
-        for atom in eqn.ins:
-            if isinstance(atom, Var):
-                last_use[root.get(atom, atom)] = i
-    ends: dict[int, list[tuple[int, int]]] = {}
-    arena = _Arena()
-    for i, eqn in enumerate(graph.eqns):
-        if not is_alias(eqn):
-            for var in eqn.outs:
-                if var not in plan.slots and var not in root:
-                    interval = arena.take(var.type.nbytes)
-                    plan.slots[var] = slot
-                    plan.places.append((slot, interval[0]))
-                    plan.temporary_bytes += var.type.nbytes
-                    ends.setdefault(max(last_use.get(var, i), i), []).append(interval)
-                    slot += 1
-        scratches = [arena.take(n) for n in scratch_bytes[i]]
-        plan.scratch[i] = []
-        for interval in scratches:
-            plan.scratch[i].append(slot)
-            plan.places.append((slot, interval[0]))
+            outputs.append(Output(slot=slot))
+            outs.append((atom, slot))
+            if base not in graph.ins:
+                first[base] = i
             slot += 1
-        for interval in [*ends.pop(i, ()), *scratches]:
-            arena.give_back(*interval)
-    for alias, base in root.items():
-        plan.slots[alias] = plan.slots[base]
-    plan.arena_bytes = arena.end
-    plan.n_slots = slot
-    return plan
+    planner = Planner(slot + 1)
+    plan = planner.block(block, range(len(graph.ins)), outs, roots)
+    return Buffers(
+        plan=plan,
+        outputs=outputs,
+        places=planner.places,
+        constants=planner.constants,
+        n_bound=slot,
+        arena_slot=slot,
+        arena_bytes=planner.arena.end,
+        n_slots=planner.n_slots,
+        temporary_bytes=planner.temporary_bytes,
+    )
+
+
+def _scratch_bytes(block: Block, number: int) -> list[int]:
+    """Sizes of the scratch buffers of an equation's kernel."""
+    one = block.scheduled.get(number)
+    if one is None:
+        return []
+    dtypes = [b.dtype for b in one.nest.buffers if b.kind == "scratch"]
+    return [elements * dtype.itemsize for elements, dtype in zip(one.scratch, dtypes, strict=True)]

@@ -9,30 +9,23 @@ import ctypes
 import functools
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from weft.engine import config
-from weft.engine.runtime.bufferize import Buffers, bufferize, is_alias
+from weft.engine.runtime.assemble import assemble
+from weft.engine.runtime.blocks import Block, compile_block
+from weft.engine.runtime.bufferize import Buffers, bufferize
 from weft.engine.runtime.memory import LARGE, pool
-from weft.engine.runtime.tape import RETURNED, WORD_BYTES, Tape, TapeBuilder, load_machine, read_array
+from weft.engine.runtime.tape import RETURNED, WORD_BYTES, Tape, load_machine
 from weft.engine.runtime.threads import pool_address, start_workers
 from weft.ir.errors import InternalError
-from weft.ir.graph import Eqn, Graph, Literal, Var
+from weft.ir.graph import Graph, Literal
 from weft.ir.loops.nest import Nest
-from weft.ir.ops.contract import dot_general_p, dot_plan
-from weft.ir.ops.kernel import kernel_p
-from weft.ir.passes.absorb import absorb
-from weft.ir.passes.fuse import fuse
-from weft.ir.passes.pipeline import BEFORE_FUSION, run_pipeline
-from weft.ir.quiet import quietly
 from weft.ir.types import ArrayType
-from weft.kernels.backend import Kernel, compile_nests
-from weft.kernels.library.routines import schedule_routine
-from weft.kernels.schedule import Scheduled, schedule
+from weft.kernels.backend import Kernel
 
 
 @dataclass(slots=True, eq=False)
@@ -40,9 +33,7 @@ class Program:
     """A compiled graph for given shapes. ``run`` takes NumPy arrays of exactly its input types."""
 
     graph: Graph
-    fused: Graph
-    scheduled: dict[int, Scheduled]
-    kernels: dict[int, tuple[Kernel, ...]]
+    block: Block
     buffers: Buffers
     tape: Tape
     host_calls: list[Callable[[Any], None]]
@@ -54,9 +45,19 @@ class Program:
     _idle: list[tuple[np.ndarray, memoryview, int]]
 
     @property
+    def fused(self) -> Graph:
+        """The graph of kernels, library calls, branches and loops."""
+        return self.block.graph
+
+    @property
     def nests(self) -> tuple[Nest, ...]:
-        """The loop nests, in the order they run: equal for equal machine code."""
-        return tuple(one.nest for i in sorted(self.scheduled) for one in steps(self.scheduled[i]))
+        """The loop nests, in the order they stand: equal for equal machine code."""
+        return tuple(self.block.nests())
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The machine code of the loop nests."""
+        return tuple(self.block.all_kernels())
 
     def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on C-contiguous arrays of the input types: the outputs, in order."""
@@ -127,111 +128,15 @@ _compile_lock = threading.RLock()
 
 
 @functools.lru_cache(maxsize=4096)
-def compile_graph(graph: Graph) -> Program:
+def compile_graph(graph: Graph, donated: tuple[int, ...] = ()) -> Program:
     """Compile a graph: optimise, fuse, schedule, emit, plan memory, write the tape."""
     with _compile_lock:
-        optimized = run_pipeline(graph, BEFORE_FUSION, verify=config.settings.debug, log=config.log_pass)
-        fused = absorb(fuse(optimized))
-        if config.settings.debug:
-            from weft.ir.verify import verify
-
-            verify(fused)
-        config.log("fused", fused)
-        found = [_schedule(eqn) for eqn in fused.eqns]
-        scheduled = {i: one for i, one in enumerate(found) if one is not None}
-        nests = [one.nest for first in scheduled.values() for one in steps(first)]
-        for nest in nests:
-            config.log("loops", nest)
-        compiled = compile_nests(nests) if nests else []
-        following = iter(compiled)
-        kernels = {i: tuple(next(following) for _ in steps(first)) for i, first in scheduled.items()}
-        for kernel in compiled:
-            config.log("llvm", kernel.llvm)
-            config.log("asm", kernel.asm)
-        copied = {i: one.copied for i, one in scheduled.items() if one.copied is not None}
-        buffers = bufferize(fused, [_scratch_bytes(scheduled.get(i)) for i in range(len(fused.eqns))], copied)
-        return _assemble(graph, fused, scheduled, kernels, buffers)
-
-
-def _schedule(eqn: Eqn) -> Scheduled | None:
-    """The loops of a kernel, or of an operation that a routine computes."""
-    return schedule(eqn) if eqn.prim is kernel_p else schedule_routine(eqn)
-
-
-def steps(one: Scheduled | None) -> Iterator[Scheduled]:
-    """The nests of an operation, in the order they run."""
-    while one is not None:
-        yield one
-        one = one.then
-
-
-# Nanoseconds of work below which a kernel runs on one thread: about what it takes to wake another one up.
-THREADED_WORK = 50_000.0
-# And above which one call of LAPACK gains by BLAS's own threads, which wait for each other often.
-OWN_THREADS = 30_000_000.0
-
-
-def _grain(one: Scheduled) -> int | None:
-    """The iterations that a thread takes at a time; none where one thread takes all."""
-    return one.grain if one.work >= THREADED_WORK else None
-
-
-def _scratch_bytes(kernel: Scheduled | None) -> list[int]:
-    """Sizes of a kernel's scratch buffers."""
-    if kernel is None:
-        return []
-    dtypes = [b.dtype for b in kernel.nest.buffers if b.kind == "scratch"]
-    return [elements * dtype.itemsize for elements, dtype in zip(kernel.scratch, dtypes, strict=True)]
-
-
-def _assemble(
-    graph: Graph,
-    fused: Graph,
-    scheduled: dict[int, Scheduled],
-    kernels: dict[int, tuple[Kernel, ...]],
-    buffers: Buffers,
-) -> Program:
-    """Write the tape."""
-    builder = TapeBuilder()
-    n_bound = buffers.n_bound
-    bound = n_bound + bool(buffers.places)
-    builder.bind(range(bound))
-    if buffers.places:
-        builder.arena(buffers.arena_slot, buffers.places)
-    host_calls: list[Callable[[Any], None]] = []
-    slots = buffers.slots
-    threads = _BlasThreads(builder)
-    for i, eqn in enumerate(fused.eqns):
-        if is_alias(eqn):
-            continue
-        if i in scheduled:
-            one = scheduled[i]
-            if one.copied is not None:
-                source, target = eqn.ins[one.copied], eqn.outs[0]
-                if slots[source] != slots[target]:  # type: ignore[index]
-                    builder.copy(slots[target], slots[source], target.type.nbytes)  # type: ignore[index]
-            # Literals stand in the loop nest.
-            ins = [slots[a] for k, a in enumerate(eqn.ins) if k != one.copied and isinstance(a, Var)]
-            operands = ins + [slots[v] for v in eqn.outs] + buffers.scratch[i]
-            for step, kernel in zip(steps(one), kernels[i], strict=True):
-                if step.calls:
-                    threads.keep_to_one() if step.extent > 1 or step.work < OWN_THREADS else threads.finish()
-                builder.kernel(kernel.address, step.params, operands, step.extent, _grain(step))
-                builder.note(kernel.name)
-        elif eqn.prim is dot_general_p:
-            _gemm(builder, eqn, slots, threads)
-        else:
-            threads.finish()
-            builder.call_python(len(host_calls))
-            builder.note(eqn.prim.name)
-            host_calls.append(_host_call(eqn, slots))
-    threads.finish()
-    for slot, var in buffers.copies:
-        builder.copy(slot, slots[var], var.type.nbytes)
-    tape = builder.finish(buffers.n_slots)
+        block = compile_block(graph)
+        buffers = bufferize(block)
+        tape, host_calls = assemble(block, buffers)
     if tape.is_parallel:
         start_workers()
-    constants = {i: np.asarray(a.value) for i, a in enumerate(fused.outs) if isinstance(a, Literal)}
+    fused = block.graph
     new = tuple(
         (pool.empty if t.nbytes >= LARGE else np.empty, t.shape, t.dtype)
         for t, place in zip(fused.out_types, buffers.outputs, strict=True)
@@ -239,73 +144,14 @@ def _assemble(
     )
     return Program(
         graph=graph,
-        fused=fused,
-        scheduled=scheduled,
-        kernels=kernels,
+        block=block,
         buffers=buffers,
         tape=tape,
         host_calls=host_calls,
         out_types=fused.out_types,
-        constants=constants,
+        constants={i: np.asarray(a.value) for i, a in enumerate(fused.outs) if isinstance(a, Literal)},
         _new=new,
         _arena_bytes=buffers.arena_bytes,
-        _pack=_packer(bound),
+        _pack=_packer(buffers.n_bound + bool(buffers.places)),
         _idle=[],
     )
-
-
-class _BlasThreads:
-    """Whether BLAS is kept to one thread as a tape runs: products are cut into pieces for the pool's threads instead."""
-
-    def __init__(self, builder: TapeBuilder):
-        self.builder = builder
-        self.one = False
-
-    def keep_to_one(self) -> None:
-        """Run what follows with BLAS on one thread."""
-        if not self.one:
-            self.builder.one_thread()
-        self.one = True
-
-    def finish(self) -> None:
-        """Let BLAS have its own number of threads again."""
-        if self.one:
-            self.builder.own_threads()
-        self.one = False
-
-
-def _gemm(builder: TapeBuilder, eqn: Eqn, slots: dict[Var, int], threads: _BlasThreads) -> None:
-    (a, b), (c,) = eqn.ins, eqn.outs
-    plan = dot_plan(a.type, b.type, eqn.params["dims"])
-    if plan.copy_a is not None or plan.copy_b is not None or isinstance(a, Literal) or isinstance(b, Literal):
-        raise InternalError(f"dot_general of {a.type} and {b.type} came to the tape unprepared.")
-    threads.keep_to_one()
-    builder.gemm(
-        c.type.dtype,
-        slots[a],
-        slots[b],
-        slots[c],
-        plan.m,
-        plan.n,
-        plan.k,
-        int(plan.trans_a),
-        int(plan.trans_b),
-        plan.batch,
-        (plan.stride_a, plan.stride_b, plan.m * plan.n),
-        (plan.ld_a, plan.ld_b),
-    )
-
-
-def _host_call(eqn: Eqn, slots: dict[Var, int]) -> Callable[[Any], None]:
-    """What Python does at a YIELD: the NumPy reference, from slots to slots."""
-    ins = [(None, a.value) if isinstance(a, Literal) else (slots[a], a.type) for a in eqn.ins]
-    outs = [(slots[v], v.type) for v in eqn.outs]
-    prim, params = eqn.prim, dict(eqn.params)
-
-    def call(table: np.ndarray) -> None:
-        args = [x if slot is None else read_array(int(table[slot]), x.shape, x.dtype) for slot, x in ins]
-        result = quietly(prim.reference, *args, **params)
-        for (slot, t), value in zip(outs, result if prim.multiple else (result,), strict=True):
-            np.copyto(read_array(int(table[slot]), t.shape, t.dtype), value)
-
-    return call

@@ -17,6 +17,12 @@ pools of numbers that instructions refer to by word offset: ``dims`` and ``args`
     YIELD   extra = index of a Python callable                          return the next program counter
     ONE_THREAD   address of set_num_threads; extra = that of get_num_threads    BLAS keeps to one thread
     OWN_THREADS  address of set_num_threads                                     until here
+    POINT   args = slot, source, offset, slot, source, offset, ...      all at once: slot = source + offset
+    SET     args = slot; end = number                                   slot = number
+    JUMP    end = instruction                                           go on there
+    UNLESS  args = slot; end = instruction                              go on there if the byte at slot is 0
+    REPEAT  args = slot; end = instruction                              slot -= 1; go on there unless it is 0 now
+    SWITCH  args = slot, bytes, signed; dims = instructions             go on where the integer at slot says, clamped
 
 A kernel is a C function ``void kernel(int64* dims, void** buffers, int64 begin, int64 end)``. Where ``grain`` is less
 than ``end`` it is called for chunks of ``grain`` iterations, in any order and by any thread of the pool. Its
@@ -75,6 +81,12 @@ class Op(IntEnum):
     YIELD = 6
     ONE_THREAD = 7
     OWN_THREADS = 8
+    POINT = 9
+    SET = 10
+    JUMP = 11
+    UNLESS = 12
+    REPEAT = 13
+    SWITCH = 14
 
 
 class _Instruction(NamedTuple):
@@ -88,7 +100,17 @@ class _Instruction(NamedTuple):
 
     def slots(self) -> tuple[int, ...]:
         """All slots that are read or written."""
-        return (*self.args[::2], self.extra) if self.op is Op.ARENA else self.args
+        match self.op:
+            case Op.ARENA:
+                return (*self.args[::2], self.extra)
+            case Op.POINT:
+                return (*self.args[::3], *self.args[1::3])
+            case Op.SWITCH:
+                return self.args[:1]
+        return self.args
+
+
+_WITH_SCRATCH = (Op.KERNEL, Op.POINT)
 
 
 class TapeBuilder:
@@ -196,6 +218,49 @@ class TapeBuilder:
         if put:
             self._append(_Instruction(Op.OWN_THREADS, put))
 
+    def point(self, moves: Iterable[tuple[int, int, int]]) -> None:
+        """Let slots point elsewhere: each of ``moves``, (slot, source, offset), as if all were done at once."""
+        args = tuple(number for move in moves for number in move)
+        if args:
+            self._append(_Instruction(Op.POINT, args=args))
+
+    def set(self, slot: int, number: int) -> None:
+        """Write a number, or a constant address, into a slot."""
+        self._append(_Instruction(Op.SET, args=(slot,), end=number))
+
+    @property
+    def here(self) -> int:
+        """The number of the instruction that comes next."""
+        return len(self._instructions)
+
+    def jump(self, target: int = 0) -> int:
+        """Go on at an instruction; returns this instruction's own number, for `land`."""
+        self._append(_Instruction(Op.JUMP, end=target))
+        return self.here - 1
+
+    def unless(self, slot: int, target: int = 0) -> int:
+        """Go on at an instruction if the boolean in ``slot`` is false; returns this instruction's own number."""
+        self._append(_Instruction(Op.UNLESS, args=(slot,), end=target))
+        return self.here - 1
+
+    def repeat(self, slot: int, target: int) -> None:
+        """Count down the number in ``slot``, and go on at an instruction as long as it is not 0."""
+        self._append(_Instruction(Op.REPEAT, args=(slot,), end=target))
+
+    def switch(self, slot: int, dtype: npt.DTypeLike) -> int:
+        """Go on at one of several instructions, as the integer in ``slot`` says; they are given to `land` in order."""
+        dtype = np.dtype(dtype)
+        self._append(_Instruction(Op.SWITCH, args=(slot, dtype.itemsize, dtype.kind == "i")))
+        return self.here - 1
+
+    def land(self, number: int) -> None:
+        """Let the jump that is instruction ``number`` come here; a switch, if its index is the next one."""
+        one = self._instructions[number]
+        if one.op is Op.SWITCH:
+            self._instructions[number] = one._replace(dims=(*one.dims, self.here), end=len(one.dims))
+        else:
+            self._instructions[number] = one._replace(end=self.here)
+
     def note(self, text: str) -> None:
         """Comment on the instruction added last, for `Tape.disassemble`."""
         if not self._instructions:
@@ -223,14 +288,14 @@ class TapeBuilder:
                 next_word += len(numbers)
         code = np.empty(next_word, np.int64)
         for pc, one in enumerate(program):
-            extra = n_slots if one.op is Op.KERNEL else one.extra  # a kernel's scratch is behind the slots
+            extra = n_slots if one.op in _WITH_SCRATCH else one.extra  # which is behind the slots
             code[pc * len(Field) : (pc + 1) * len(Field)] = (
                 *(one.op, one.address, pool.get(one.dims, 0), pool.get(one.args, 0)),
                 *(len(one.args), one.grain, one.end, extra),
             )
         for numbers, word in pool.items():
             code[word : word + len(numbers)] = numbers
-        scratch = max((len(one.args) for one in program if one.op is Op.KERNEL), default=0)
+        scratch = max((len(one.args) for one in program if one.op in _WITH_SCRATCH), default=0)
         return Tape(code, program, n_slots, n_slots + scratch, dict(self._notes), dict(self._texts))
 
     def _append(self, instruction: _Instruction) -> None:
@@ -278,6 +343,11 @@ class Tape:
     def is_parallel(self) -> bool:
         """Whether a kernel is run in chunks."""
         return any(one.op is Op.KERNEL and one.grain < one.end for one in self._program)
+
+    @property
+    def copies(self) -> int:
+        """How many instructions copy values."""
+        return sum(one.op is Op.COPY for one in self._program)
 
     def new_slots(self) -> npt.NDArray[np.int64]:
         """Return a fresh array for one call at a time: all slots null, scratch words included."""
@@ -370,6 +440,15 @@ def _operands(instruction: _Instruction) -> str:
             return f"{slots[0]} = 0, {end} bytes"
         case Op.YIELD:
             return f"call {extra}"
+        case Op.POINT:
+            moves = zip(slots[::3], slots[1::3], args[2::3], strict=True)
+            return ", ".join(f"{slot} = {source} + {offset}" for slot, source, offset in moves)
+        case Op.SET:
+            return f"{slots[0]} = {end}"
+        case Op.JUMP | Op.UNLESS | Op.REPEAT:
+            return " ".join([*slots, f"to {end}"])
+        case Op.SWITCH:
+            return f"{slots[0]} to {', '.join(map(str, dims))}"
         case _:
             return ""
 

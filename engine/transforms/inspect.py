@@ -150,7 +150,7 @@ class Lowered:
             return str(self.program.fused)
         if stage == "tape":
             return self.program.tape.disassemble()
-        kernels = [kernel for i in sorted(self.program.kernels) for kernel in self.program.kernels[i]]
+        kernels = self.program.kernels
         if stage == "loops":
             return "\n".join(f"# {k.name}\n{k.nest}" for k in kernels)
         if stage in ("llvm", "asm"):
@@ -179,7 +179,7 @@ class Lowered:
             "output_size_in_bytes": sum(t.nbytes for t in program.fused.out_types),
             "temp_size_in_bytes": program.buffers.arena_bytes,
             "unshared_temp_size_in_bytes": program.buffers.temporary_bytes,
-            "copies": len(program.buffers.copies),
+            "copies": program.tape.copies,
         }
 
 

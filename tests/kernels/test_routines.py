@@ -227,7 +227,7 @@ def test_many_updates_of_few_elements(op: str, dtype: np.dtype) -> None:
             lambda x, u, *i, axes=axes, mode=mode: scatter(x, u, i, axes, op, mode),
             numbers(rng, shape, dtype), updates, *indices, rtol=rtol, signs=op not in ("min", "max"),
         )  # fmt: skip
-        assert any(one.then is not None for one in program.scheduled.values())
+        assert any(one.then is not None for one in program.block.scheduled.values())
 
 
 def test_tables_keep_the_sign_of_zeros() -> None:
@@ -407,7 +407,7 @@ def test_nests_mean_the_same_in_plain_python(name: str) -> None:
     args = [np.sort(rng.normal(size=a.shape), -1) if a.dtype == F64 else a for a in make(3, 5)]
     program = compiled(fun, *args)
     (number,) = [i for i, eqn in enumerate(program.fused.eqns) if eqn.prim.lower.kind == "library"]
-    one, eqn = program.scheduled[number], program.fused.eqns[number]
+    one, eqn = program.block.scheduled[number], program.fused.eqns[number]
     known = dict(zip(program.fused.ins, args, strict=True))
     values = [known[atom] for atom in eqn.ins]
     wanted = eqn.prim.reference(*values, **eqn.params)

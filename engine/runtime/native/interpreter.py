@@ -15,6 +15,7 @@ from weft.engine.runtime.native.words import (
     move_bytes,
     native,
     read,
+    read_byte,
     write,
 )
 from weft.engine.runtime.tape import INSTRUCTION_BYTES, RETURNED, WORD_BYTES, Field, Op
@@ -24,11 +25,22 @@ __all__ = ["interpret"]
 
 # Numba freezes these numbers as constants of the compiled code.
 _OP, _ADDRESS, _DIMS, _ARGS, _NARGS, _GRAIN, _END, _EXTRA = map(int, Field)
-_BIND, _ARENA, _KERNEL, _COPY, _ZERO, _YIELD, _ONE_THREAD, _OWN_THREADS = (
-    int(op)
-    for op in (Op.BIND, Op.ARENA, Op.KERNEL, Op.COPY, Op.ZERO, Op.YIELD, Op.ONE_THREAD, Op.OWN_THREADS)
-)
+_END_OF_TAPE, _BIND, _ARENA, _KERNEL, _COPY, _ZERO, _YIELD, _ONE_THREAD = (int(op) for op in list(Op)[:8])
+_OWN_THREADS, _POINT, _SET, _JUMP, _UNLESS, _REPEAT, _SWITCH = (int(op) for op in list(Op)[8:])
 _BLAS_USERS, _BLAS_NORMAL = int(Pool.BLAS_USERS), int(Pool.BLAS_NORMAL)
+
+
+@native
+def _read_integer(address: int, size: int, signed: int) -> int:
+    """Read an integer of ``size`` bytes; a uint64 that is too large for 63 bits becomes the largest number there is."""
+    value = 0
+    for i in range(size):
+        value |= read_byte(address, i) << (8 * i)
+    if signed != 0 and size < 8 and value >> (8 * size - 1) != 0:
+        value -= 1 << (8 * size)
+    if signed == 0 and value < 0:
+        value = 0x7FFFFFFFFFFFFFFF
+    return value
 
 
 @native
@@ -60,8 +72,32 @@ def interpret(code: int, pc: int, slots: int, pool: int) -> int:
                 run_chunks(pool, read(here, _ADDRESS), dims, buffers, end, grain)
             else:
                 call_kernel(read(here, _ADDRESS), dims, buffers, 0, end)
+        elif op == _REPEAT:
+            left = read(slots, read(args, 0)) - 1
+            write(slots, read(args, 0), left)
+            if left > 0:
+                pc = read(here, _END)
+        elif op == _POINT:
+            scratch = slots + WORD_BYTES * read(here, _EXTRA)
+            for i in range(0, nargs, 3):
+                write(scratch, i, read(slots, read(args, i + 1)) + read(args, i + 2))
+            for i in range(0, nargs, 3):
+                write(slots, read(args, i), read(scratch, i))
+        elif op == _JUMP:
+            pc = read(here, _END)
+        elif op == _UNLESS:
+            if read_byte(read(slots, read(args, 0)), 0) == 0:
+                pc = read(here, _END)
         elif op == _COPY:
-            move_bytes(read(slots, read(args, 0)), read(slots, read(args, 1)), read(here, _END))
+            target, source = read(slots, read(args, 0)), read(slots, read(args, 1))
+            if target != source:
+                move_bytes(target, source, read(here, _END))
+        elif op == _SET:
+            write(slots, read(args, 0), read(here, _END))
+        elif op == _SWITCH:
+            index = _read_integer(read(slots, read(args, 0)), read(args, 1), read(args, 2))
+            last = read(here, _END)
+            pc = read(code + WORD_BYTES * read(here, _DIMS), max(0, min(index, last)))
         elif op == _ZERO:
             clear_bytes(read(slots, read(args, 0)), read(here, _END))
         elif op == _ARENA:

@@ -28,6 +28,7 @@ __all__ = [
     "move_bytes",
     "native",
     "read",
+    "read_byte",
     "read_now",
     "signal",
     "swap",
@@ -80,6 +81,17 @@ def write(typing_context, address, index, value):
         return _nothing(context)
 
     return types.void(types.int64, types.int64, types.int64), emit
+
+
+@_intrinsic
+def read_byte(typing_context, address, index):
+    """Read byte ``index`` of the bytes at ``address``, as a number from 0 to 255."""
+
+    def emit(context, builder, signature, args):
+        byte = builder.load(builder.gep(builder.inttoptr(args[0], _POINTER), [args[1]]))
+        return builder.zext(byte, _WORD)
+
+    return types.int64(types.int64, types.int64), emit
 
 
 @_intrinsic

@@ -1,0 +1,213 @@
+"""Assemble: from a compiled block and its memory plan to a tape.
+
+The one idea: each equation is an instruction or a few. Branches become jumps, and loops jump back; what a loop's pointers do
+before, between and after its steps is in its plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from weft.engine.runtime.blocks import Block, steps
+from weft.engine.runtime.bufferize import Buffers, Copy, Loop, Plan, is_alias
+from weft.engine.runtime.tape import Tape, TapeBuilder, read_array
+from weft.ir.errors import InternalError
+from weft.ir.graph import Eqn, Literal, Var
+from weft.ir.ops.contract import dot_general_p, dot_plan
+from weft.ir.quiet import quietly
+from weft.kernels.schedule import Scheduled
+
+HostCall = Callable[[Any], None]
+
+# Nanoseconds of work below which a kernel runs on one thread: about what it takes to wake another one up.
+THREADED_WORK = 50_000.0
+# And above which one call of LAPACK gains by BLAS's own threads, which wait for each other often.
+OWN_THREADS = 30_000_000.0
+
+
+def assemble(block: Block, buffers: Buffers) -> tuple[Tape, list[HostCall]]:
+    """Write the tape of a program, and what it calls in Python."""
+    assembler = _Assembler()
+    builder = assembler.builder
+    builder.bind(range(buffers.n_bound + bool(buffers.places)))
+    if buffers.places:
+        builder.arena(buffers.arena_slot, buffers.places)
+    for slot, value in buffers.constants:
+        builder.set(slot, value.ctypes.data)
+    assembler.block(block, buffers.plan)
+    assembler.own_threads()
+    return builder.finish(buffers.n_slots), assembler.host_calls
+
+
+class _Assembler:
+    """Writes blocks one after the other into one tape."""
+
+    def __init__(self) -> None:
+        self.builder = TapeBuilder()
+        self.host_calls: list[HostCall] = []
+        self.one_thread = False  # whether BLAS is kept to one thread at this point of the tape
+
+    def block(self, block: Block, plan: Plan) -> None:
+        """Write the equations of a block, and the copies after them."""
+        for i, eqn in enumerate(block.graph.eqns):
+            if is_alias(eqn):
+                continue
+            if i in block.scheduled:
+                self.kernels(block, plan, i, eqn)
+            elif i in plan.loops:
+                self.loop(block.inner[i], plan.loops[i], eqn)
+            elif i in plan.inner:
+                self.branches(block.inner[i], plan.inner[i], plan, eqn)
+            elif eqn.prim is dot_general_p:
+                self.product(eqn, plan.slots)
+            else:
+                self.own_threads()
+                self.builder.call_python(len(self.host_calls))
+                self.builder.note(eqn.prim.name)
+                self.host_calls.append(_host_call(eqn, plan.slots))
+        for copy in plan.copies:
+            self.copy(copy)
+
+    def copy(self, copy: Copy) -> None:
+        self.builder.copy(copy.target, copy.source, copy.nbytes)
+
+    def kernels(self, block: Block, plan: Plan, number: int, eqn: Eqn) -> None:
+        """The nests of a kernel or routine."""
+        one, slots = block.scheduled[number], plan.slots
+        if one.copied is not None:
+            source, target = eqn.ins[one.copied], eqn.outs[0]
+            if slots[source] != slots[target]:  # type: ignore[index]
+                self.builder.copy(slots[target], slots[source], target.type.nbytes)  # type: ignore[index]
+        # Literals stand in the loop nest.
+        ins = [slots[a] for k, a in enumerate(eqn.ins) if k != one.copied and isinstance(a, Var)]
+        operands = ins + [slots[v] for v in eqn.outs] + plan.scratch[number]
+        for step, kernel in zip(steps(one), block.kernels[number], strict=True):
+            if step.calls:
+                if step.extent > 1 or step.work < OWN_THREADS:
+                    self.keep_to_one_thread()
+                else:
+                    self.own_threads()
+            self.builder.kernel(kernel.address, step.params, operands, step.extent, _grain(step))
+            self.builder.note(kernel.name)
+
+    def product(self, eqn: Eqn, slots: dict[Var, int]) -> None:
+        """A product of matrices."""
+        (a, b), (c,) = eqn.ins, eqn.outs
+        plan = dot_plan(a.type, b.type, eqn.params["dims"])
+        prepared = plan.copy_a is None and plan.copy_b is None
+        if not prepared or isinstance(a, Literal) or isinstance(b, Literal):
+            raise InternalError(f"dot_general of {a.type} and {b.type} came to the tape unprepared.")
+        self.keep_to_one_thread()
+        self.builder.gemm(
+            c.type.dtype,
+            slots[a],
+            slots[b],
+            slots[c],
+            plan.m,
+            plan.n,
+            plan.k,
+            int(plan.trans_a),
+            int(plan.trans_b),
+            plan.batch,
+            (plan.stride_a, plan.stride_b, plan.m * plan.n),
+            (plan.ld_a, plan.ld_b),
+        )
+
+    def loop(self, bodies: tuple[Block, ...], loop: Loop, eqn: Eqn) -> None:
+        """A `scan` or a `while_loop`."""
+        builder, start = self.builder, self.enter(bodies)
+        builder.point(loop.start)
+        for copy in loop.copies:
+            self.copy(copy)
+        if loop.cond is not None:
+            top = builder.here
+            self.block(bodies[1], loop.cond)
+            self.settle(start)
+            leave = builder.unless(loop.flag)
+            builder.note(eqn.prim.name)
+            self.block(bodies[0], loop.body)
+            builder.point(loop.step)
+            self.settle(start)
+            builder.jump(top)
+            builder.land(leave)
+        elif eqn.params["length"]:
+            builder.set(loop.flag, eqn.params["length"])
+            builder.note(eqn.prim.name)
+            top = builder.here
+            self.block(bodies[0], loop.body)
+            builder.point(loop.step)
+            self.settle(start)
+            builder.repeat(loop.flag, top)
+        for copy in loop.finish:
+            self.copy(copy)
+
+    def branches(self, bodies: tuple[Block, ...], plans: tuple[Plan, ...], plan: Plan, eqn: Eqn) -> None:
+        """A `cond`."""
+        builder, start = self.builder, self.enter(bodies)
+        index = eqn.ins[0]
+        assert isinstance(index, Var)
+        chosen = builder.switch(plan.slots[index], index.type.dtype)
+        builder.note(eqn.prim.name)
+        ends = []
+        for body, inner in zip(bodies, plans, strict=True):
+            builder.land(chosen)
+            self.block(body, inner)
+            self.settle(start)
+            if body is not bodies[-1] or inner is not plans[-1]:
+                ends.append(builder.jump())
+        for end in ends:
+            builder.land(end)
+
+    # BLAS is kept to one thread from the first product to what wants its threads: products are cut into pieces for the
+    # pool's threads instead. Where paths meet, all must agree whether it is.
+
+    def keep_to_one_thread(self) -> None:
+        """Run what follows with BLAS on one thread."""
+        if not self.one_thread:
+            self.builder.one_thread()
+        self.one_thread = True
+
+    def own_threads(self) -> None:
+        """Let BLAS have its own number of threads again."""
+        if self.one_thread:
+            self.builder.own_threads()
+        self.one_thread = False
+
+    def enter(self, bodies: tuple[Block, ...]) -> bool:
+        """Begin a branch or a loop: whether BLAS is kept to one thread wherever one of its paths begins or ends."""
+        blocks = [block for body in bodies for block in body.walk()]
+        if any(eqn.prim is dot_general_p for block in blocks for eqn in block.graph.eqns) or any(
+            step.calls for block in blocks for one in block.scheduled.values() for step in steps(one)
+        ):
+            self.keep_to_one_thread()
+        return self.one_thread
+
+    def settle(self, one_thread: bool) -> None:
+        """End a path as `enter` said."""
+        if one_thread:
+            self.keep_to_one_thread()
+        else:
+            self.own_threads()
+
+
+def _grain(one: Scheduled) -> int | None:
+    """The iterations that a thread takes at a time; none where one thread takes all."""
+    return one.grain if one.work >= THREADED_WORK else None
+
+
+def _host_call(eqn: Eqn, slots: dict[Var, int]) -> HostCall:
+    """What Python does at a YIELD: the NumPy reference, from slots to slots."""
+    ins = [(None, a.value) if isinstance(a, Literal) else (slots[a], a.type) for a in eqn.ins]
+    outs = [(slots[v], v.type) for v in eqn.outs]
+    prim, params = eqn.prim, dict(eqn.params)
+
+    def call(table: np.ndarray) -> None:
+        args = [x if slot is None else read_array(int(table[slot]), x.shape, x.dtype) for slot, x in ins]
+        result = quietly(prim.reference, *args, **params)
+        for (slot, t), value in zip(outs, result if prim.multiple else (result,), strict=True):
+            np.copyto(read_array(int(table[slot]), t.shape, t.dtype), value)
+
+    return call

@@ -1,0 +1,114 @@
+"""Blocks: a graph on its way to the tape, fused, scheduled and compiled, with the bodies of its branches and loops.
+
+The one idea: a body goes the way of a whole program (passes, fusion, schedules), and all kernels of a program, wherever they
+stand, are compiled in one go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from weft.engine import config
+from weft.ir.graph import Eqn, Graph, sub_graphs
+from weft.ir.loops.nest import Nest
+from weft.ir.ops.flow import cond_p, scan_p, while_loop_p
+from weft.ir.ops.kernel import kernel_p
+from weft.ir.params import map_graphs
+from weft.ir.passes.absorb import absorb
+from weft.ir.passes.fuse import fuse
+from weft.ir.passes.pipeline import BEFORE_FUSION, run_pipeline
+from weft.kernels.backend import Kernel, compile_nests
+from weft.kernels.library.routines import schedule_routine
+from weft.kernels.schedule import Scheduled, schedule
+
+FLOW = (cond_p, scan_p, while_loop_p)
+"""The operations whose bodies run inside the tape."""
+
+
+@dataclass(slots=True)
+class Block:
+    """A fused graph and what runs its equations, by their numbers.
+
+    Attributes:
+        graph: the fused graph; bodies in it are fused too.
+        scheduled: loop nests of kernels and routines.
+        kernels: their machine code, for each of the nests of one equation.
+        inner: the bodies of branches and loops, in the order of their params' names.
+    """
+
+    graph: Graph
+    scheduled: dict[int, Scheduled] = field(default_factory=dict)
+    kernels: dict[int, tuple[Kernel, ...]] = field(default_factory=dict)
+    inner: dict[int, tuple[Block, ...]] = field(default_factory=dict)
+
+    def walk(self) -> Iterator[Block]:
+        """This block and all inside it, in the order they stand."""
+        yield self
+        for number in sorted(self.inner):
+            for block in self.inner[number]:
+                yield from block.walk()
+
+    def nests(self) -> Iterator[Nest]:
+        """All loop nests."""
+        for block in self.walk():
+            for number in sorted(block.scheduled):
+                yield from (step.nest for step in steps(block.scheduled[number]))
+
+    def all_kernels(self) -> Iterator[Kernel]:
+        """All kernels."""
+        for block in self.walk():
+            for number in sorted(block.kernels):
+                yield from block.kernels[number]
+
+
+def steps(one: Scheduled | None) -> Iterator[Scheduled]:
+    """The nests of an equation, in the order they run."""
+    while one is not None:
+        yield one
+        one = one.then
+
+
+def compile_block(graph: Graph) -> Block:
+    """Optimise, fuse, schedule and compile a graph with all its bodies."""
+    block = _lower(graph)
+    config.log("fused", block.graph)
+    nests = list(block.nests())
+    for nest in nests:
+        config.log("loops", nest)
+    compiled = compile_nests(nests) if nests else []
+    following = iter(compiled)
+    for one in block.walk():
+        one.kernels = {
+            i: tuple(next(following) for _ in steps(one.scheduled[i])) for i in sorted(one.scheduled)
+        }
+    for kernel in compiled:
+        config.log("llvm", kernel.llvm)
+        config.log("asm", kernel.asm)
+    return block
+
+
+def _lower(graph: Graph) -> Block:
+    optimized = run_pipeline(graph, BEFORE_FUSION, verify=config.settings.debug, log=config.log_pass)
+    fused = absorb(fuse(optimized))
+    if config.settings.debug:
+        from weft.ir.verify import verify
+
+        verify(fused)
+    block = Block(fused)
+    eqns = list(fused.eqns)
+    for i, eqn in enumerate(eqns):
+        if eqn.prim in FLOW:
+            bodies = {id(body): _lower(body) for _, body in sub_graphs(eqn)}
+            block.inner[i] = tuple(bodies[id(body)] for _, body in sub_graphs(eqn))
+            eqns[i] = map_graphs(eqn, lambda body: bodies[id(body)].graph)  # noqa: B023
+        elif (one := _schedule(eqn)) is not None:
+            block.scheduled[i] = one
+    if block.inner:
+        block.graph = fused.replace(eqns=eqns)
+    return block
+
+
+def _schedule(eqn: Eqn) -> Scheduled | None:
+    """The loops of a kernel, or of an operation that a routine computes."""
+    return schedule(eqn) if eqn.prim is kernel_p else schedule_routine(eqn)

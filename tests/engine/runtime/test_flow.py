@@ -1,0 +1,157 @@
+"""Branches and loops inside the tape: the same results as step by step in Python, and no copies but the planned ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weft.engine.runtime.program import Program, compile_graph
+from weft.ir.builder import build, type_of_value
+from weft.ir.graph import Graph
+from weft.ir.interpret import evaluate
+from weft.ir.ops import elementwise as e
+from weft.ir.ops.contract import dot_general
+from weft.ir.ops.flow import cond, scan, while_loop
+from weft.ir.ops.index import dynamic_update_slice
+from weft.ir.ops.shape import full, reshape
+from weft.ir.types import FLOAT64, INT64, ArrayType
+
+V, N = ArrayType((3,), FLOAT64), ArrayType((), INT64)
+C = np.array([0.3, 0.7, 1.1])
+ONE = np.asarray(1)
+
+
+def check(fun: Callable[..., Any], *args: Any) -> Program:
+    """Compile ``fun``, compare with its meaning, twice; inputs stay as they are."""
+    args = tuple(map(np.asarray, args))
+    graph = build(lambda *v: list(fun(*v)), [type_of_value(a) for a in args])
+    wanted = evaluate(graph, *args)
+    program = compile_graph(graph)
+    given = [np.array(a) for a in args]
+    for _ in range(2):
+        for got, want in zip(program.run(given), wanted, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-13)
+            assert got.dtype == want.dtype
+    for before, after in zip(args, given, strict=True):
+        np.testing.assert_array_equal(before, after)
+    return program
+
+
+def instructions(program: Program, name: str) -> int:
+    return sum(line.split()[1] == name for line in program.tape.disassemble().split("\n"))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("length", [0, 1, 2, 7])
+def test_scan(length: int, reverse: bool) -> None:
+    body = build(lambda k, h, x: [e.add(e.mul(h, k), x), e.neg(h), x], [V, V, V])
+    rows = np.arange(3.0 * length).reshape(length, 3)
+    program = check(lambda c, h, x: scan(body, [c], [h], [x], length=length, reverse=reverse), C, C, rows)
+    assert not program.host_calls
+
+
+BODIES: dict[str, Graph] = {
+    "leapfrog": build(lambda a, b: [e.sub(e.mul(a, a), b), a], [V, V]),
+    "swap": build(lambda a, b: [b, a], [V, V]),
+    "one goes to both": build(lambda a, b: [b, b], [V, V]),
+    "unchanged": build(lambda a, b: [a, e.add(a, b)], [V, V]),
+    "a new value twice": build(lambda a, b: (lambda c: [c, c])(e.add(a, b)), [V, V]),
+    "a literal": build(
+        lambda a, b: [e.mul(a, b), np.float64(2.0) * np.ones(())], [V, ArrayType((), FLOAT64)]
+    ),
+    "turned three": build(lambda a, b, c: [b, c, a], [V, V, V]),
+    "turned and new": build(lambda a, b, c, d: [b, c, a, e.add(a, d)], [V, V, V, V]),
+    "a chain": build(lambda a, b, c: [e.add(a, c), a, b], [V, V, V]),
+    "reshaped": build(lambda a, b: [reshape(reshape(b, (3, 1)), (3,)), e.neg(a)], [V, V]),
+}
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 6])
+@pytest.mark.parametrize("name", BODIES)
+def test_carries_that_move(name: str, length: int) -> None:
+    body = BODIES[name]
+    carry = [np.asarray(C + i)[: t.size].reshape(t.shape) for i, t in enumerate(body.in_types)]
+    check(lambda *h: scan(body, [], h, [], length=length), *carry)
+    check(lambda *h: scan(body, [], [e.neg(x) for x in h], [], length=length), *carry)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_random_bodies(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 5))
+    sources = data.draw(st.lists(st.integers(-3, n - 1), min_size=n, max_size=n))
+    length = data.draw(st.integers(0, 5))
+
+    def body(*h: Any) -> list[Any]:
+        new = e.add(h[0], h[-1])
+        made = {-1: new, -2: e.neg(h[n // 2]), -3: new}
+        return [made[s] if s < 0 else h[s] for s in sources]
+
+    graph = build(body, [V] * n)
+    check(lambda *h: scan(graph, [], h, [], length=length), *[C * (i + 1) for i in range(n)])
+
+
+@pytest.mark.parametrize("start", [0, 3, 10, 20])
+def test_while_loop(start: int) -> None:
+    cond_graph = build(lambda i, h: [e.lt(i, np.asarray(10))], [N, V])
+    body = build(lambda k, i, h: [e.add(i, ONE), e.mul(h, k)], [V, N, V])
+    program = check(
+        lambda i, k, h: while_loop(cond_graph, body, [], [k], [i, h]), np.asarray(start), C, C + 1
+    )
+    assert not program.host_calls
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64"])
+@pytest.mark.parametrize("index", [-5, 0, 1, 2, 100, 2**63])
+def test_cond(dtype: str, index: int) -> None:
+    info = np.iinfo(dtype)
+    branches = (
+        build(lambda a, b: [a, e.mul(a, b)], [V, V]),
+        build(lambda a, b: [b, b], [V, V]),
+        build(lambda a, b: [e.sub(a, b), a], [V, V]),
+    )
+    chosen = np.array(min(max(index, info.min), info.max), dtype)
+    check(lambda i, a, b: cond(i, branches, a, b), chosen, C, C + 1)
+
+
+def test_an_update_in_a_loop_copies_nothing_but_the_argument() -> None:
+    x = np.arange(12.0).reshape(4, 3)
+    body = build(
+        lambda i, h: [e.add(i, ONE), dynamic_update_slice(h, full((1, 3), 7.0, FLOAT64), [i, np.asarray(0)])],
+        [N, ArrayType((4, 3), FLOAT64)],
+    )
+    program = check(lambda i, h: scan(body, [], [i, h], [], length=3), np.asarray(0), x)
+    lines = [line for line in program.tape.disassemble().split("\n") if " copy " in line]
+    assert sum("96 bytes" in line for line in lines) == 1
+    inside = check(lambda i, h: scan(body, [], [i, e.add(h, h)], [], length=3), np.asarray(0), x)
+    assert "96 bytes" not in inside.tape.disassemble()
+
+
+def test_loops_in_loops_and_branches() -> None:
+    inner = build(lambda k, h: [e.add(h, k)], [V, V])
+
+    def step(i: Any, h: Any) -> list[Any]:
+        grown = build(lambda h: list(scan(inner, [h], [h], [], length=3)), [V])
+        shrunk = build(lambda h: [e.mul(h, h)], [V])
+        return [e.add(i, ONE), *cond(e.rem(i, np.asarray(2)), (grown, shrunk), h)]
+
+    body = build(step, [N, V])
+    below = build(lambda i, h: [e.lt(i, np.asarray(5))], [N, V])
+    program = check(lambda h: while_loop(below, body, [], [], [np.asarray(0), h]), C)
+    assert not program.host_calls
+
+
+def test_products_in_loops_leave_blas_as_it_was() -> None:
+    from weft.kernels.library.blas import threads_addresses
+
+    dims = (((1,), (0,)), ((), ()))
+    body = build(lambda a, h: [dot_general(a, h, dims)], [ArrayType((9, 9), FLOAT64)] * 2)
+    a = np.linspace(0, 0.1, 81).reshape(9, 9)
+    program = check(lambda a, h: scan(body, [a], [h], [], length=4), a, a)
+    if threads_addresses()[0]:
+        assert instructions(program, "one_thread") == instructions(program, "own_threads") == 1
