@@ -29,8 +29,11 @@ from weft.kernels.scalar import is_complex, is_float
 
 
 def may_block(fold: str, dtype: np.dtype[Any], extent: Index, block: int) -> bool:
-    """Whether an accumulator gains by partial sums: a float sum over a loop that may be long."""
-    short = isinstance(extent, int) and extent <= block
+    """Whether an accumulator gains by partial sums: a float sum over a loop that may be long.
+
+    An extent that is a minimum is a part of something that was cut before.
+    """
+    short = extent <= block if isinstance(extent, int) else isinstance(extent, IndexOp) and extent.op == "min"
     return fold == "add" and (is_float(dtype) or is_complex(dtype)) and not short
 
 

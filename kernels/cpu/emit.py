@@ -257,14 +257,26 @@ class _Emitter:
         else:
             start, stop = "0", self.offset(loop.extent).ref
         names = self.updates.updated_in(loop)
+        plain = loop.kind == "sequential" or any(isinstance(statement, Loop) for statement in loop.body)
+        how = self.metadata.plain if plain else self.metadata.vector(self.vectors_at_once(names))
+        if isinstance(loop.extent, int):
+            how = self.metadata.short
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
         blocked -= self.updates.read_in(loop)
-        if blocked:
-            self.blocks(loop, start, stop, names, blocked)
+        if blocked and not plain:
+            self.blocks(loop, start, stop, names, blocked, how)
         else:
-            self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var))
+            self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var), how)
 
-    def blocks(self, loop: Loop, start: str, stop: str, names: list[str], blocked: set[str]) -> None:
+    def vectors_at_once(self, names: list[str]) -> int:
+        """How many vectors a loop shall fold side by side: steps of an extremum wait the longest for one another."""
+        if not names:
+            return 1
+        return 4 if any(self.folds[name] in ("max", "min") for name in names) else 2
+
+    def blocks(
+        self, loop: Loop, start: str, stop: str, names: list[str], blocked: set[str], how: str
+    ) -> None:
         """Run ``loop`` in blocks with partial sums of what is ``blocked``; -0.0 changes no sum."""
         writer = self.writer
 
@@ -275,11 +287,11 @@ class _Emitter:
             for name, total in sums.items():
                 zero = tuple(part.const(-0.0) for part in total.parts)
                 self.values[name] = Scalar(total.dtype, zero)
-            self.counted(first, last, 1, names, lambda var: self.iteration(loop, var))
+            self.counted(first, last, 1, names, lambda var: self.iteration(loop, var), how)
             for name, total in sums.items():
                 self.values[name] = _fold(writer, "add", total, self.values[name])
 
-        self.counted(start, stop, BLOCK, names, block)
+        self.counted(start, stop, BLOCK, names, block, self.metadata.plain)
 
     def iteration(self, loop: Loop, var: str) -> None:
         self.variables[loop.var] = Offset(var, True)
@@ -289,11 +301,18 @@ class _Emitter:
         self.offsets = outside
 
     def counted(
-        self, start: str, stop: str, step: int, carried: list[str], body: Callable[[str], None]
+        self,
+        start: str,
+        stop: str,
+        step: int,
+        carried: list[str],
+        body: Callable[[str], None],
+        how: str,
     ) -> None:
         """A loop from ``start`` to below ``stop``, with a phi for each of the ``carried`` names.
 
-        ``body`` writes an iteration, given the loop variable, and leaves the new values in ``self.values``.
+        ``body`` writes an iteration, given the loop variable, and leaves the new values in ``self.values``; ``how``
+        says what LLVM shall make of the loop.
         """
         writer = self.writer
         before = writer.block
@@ -312,7 +331,7 @@ class _Emitter:
         for name, node in zip(carried, phis, strict=True):
             add_incoming(node, self.values[name], latch)
             self.values[name] = node
-        writer.do(f"br label %{head}{self.metadata.loop()}")
+        writer.do(f"br label %{head}{self.metadata.loop(how)}")
         writer.place(done)
 
 

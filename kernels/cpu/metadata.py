@@ -10,11 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def _interleave(at_once: int) -> str:
+    return f'!{{!"llvm.loop.interleave.count", i32 {at_once}}}'
+
+
+# What may be said about loops: the nodes from number 2 on.
+_LOOPS = (
+    '!{!"llvm.loop.mustprogress"}',
+    '!{!"llvm.loop.unroll.disable"}',
+    '!{!"llvm.loop.vectorize.enable", i1 false}',
+    *map(_interleave, (1, 2, 4)),
+)
+
+
 class Metadata:
     """Collects the numbered metadata nodes of one module."""
 
     def __init__(self) -> None:
-        self._lines = ["!0 = !{}", '!1 = distinct !{!1, !"weft"}', '!2 = !{!"llvm.loop.mustprogress"}']
+        self._lines = ["!0 = !{}", '!1 = distinct !{!1, !"weft"}']
+        self._lines += [f"!{number} = {node}" for number, node in enumerate(_LOOPS, 2)]
         self._scopes: dict[str, int] = {}
         self._lists: dict[tuple[int, ...], int] = {}
         self.invariant = ", !invariant.load !0"
@@ -32,10 +46,20 @@ class Metadata:
             result.append(f"{text}{self.invariant}" if is_input else text)
         return result
 
-    def loop(self) -> str:
-        """The text after the back edge of a loop: it ends at some time."""
+    short = "!2"
+    """A loop whose length is known: LLVM may unroll it."""
+
+    plain = "!2, !3, !4"
+    """A loop that is no matter of vectors, or has loops inside: it stays as it is."""
+
+    def vector(self, at_once: int) -> str:
+        """A loop of which vectors may be made, so many side by side; more code hardly makes it faster."""
+        return f"!2, !3, !{_LOOPS.index(_interleave(at_once)) + 2}"
+
+    def loop(self, how: str) -> str:
+        """The text after the back edge of a loop that is ``short``, ``plain`` or ``vector``."""
         number = len(self._lines)
-        self._lines.append(f"!{number} = distinct !{{!{number}, !2}}")
+        self._lines.append(f"!{number} = distinct !{{!{number}, {how}}}")
         return f", !llvm.loop !{number}"
 
     def text(self) -> str:

@@ -133,7 +133,7 @@ class Expressions:
         if place is None:
             return None
         buffer, index = place()
-        return self.builder.load(var.type.dtype, buffer, index, written=True)
+        return self.builder.load(var.type.dtype, buffer, index, written=buffer in self.builder.written)
 
     def _operands(self, var: Var, index: tuple[Index, ...]) -> list[tuple[Var, tuple[Index, ...]]]:
         """What must be known before ``var`` at ``index`` can be computed without further ado."""

@@ -26,11 +26,6 @@ class Fold:
         self.out_dtype = eqn.outs[0].type.dtype
         self.dtype = register_dtype(self.out_dtype)
 
-    @property
-    def rounds(self) -> bool:
-        """Whether many small partial results are more exact than one long one."""
-        return self.rule == "add" and is_inexact(self.dtype)
-
     def start(self) -> str:
         """What the accumulator is before the first element."""
         return self.builder.const(self.dtype, identity(self.rule, self.dtype))
@@ -69,6 +64,8 @@ def fold_loops(
     extents: Sequence[Index],
     folds: Sequence[Fold],
     body: Callable[[list[Index]], Sequence[str]],
+    *,
+    vector: bool = True,
 ) -> list[str]:
     """Nested loops, the innermost around ``body``, each with partial results of its own.
 
@@ -77,6 +74,7 @@ def fold_loops(
         extents: of the loops, outermost first.
         folds: the reductions to carry.
         body: from the loop variables to what each fold takes.
+        vector: whether the innermost loop is worth vectors.
 
     Returns:
         the accumulator of each fold after the loops.
@@ -86,7 +84,10 @@ def fold_loops(
     def nest(level: int) -> list[str]:
         inner = level == len(extents) - 1
         carries = [(fold.dtype, fold.rule, fold.start()) for fold in folds]
-        with builder.loop(extents[level], "vector" if inner else "sequential", carries) as (variable, accs):
+        with builder.loop(extents[level], "vector" if inner and vector else "sequential", carries) as (
+            variable,
+            accs,
+        ):
             variables.append(variable)
             values = body(list(variables)) if inner else nest(level + 1)
             variables.pop()

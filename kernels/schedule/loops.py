@@ -1,9 +1,17 @@
-"""What the loops of all kernels share: where they stand in the space, and the loops over the kept axes."""
+"""What the loops of all kernels share: where they stand in the space, and how the space is cut into tiles.
+
+The one idea: the outermost loop counts *tiles*, boxes of the space of about as much work each, so that there is
+enough to hand out whatever the sizes are: few long rows, many short ones, or one line. Which axes are cut is a
+matter of structure, how high the tiles are one of parameters, so a nest serves all shapes. Tiles follow from
+sizes alone, so results do not depend on who runs which.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from math import ceil, prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +22,32 @@ from weft.kernels.schedule.expressions import Expressions
 from weft.kernels.schedule.layout import Group, Layout
 from weft.kernels.schedule.nest_builder import NestBuilder
 from weft.kernels.schedule.plan import Plan
+
+TILE = 4096  # elements of a tile, where nothing speaks against it; none is higher along one axis
+
+
+class Cut(NamedTuple):
+    """A group of the space that is cut into tiles: their height, and whether that is a constant of the nest."""
+
+    group: int
+    height: int
+    fixed: bool = True
+
+
+class Tile(NamedTuple):
+    """A tile: its number, and its number along each of the groups that are cut."""
+
+    number: Index
+    along: dict[int, Index]
+
+
+def tile_heights(sizes: Sequence[int], elements: int) -> list[int]:
+    """The heights of tiles of at most so many elements: as much as can be of the inner axes, then of the outer."""
+    heights = []
+    for size in reversed(sizes):
+        heights.append(max(min(size, elements), 1))
+        elements //= heights[-1]
+    return heights[::-1]
 
 
 class Loops:
@@ -29,9 +63,10 @@ class Loops:
         self.reduced = [n for n, group in enumerate(self.groups) if group[0] in reduced_axes]
         self.kept = [n for n in range(len(self.groups)) if n not in self.reduced]
         self.where: dict[int, Index] = {}
-        self.places: dict[
-            Var, Callable[[], tuple[str, Index]]
-        ] = {}  # where values on the whole space are stored
+        # Where the tile begins along a group that is cut, and how much of it the tile has.
+        self._in_tile: dict[int, tuple[Index, Index]] = {}
+        # Where values on the whole space are stored.
+        self.places: dict[Var, Callable[[], tuple[str, Index]]] = {}
         for var in plan.full_outs:
             self.places[var] = self._place_in(outs[var])
         for var, out in plan.reloads.items():
@@ -39,9 +74,23 @@ class Loops:
                 self.places[var] = self._place_in(outs[out])
         self.scratch: list[int] = []
         self.extent = 1  # of the parallel loop
+        self._ended: list[int] = []  # those of the nests that were written before
 
     def _place_in(self, buffer: str) -> Callable[[], tuple[str, Index]]:
         return lambda: (buffer, self.layout.offset(self.plan.frame, self.full_index()))
+
+    def end_nest(self) -> None:
+        """Go on with a further nest, to be run after the one written so far."""
+        self.builder.end_nest()
+        self._ended.append(self.extent)
+        self.extent = 1
+        self.where.clear()
+        self._in_tile.clear()
+
+    @property
+    def all_extents(self) -> list[int]:
+        """The extent of the parallel loop of each nest."""
+        return [*self._ended, self.extent]
 
     def size(self, n: int) -> Index:
         """The size of a group of the space."""
@@ -49,11 +98,14 @@ class Loops:
 
     def count(self, groups: Sequence[int]) -> int:
         """How many elements a part of the space has."""
-        total = 1
+        return prod(self.plan.frame.type.shape[axis] for n in groups for axis in self.groups[n])
+
+    def flat_size(self, groups: Sequence[int]) -> Index:
+        """How many elements a part of the space has, as the nest sees it."""
+        size: Index = 1
         for n in groups:
-            for axis in self.groups[n]:
-                total *= self.plan.frame.type.shape[axis]
-        return total
+            size = ix.mul(size, self.size(n))
+        return size
 
     def full_index(self) -> tuple[Index, ...]:
         """Where the loops stand."""
@@ -70,15 +122,57 @@ class Loops:
             flat = ix.add(ix.mul(flat, self.size(n)), self.where[n])
         return flat
 
-    def open(self, stack: ExitStack, groups: Sequence[int], *, innermost: bool) -> None:
-        """Open loops over kept groups; the first of the kernel is parallel, the last may be the innermost."""
+    # Loops
+
+    def cuts(self, groups: Sequence[int], elements: int) -> list[Cut]:
+        """Cut groups so that a tile has about so many of their elements."""
+        heights = tile_heights([self.count([n]) for n in groups], elements)
+        return [Cut(n, height, fixed=False) for n, height in zip(groups, heights, strict=True)]
+
+    def blocks(self, cut: Cut) -> int:
+        """How many tiles there are along a group; a sum of nothing has one too."""
+        return max(ceil(self.count([cut.group]) / cut.height), cut.group in self.reduced)
+
+    def open_tiles(self, stack: ExitStack, cuts: Sequence[Cut]) -> Tile:
+        """Open the parallel loop over all tiles. What is not cut is whole in every tile."""
+        builder = self.builder
+        if not cuts:
+            return Tile(0, {})
+        blocks = [self.blocks(cut) for cut in cuts]
+        self.extent = prod(blocks)
+        plain = len(cuts) == 1 and cuts[0].fixed and cuts[0].height == 1
+        count = self.size(cuts[0].group) if plain else builder.param("tiles", self.extent)
+        number, _ = stack.enter_context(builder.loop(count, "parallel"))
+        along: dict[int, Index] = {}
+        rest: Index = number
+        for cut, many in zip(cuts[:0:-1], blocks[:0:-1], strict=True):
+            divisor = builder.param(("blocks", cut.group), max(many, 1))
+            along[cut.group] = ix.mod(rest, divisor)
+            rest = ix.div(rest, divisor)
+        along[cuts[0].group] = rest
+        for n, height, fixed in cuts:
+            step = height if fixed else builder.param(("height", n), height)
+            first = ix.mul(along[n], step)
+            if step == 1:
+                self._in_tile[n], self.where[n] = (first, 1), first
+            else:
+                self._in_tile[n] = first, ix.minimum(step, ix.sub(self.size(n), first))
+        return Tile(number, along)
+
+    def in_tile(self, n: int) -> tuple[Index, Index]:
+        """Where the tile begins along a group, and how much of it the tile has."""
+        return self._in_tile[n] if n in self._in_tile else (0, self.size(n))
+
+    def open(self, stack: ExitStack, groups: Sequence[int], *, vector: bool = False) -> None:
+        """Open loops along groups of a tile; the innermost is one for vectors if said so."""
         for n in groups:
-            first = not self.where
-            if first:
-                self.extent = self.count([n])
-            kind = "parallel" if first else "vector" if innermost and n == groups[-1] else "sequential"
-            variable, _ = stack.enter_context(self.builder.loop(self.size(n), kind))
-            self.where[n] = variable
+            first, height = self.in_tile(n)
+            if height != 1:
+                kind = "vector" if vector and n == groups[-1] else "sequential"
+                variable, _ = stack.enter_context(self.builder.loop(height, kind))
+                self.where[n] = ix.add(first, variable)
+
+    # Memory
 
     def store(self, values: Sequence[tuple[str, Index, str]]) -> None:
         """Store values that have all been computed: a buffer may hold what one of them was computed from."""

