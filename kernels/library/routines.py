@@ -12,6 +12,8 @@ from collections.abc import Callable
 from weft.ir.graph import Eqn
 from weft.kernels.library.frame import library_equation
 from weft.kernels.library.lapack_factors import ROUTINES as FACTORS
+from weft.kernels.library.lapack_spectral import ROUTINES as SPECTRAL
+from weft.kernels.library.lapack_systems import ROUTINES as SYSTEMS
 from weft.kernels.library.pooling import ROUTINES as POOLING
 from weft.kernels.library.running import ROUTINES as RUNNING
 from weft.kernels.library.searching import ROUTINES as SEARCHING
@@ -26,6 +28,8 @@ ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {
     **SORTING,
     **SEARCHING,
     **FACTORS,
+    **SYSTEMS,
+    **SPECTRAL,
 }
 """By the name that a primitive's `library` lowering gives."""
 
