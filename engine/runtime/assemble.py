@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from weft.engine.runtime.aliases import is_alias
 from weft.engine.runtime.blocks import Block, steps
-from weft.engine.runtime.bufferize import Buffers, Copy, Loop, Plan, is_alias
+from weft.engine.runtime.bufferize import Buffers, Copy, Loop, Plan
 from weft.engine.runtime.tape import Tape, TapeBuilder, read_array
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Literal, Var
@@ -82,7 +83,8 @@ class _Assembler:
             if slots[source] != slots[target]:  # type: ignore[index]
                 self.builder.copy(slots[target], slots[source], target.type.nbytes)  # type: ignore[index]
         # Literals stand in the loop nest.
-        ins = [slots[a] for k, a in enumerate(eqn.ins) if k != one.copied and isinstance(a, Var)]
+        gone = {one.copied, *one.overwritten}
+        ins = [slots[a] for k, a in enumerate(eqn.ins) if k not in gone and isinstance(a, Var)]
         operands = ins + [slots[v] for v in eqn.outs] + plan.scratch[number]
         for step, kernel in zip(steps(one), block.kernels[number], strict=True):
             if step.calls:

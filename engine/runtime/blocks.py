@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from weft.engine import config
-from weft.ir.graph import Eqn, Graph, sub_graphs
+from weft.engine.runtime.roll import roll
+from weft.ir.graph import Eqn, Graph, Var, sub_graphs
 from weft.ir.loops.nest import Nest
 from weft.ir.ops.flow import cond_p, scan_p, while_loop_p
 from weft.ir.ops.kernel import kernel_p
@@ -22,8 +23,9 @@ from weft.kernels.backend import Kernel, compile_nests
 from weft.kernels.library.routines import schedule_routine
 from weft.kernels.schedule import Scheduled, schedule
 
-FLOW = (cond_p, scan_p, while_loop_p)
-"""The operations whose bodies run inside the tape."""
+LOOPS = (scan_p, while_loop_p)
+FLOW = (cond_p, *LOOPS)
+"""The operations whose bodies run inside the tape, or inside a kernel."""
 
 
 @dataclass(slots=True)
@@ -35,12 +37,14 @@ class Block:
         scheduled: loop nests of kernels and routines.
         kernels: their machine code, for each of the nests of one equation.
         inner: the bodies of branches and loops, in the order of their params' names.
+        given: results that take over the memory of an input, and which.
     """
 
     graph: Graph
     scheduled: dict[int, Scheduled] = field(default_factory=dict)
     kernels: dict[int, tuple[Kernel, ...]] = field(default_factory=dict)
     inner: dict[int, tuple[Block, ...]] = field(default_factory=dict)
+    given: dict[Var, Var] = field(default_factory=dict)
 
     def walk(self) -> Iterator[Block]:
         """This block and all inside it, in the order they stand."""
@@ -69,9 +73,13 @@ def steps(one: Scheduled | None) -> Iterator[Scheduled]:
         one = one.then
 
 
-def compile_block(graph: Graph) -> Block:
-    """Optimise, fuse, schedule and compile a graph with all its bodies."""
+def compile_block(graph: Graph, donated: tuple[int, ...] = ()) -> Block:
+    """Optimise, fuse, schedule and compile a graph with all its bodies; ``donated`` inputs may be written over."""
     block = _lower(graph)
+    if donated:
+        from weft.engine.runtime.donated import give_memory
+
+        give_memory(block, donated)
     config.log("fused", block.graph)
     nests = list(block.nests())
     for nest in nests:
@@ -100,11 +108,18 @@ def _lower(graph: Graph) -> Block:
     for i, eqn in enumerate(eqns):
         if eqn.prim in FLOW:
             bodies = {id(body): _lower(body) for _, body in sub_graphs(eqn)}
-            block.inner[i] = tuple(bodies[id(body)] for _, body in sub_graphs(eqn))
+            inner = tuple(bodies[id(body)] for _, body in sub_graphs(eqn))
             eqns[i] = map_graphs(eqn, lambda body: bodies[id(body)].graph)  # noqa: B023
+            rolled = (
+                roll(eqn, [(body.graph, body.scheduled) for body in inner]) if eqn.prim in LOOPS else None
+            )
+            if rolled is not None:
+                block.scheduled[i] = rolled
+            else:
+                block.inner[i] = inner
         elif (one := _schedule(eqn)) is not None:
             block.scheduled[i] = one
-    if block.inner:
+    if any(eqn.prim in FLOW for eqn in eqns):
         block.graph = fused.replace(eqns=eqns)
     return block
 

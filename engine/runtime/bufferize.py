@@ -16,19 +16,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from weft.engine.runtime.aliases import find_roots, is_alias
 from weft.engine.runtime.blocks import Block
-from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
-from weft.ir.ops.shape import reshape_p
+from weft.ir.graph import Atom, Literal, Var
 
 ALIGNMENT = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How one output comes about: computed into ``slot``, ``same_as`` an earlier one (perhaps reshaped), or a literal."""
+    """How one output comes about.
+
+    It is computed into ``slot``, ``same_as`` an earlier one (perhaps reshaped), in the memory of the ``given`` input, or a
+    literal.
+    """
 
     slot: int | None = None
     same_as: int | None = None
+    given: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +105,6 @@ class Buffers:
     temporary_bytes: int = 0
 
 
-def is_alias(eqn: Eqn) -> bool:
-    """Whether the result is another name of the operand's memory."""
-    return eqn.prim is reshape_p and isinstance(eqn.ins[0], Var)
-
-
 class _Arena:
     """Offsets by first fit among free intervals."""
 
@@ -136,50 +136,6 @@ class _Arena:
             else:
                 merged.append((begin, length))
         self.free = merged
-
-
-def find_roots(
-    graph: Graph, copied: dict[int, list[tuple[int, int]]], owned: Collection[Var]
-) -> dict[Var, Var]:
-    """The value in whose memory each of those is that have none of their own.
-
-    A result that starts as a copy of an operand takes its memory over, and no copy is made, where that is the operand's
-    last use: no output, read by nothing else, then or later, and no input but an ``owned`` one.
-
-    Args:
-        graph: a fused graph.
-        copied: for each equation with such results, their numbers and the operands' numbers.
-        owned: inputs whose memory nobody wants.
-    """
-    root: dict[Var, Var] = {}
-    last: dict[Var, int] = {}
-    for i, eqn in enumerate(graph.eqns):
-        if is_alias(eqn):
-            operand = eqn.ins[0]
-            assert isinstance(operand, Var)
-            root[eqn.outs[0]] = root.get(operand, operand)
-        for atom in eqn.ins:
-            if isinstance(atom, Var):
-                last[root.get(atom, atom)] = i
-    wanted = {root.get(a, a) for a in graph.outs if isinstance(a, Var)}
-    wanted.update(var for var in graph.ins if var not in owned)
-    taken: dict[Var, Var] = {}
-    for i, pairs in copied.items():
-        eqn = graph.eqns[i]
-        bases = [root.get(a, a) for a in eqn.ins if isinstance(a, Var)]
-        for out, k in pairs:
-            operand = eqn.ins[k]
-            if isinstance(operand, Var):
-                base = root.get(operand, operand)
-                if base not in wanted and last[base] == i and bases.count(base) == 1:
-                    taken[eqn.outs[out]] = base
-    whose = root | taken
-    for var in whose:
-        base = var
-        while base in whose:
-            base = whose[base]
-        root[var] = base
-    return root
 
 
 class Planner:
@@ -287,9 +243,12 @@ def roots_of(block: Block, owned: Collection[Var] = ()) -> dict[Var, Var]:
     return find_roots(block.graph, copied, owned)
 
 
-def bufferize(block: Block) -> Buffers:
-    """Plan the memory of a program."""
-    graph, roots = block.graph, roots_of(block)
+def bufferize(block: Block, donated: Sequence[int] = ()) -> Buffers:
+    """Plan the memory of a program, some of whose inputs may be overwritten."""
+    graph = block.graph
+    owned = {graph.ins[k]: k for k in donated}
+    roots = roots_of(block, owned)
+    roots = {var: block.given.get(base, base) for var, base in roots.items()} | block.given
     outputs: list[Output] = []
     first: dict[Var, int] = {}
     outs: list[tuple[Atom, int]] = []
@@ -300,6 +259,9 @@ def bufferize(block: Block) -> Buffers:
             outputs.append(Output())
         elif base in first:
             outputs.append(Output(same_as=first[base]))
+        elif base in owned:
+            outputs.append(Output(given=owned[base]))
+            first[base] = i
         else:
             outputs.append(Output(slot=slot))
             outs.append((atom, slot))

@@ -15,21 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from weft.engine.runtime.aliases import body_consts, carry_operands, root_of
 from weft.engine.runtime.blocks import Block
 from weft.engine.runtime.bufferize import Copy, Loop, Planner, roots_of
-from weft.ir.graph import Atom, Eqn, Var
+from weft.ir.graph import Atom, Eqn
 
 
 def in_place(eqn: Eqn, bodies: Sequence[Block]) -> list[tuple[int, int]]:
     """Pairs (result, operand) of a loop whose result may take the operand's memory over."""
     if eqn.prim.name == "cond":
         return []
-    first, n_carry = _carry_operands(eqn)
+    first, n_carry = carry_operands(eqn)
     body = bodies[0]
-    n_consts = _body_consts(eqn)
+    n_consts = body_consts(eqn)
     ins = body.graph.ins[n_consts : n_consts + n_carry]
     roots = roots_of(body, set(ins))
-    return [(k, first + k) for k in range(n_carry) if _root(roots, body.graph.outs[k]) is ins[k]]
+    return [(k, first + k) for k in range(n_carry) if root_of(roots, body.graph.outs[k]) is ins[k]]
 
 
 def plan_loop(
@@ -44,12 +45,12 @@ def plan_loop(
         operands: the slots of its operands.
         results: the slots of its results.
     """
-    first, n_carry = _carry_operands(eqn)
-    n_consts, body = _body_consts(eqn), bodies[0]
+    first, n_carry = carry_operands(eqn)
+    n_consts, body = body_consts(eqn), bodies[0]
     graph = body.graph
     ins = graph.ins[n_consts : n_consts + n_carry]
     roots = roots_of(body, set(ins))
-    outs = [_root(roots, atom) for atom in graph.outs[:n_carry]]
+    outs = [root_of(roots, atom) for atom in graph.outs[:n_carry]]
     start: list[tuple[int, int, int]] = []
     step: list[tuple[int, int, int]] = []
     copies: list[Copy] = []
@@ -146,21 +147,3 @@ def _row_slot(
     start.append((slot, whole, (length - 1) * nbytes if reverse and length else 0))
     step.append((slot, slot, -nbytes if reverse else nbytes))
     return slot
-
-
-def _carry_operands(eqn: Eqn) -> tuple[int, int]:
-    """The number of the first operand that is the carry, and how many there are."""
-    params = eqn.params
-    if eqn.prim.name == "scan":
-        return params["n_consts"], params["n_carry"]
-    first = params["n_cond"] + params["n_body"]
-    return first, len(eqn.ins) - first
-
-
-def _body_consts(eqn: Eqn) -> int:
-    """How many constants the body takes; they stand before the carry."""
-    return int(eqn.params["n_consts" if eqn.prim.name == "scan" else "n_body"])
-
-
-def _root(roots: dict[Var, Var], atom: Atom) -> Atom:
-    return roots.get(atom, atom) if isinstance(atom, Var) else atom

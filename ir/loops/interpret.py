@@ -30,6 +30,7 @@ from weft.ir.loops.nest import (
     ParamValue,
     Place,
     Store,
+    While,
 )
 from weft.ir.loops.printer import print_index
 from weft.ir.loops.vocabulary import SCALAR_OPS, cast, evaluate, register_dtype
@@ -113,6 +114,11 @@ class _Run:
                 self.call(statement)
             case Loop():
                 self.loop(statement)
+            case While(cond, flag, body):
+                self.body(cond)
+                while self.values[flag]:
+                    self.body(body)
+                    self.body(cond)
             case _:
                 raise InternalError(f"{type(statement).__name__} is not a statement.")
 

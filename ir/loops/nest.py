@@ -18,6 +18,7 @@ The grammar of the text form (printer.py)::
             | name "<-" name                            replace it (fold "set")
             | [name ":" "i32" "="] "call" routine "@" "p" k "(" arg, ... ")"   call a C function by its address
             | loop
+            | "while" "{" stmt* "}" name "{" stmt* "}"   run the first, and if it makes the bool true, the second; again
     loop  ::= "for" name "in" index [kind] ["carry" acc, ...] "{" stmt* "}"
     kind  ::= "parallel" | "vector"                     or nothing: sequential
     acc   ::= name ":" dtype "=" op "from" name
@@ -213,7 +214,26 @@ class Loop:
     carries: tuple[Accumulator, ...] = ()
 
 
-Stmt = Const | ParamValue | IndexValue | Load | Store | Op | Accumulate | Call | Loop
+@dataclass(frozen=True, slots=True)
+class While:
+    """Run ``cond``; if the bool ``flag`` that it binds is true, run ``body`` and begin again.
+
+    What goes from step to step is in buffers: statements inside fold into no accumulator around.
+    """
+
+    cond: tuple[Any, ...]
+    flag: str
+    body: tuple[Any, ...]
+
+
+Stmt = Const | ParamValue | IndexValue | Load | Store | Op | Accumulate | Call | Loop | While
+
+
+def bodies(statement: Any) -> tuple[tuple[Any, ...], ...]:
+    """The lists of statements inside of a statement, in the order they run."""
+    if isinstance(statement, Loop):
+        return (statement.body,)
+    return (statement.cond, statement.body) if isinstance(statement, While) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from weft.ir.loops.nest import (
     ParamValue,
     Place,
     Store,
+    While,
 )
 from weft.ir.types import SHORT_NAMES, is_complex, is_inexact
 
@@ -91,6 +92,11 @@ def statement_lines(nest: Nest) -> list[tuple[int | None, str]]:
                 carried = {acc.name: acc.op for acc in statement.carries}
                 write(statement.body, indent + "  ", folds | carried)
                 lines.append((None, indent + "}"))
+            elif isinstance(statement, While):
+                write(statement.cond, indent + "  ", folds)
+                lines.append((None, f"{indent}}} {statement.flag} {{"))
+                write(statement.body, indent + "  ", folds)
+                lines.append((None, indent + "}"))
 
     write(nest.body, "  ", {})
     lines.append((None, "}"))
@@ -126,6 +132,8 @@ def _statement(statement: Any, folds: dict[str, str]) -> str:
             accs = ", ".join(f"{a.name}: {print_dtype(a.dtype)} = {a.op} from {a.init}" for a in carries)
             words += [f"carry {accs}"] if carries else []
             return " ".join(words) + " {"
+        case While():
+            return "while {"
     return f"?{statement!r}"
 
 

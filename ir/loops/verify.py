@@ -32,6 +32,8 @@ from weft.ir.loops.nest import (
     ParamValue,
     Place,
     Store,
+    While,
+    bodies,
 )
 from weft.ir.loops.printer import print_dtype, statement_lines
 from weft.ir.loops.vocabulary import FOLDS, RULES, SCALAR_OPS
@@ -86,7 +88,7 @@ class _Verifier:
             if statement is chunked:
                 if chunked.carries:
                     self.fail("the chunked loop carries accumulators, but no chunk sees them all", "carry")
-            elif isinstance(statement, Loop | Store | Call):
+            elif isinstance(statement, Loop | Store | Call | While):
                 self.fail("beside the chunked loop stand only values: each chunk would run this")
             self.number += _inner_count(statement)
 
@@ -141,6 +143,9 @@ class _Verifier:
                 return self.bind(name, INT32) if name else []
             case Loop():
                 return self.loop(statement)
+            case While():
+                self.repeat(statement)
+                return []
         self.fail(f"{type(statement).__name__} is not a statement")
 
     def operation(self, statement: Op) -> None:
@@ -200,6 +205,19 @@ class _Verifier:
         for acc in loop.carries:
             del self.open[acc.name]
         return names
+
+    def repeat(self, statement: While) -> None:
+        around, self.open = self.open, {}  # it folds into no accumulator around
+        names = []
+        for one in statement.cond:
+            self.number += 1
+            names += self.statement(one)
+        if not is_bool(self.use(statement.flag)):
+            self.fail(f"the condition {statement.flag} is {print_dtype(self.use(statement.flag))}, not bool")
+        self.body(statement.body)
+        for name in names:
+            del self.visible[name]
+        self.open = around
 
     def bind(self, name: str, dtype: np.dtype) -> list[str]:
         self.check_dtype(dtype)
@@ -267,9 +285,7 @@ class _Verifier:
 
 def _inner_count(statement: Any) -> int:
     """How many statements stand inside of this one."""
-    if not isinstance(statement, Loop):
-        return 0
-    return sum(1 + _inner_count(inner) for inner in statement.body)
+    return sum(1 + _inner_count(inner) for body in bodies(statement) for inner in body)
 
 
 def _point_at(nest: Nest, number: int, culprit: str | None) -> str:

@@ -24,6 +24,8 @@ from weft.ir.loops.nest import (
     Op,
     Place,
     Store,
+    While,
+    bodies,
 )
 from weft.kernels.scalar import is_complex, is_float
 
@@ -45,9 +47,7 @@ class Updates:
         self._read: dict[int, set[str]] = {}
         self._open: set[str] = set()
         self.indexing = False  # whether an index is made of an accumulator, and so of a value that changes
-        for statement in nest.body:
-            if isinstance(statement, Loop):
-                self._loop(statement)
+        self._top(nest.body)
 
     def updated_in(self, loop: Loop) -> list[str]:
         """The accumulators folded into, inside of ``loop``, in the order of the text."""
@@ -56,6 +56,15 @@ class Updates:
     def read_in(self, loop: Loop) -> set[str]:
         """The accumulators whose running value something inside of ``loop`` takes."""
         return self._read[id(loop)]
+
+    def _top(self, body: tuple[Any, ...]) -> None:
+        """Look at the loops of a body that folds into nothing around it."""
+        for statement in body:
+            if isinstance(statement, Loop):
+                self._loop(statement)
+            else:
+                for inner in bodies(statement):
+                    self._top(inner)
 
     def _loop(self, loop: Loop) -> None:
         own = {acc.name for acc in loop.carries}
@@ -81,6 +90,9 @@ class Updates:
                             read.update(self._open.intersection((arg.name,)))
                         else:
                             read |= self._index(arg.index if isinstance(arg, Place) else arg)
+                case While(cond, _, body):
+                    self._top((*cond, *body))
+                    read |= self._open  # it may read any of them
                 case Loop(_, extent, _, _, carries):
                     read.update(self._open.intersection(acc.init for acc in carries), self._index(extent))
                     self._loop(statement)

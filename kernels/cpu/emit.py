@@ -34,6 +34,7 @@ from weft.ir.loops.nest import (
     ParamValue,
     Place,
     Store,
+    While,
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
 from weft.kernels.cpu.index import Offset, combine, constant_offset, natural_params
@@ -105,6 +106,7 @@ class _Emitter:
             Accumulate: self.accumulate,
             Call: self.call,
             Loop: self.loop,
+            While: self.repeat,
         }
 
     def define(self, name: str) -> None:
@@ -273,6 +275,21 @@ class _Emitter:
         if not names:
             return 1
         return 4 if any(self.folds[name] in ("max", "min") for name in names) else 2
+
+    def repeat(self, statement: While) -> None:
+        writer = self.writer
+        head, inside, done = writer.label("head"), writer.label("body"), writer.label("done")
+        outside = self.offsets
+        self.offsets = dict(outside)
+        writer.br(head)
+        writer.place(head)
+        self.body(statement.cond)
+        writer.cond_br(self.values[statement.flag].reg, inside, done)
+        writer.place(inside)
+        self.body(statement.body)
+        writer.br(head)
+        writer.place(done)
+        self.offsets = outside
 
     def blocks(
         self, loop: Loop, start: str, stop: str, names: list[str], blocked: set[str], how: str

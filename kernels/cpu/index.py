@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from weft.ir.loops.nest import Index, IndexOp, Loop, Nest, Param
+from weft.ir.loops.nest import Index, IndexOp, Loop, Nest, Param, bodies
 from weft.kernels.register import Writer
 
 
@@ -45,7 +45,8 @@ def natural_params(nest: Nest) -> set[int]:
             if isinstance(statement, Loop):
                 if isinstance(statement.extent, Param):
                     found.add(statement.extent.k)
-                walk(statement.body)
+            for inner in bodies(statement):
+                walk(inner)
             look(getattr(statement, "index", None))
 
     walk(nest.body)

@@ -1,4 +1,5 @@
-"""Branches and loops inside the tape: the same results as step by step in Python, and no copies but the planned ones."""
+"""Branches and loops, on the tape and rolled into kernels: the same results as step by step in Python, and no copies but
+the planned ones."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weft.engine.runtime import blocks
 from weft.engine.runtime.program import Program, compile_graph
 from weft.ir.builder import build, type_of_value
 from weft.ir.graph import Graph
@@ -26,12 +28,21 @@ C = np.array([0.3, 0.7, 1.1])
 ONE = np.asarray(1)
 
 
+@pytest.fixture(autouse=True, params=["on the tape", "rolled"])
+def way(request: pytest.FixtureRequest) -> Any:
+    """Every loop twice: as instructions, and as one kernel where its steps are small."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "on the tape":
+            patch.setattr(blocks, "roll", lambda eqn, bodies: None)
+        yield request.param
+
+
 def check(fun: Callable[..., Any], *args: Any) -> Program:
     """Compile ``fun``, compare with its meaning, twice; inputs stay as they are."""
     args = tuple(map(np.asarray, args))
     graph = build(lambda *v: list(fun(*v)), [type_of_value(a) for a in args])
     wanted = evaluate(graph, *args)
-    program = compile_graph(graph)
+    program = compile_graph.__wrapped__(graph)
     given = [np.array(a) for a in args]
     for _ in range(2):
         for got, want in zip(program.run(given), wanted, strict=True):
@@ -119,7 +130,7 @@ def test_cond(dtype: str, index: int) -> None:
     check(lambda i, a, b: cond(i, branches, a, b), chosen, C, C + 1)
 
 
-def test_an_update_in_a_loop_copies_nothing_but_the_argument() -> None:
+def test_an_update_in_a_loop_copies_nothing_but_the_argument(way: str) -> None:
     x = np.arange(12.0).reshape(4, 3)
     body = build(
         lambda i, h: [e.add(i, ONE), dynamic_update_slice(h, full((1, 3), 7.0, FLOAT64), [i, np.asarray(0)])],
@@ -127,7 +138,7 @@ def test_an_update_in_a_loop_copies_nothing_but_the_argument() -> None:
     )
     program = check(lambda i, h: scan(body, [], [i, h], [], length=3), np.asarray(0), x)
     lines = [line for line in program.tape.disassemble().split("\n") if " copy " in line]
-    assert sum("96 bytes" in line for line in lines) == 1
+    assert sum("96 bytes" in line for line in lines) == (way == "on the tape")
     inside = check(lambda i, h: scan(body, [], [i, e.add(h, h)], [], length=3), np.asarray(0), x)
     assert "96 bytes" not in inside.tape.disassemble()
 
@@ -146,12 +157,12 @@ def test_loops_in_loops_and_branches() -> None:
     assert not program.host_calls
 
 
-def test_products_in_loops_leave_blas_as_it_was() -> None:
+def test_products_in_loops_leave_blas_as_it_was(way: str) -> None:
     from weft.kernels.library.blas import threads_addresses
 
     dims = (((1,), (0,)), ((), ()))
     body = build(lambda a, h: [dot_general(a, h, dims)], [ArrayType((9, 9), FLOAT64)] * 2)
     a = np.linspace(0, 0.1, 81).reshape(9, 9)
     program = check(lambda a, h: scan(body, [a], [h], [], length=4), a, a)
-    if threads_addresses()[0]:
+    if threads_addresses()[0] and way == "on the tape":
         assert instructions(program, "one_thread") == instructions(program, "own_threads") == 1
