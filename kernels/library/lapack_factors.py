@@ -12,7 +12,7 @@ import numpy as np
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Copy, Index, Letter
-from weft.ir.types import INT64
+from weft.ir.types import BOOL, INT64
 from weft.kernels.library.lapack import call, cost_of, routine, workspaces
 from weft.kernels.library.matrices import Stack, View
 from weft.kernels.library.small_matrices import SMALL, fill_lower, write_cholesky, write_lu, write_solve
@@ -37,7 +37,11 @@ def _cholesky(eqn: Eqn) -> Scheduled:
             write_cholesky(stack, out, n)
         else:
             info = call(build, "potrf", out.dtype, Letter("U"), n, out.place, n)
-            fill_lower(stack, out, n, stack.unless_zero(info), math.nan)
+            # A NaN in the triangle, of which there may be no word in info, comes through to the last element.
+            last = ix.sub(n, 1)
+            undefined = build.op(BOOL, "is_nan", stack.load(out, last, last))
+            refused = build.op(BOOL, "ne", info, build.const(INT32, 0))
+            fill_lower(stack, out, n, stack.times(build.op(BOOL, "or", undefined, refused)), math.nan)
     return stack.finish()
 
 

@@ -225,7 +225,7 @@ def _pinv(eqn: Eqn) -> Scheduled:
             u, vh = stack.scratch("u", dtype, rows, least), stack.scratch("vh", dtype, least, width)
             stack.copy(a, operand, m, n)
             failed = write_svd(stack, "S", a, s, u, vh, rows, width)
-            rtol = build.literal("rtol", np.asarray(eqn.params["rtol"], real)[()])
+            rtol = build.literal("rtol", real.type(eqn.params["rtol"]))
             cut = build.op(real, "mul", stack.load(s, 0), rtol)
             with build.loop(k, "sequential") as (i, _):
                 value = stack.load(s, i)
