@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,11 +17,12 @@ import numpy as np
 from weft.engine.methods import ArrayMethods
 from weft.engine.runtime.memory import Lease
 from weft.ir.builder import Value, state
-from weft.ir.errors import ArgumentError
+from weft.ir.errors import ArgumentError, DeletedError
 from weft.ir.quiet import quietly
 from weft.ir.types import SHORT_NAMES, ArrayType, bfloat16, check_dtype
 
 _ndarray = np.ndarray
+_new = object.__new__
 _FAST_SCALARS = frozenset((bool, int, float, complex))
 _FAST_INDICES = frozenset((int, slice, type(None), type(Ellipsis)))
 
@@ -111,6 +113,17 @@ class Array(ArrayMethods, metaclass=_ArrayType):
             raise ArgumentError(f"arrays live on the device 'cpu'; got {device!r}.")
         return self
 
+    def delete(self) -> None:
+        """Free the memory now, if no other array shares it; any use of the array from here on is an error."""
+        number = self._number or number_of(self)
+        del self._data
+        self.__class__ = _DeletedArray
+        self._number = number
+
+    def is_deleted(self) -> bool:
+        """Whether the array was deleted, or given to a jitted function by ``donate_argnums``."""
+        return False
+
     def item(self, *args: Any) -> Any:
         """One element as a Python scalar."""
         return self._data.item(*args)
@@ -170,6 +183,80 @@ class Array(ArrayMethods, metaclass=_ArrayType):
         return str(self._data)
 
 
+class _DeletedArray(Array):
+    """What an Array becomes when it is deleted: its type is still known, its elements are gone."""
+
+    __slots__ = ()
+
+    @property
+    def _data(self) -> np.ndarray:  # type: ignore[override]
+        raise DeletedError(
+            f"this array {self.type} was deleted: its memory was given to a jitted function (donate_argnums, donate_argnames), "
+            f"or x.delete() was called. Use what that function returned, or pass it x.copy()."
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.type.shape
+
+    @property
+    def dtype(self) -> np.dtype:  # type: ignore[override]
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.type.ndim
+
+    @property
+    def size(self) -> int:
+        return self.type.size
+
+    def delete(self) -> None:
+        pass
+
+    def is_deleted(self) -> bool:
+        return True
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        return self._data
+
+    __array__ = __array_ufunc__ = __array_function__ = __buffer__ = _refuse  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<deleted array {self.type}>"
+
+    __str__ = __repr__
+
+
+def is_sole_owner(x: Array, also: int = 0) -> bool:
+    """Whether nobody but ``x`` can see its memory, and that memory is ours to write to.
+
+    Args:
+        x: the array.
+        also: how many references to its data the caller holds.
+    """
+    if _references(x) != _OF_AN_OWNER + also:
+        return False
+    data = x._data
+    while data.base is not None:
+        if _base_references(data) != _OF_A_VIEW:
+            return False
+        if data.base.__class__ is Lease:
+            return True
+        if data.base.__class__ is not _ndarray:  # memory of something else, perhaps a file's
+            return False
+        data = data.base
+    return data.flags.owndata
+
+
+def _references(x: Array) -> int:
+    return sys.getrefcount(x._data)
+
+
+def _base_references(x: np.ndarray) -> int:
+    return sys.getrefcount(x.base)
+
+
 def wrap(data: Any) -> Array:
     """An Array that owns ``data``; it must not be written to any more."""
     if data.__class__ is not _ndarray:
@@ -180,7 +267,9 @@ def wrap(data: Any) -> Array:
     return array
 
 
-_new = object.__new__
+# What Python counts where nobody else has a reference.
+_OF_AN_OWNER, _OF_A_VIEW = _references(wrap(np.empty(1))), _base_references(np.empty(2)[1:])
+
 _types: dict[int, ArrayType] = {}
 _counter = itertools.count(1)
 

@@ -78,6 +78,10 @@ class ImmutableError(UserError, TypeError):
     """An array was assigned to in place. Write ``x = x.at[index].set(value)``."""
 
 
+class DeletedError(UserError, RuntimeError):
+    """An array was used after its memory was given to a jitted function (``donate_argnums``) or freed (``delete()``)."""
+
+
 class VerificationError(WeftError):
     """A graph breaks a rule of the IR: a pass or a hand-written text is wrong."""
 

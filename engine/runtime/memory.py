@@ -1,8 +1,8 @@
 """Memory of programs: arenas and large results come from one pool and go back to it.
 
-The one idea: fresh pages cost as much as the arithmetic that fills them, so large blocks are kept for the next call. An arena is
-lent for one call. A result belongs to a `Lease`, which is the base of its NumPy array: whatever sees the memory (views,
-buffers, DLPack) keeps the lease alive, and the block comes back when nobody is left.
+The one idea: fresh pages cost as much as the arithmetic that fills them, so large blocks are kept for the next call. An
+arena is lent for one call. A result belongs to a `Lease`, which is the base of its NumPy array: whatever sees the memory
+(views, buffers, DLPack) keeps the lease alive, and the block comes back when nobody is left.
 
 Lists and dicts are changed by single operations only, which are atomic, so threads need no lock, and neither do the
 finalizers of leases, which may run in the middle of anything. At worst a block is freed that could have been kept.
@@ -121,6 +121,12 @@ def _rounded(nbytes: int) -> int:
 
 pool = Pool(limit=1 << 29)
 """The pool of this process."""
+
+
+def new_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An uninitialised array for a result."""
+    large = math.prod(shape) * dtype.itemsize >= LARGE
+    return pool.empty(shape, dtype) if large else np.empty(shape, dtype)
 
 
 def set_pool_bytes(number: int) -> None:

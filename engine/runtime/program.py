@@ -85,10 +85,15 @@ class Program:
         self._idle.append(table)
         if arena is not None:
             pool.give_back(arena)
-        return new if len(new) == len(self.out_types) else self._outputs(new)
+        return new if len(new) == len(self.out_types) else self._outputs(new, values)
 
-    def _outputs(self, new: list[np.ndarray]) -> list[np.ndarray]:
-        """Outputs where some are constants or other names of one another."""
+    @property
+    def overwritten(self) -> tuple[int, ...]:
+        """The numbers of the inputs that come back as outputs, perhaps written over."""
+        return tuple(place.given for place in self.buffers.outputs if place.given is not None)
+
+    def _outputs(self, new: list[np.ndarray], values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Outputs where some are constants, other names of one another, or in the memory of inputs."""
         fresh = iter(new)
         outs: list[np.ndarray] = []
         for i, place in enumerate(self.buffers.outputs):
@@ -96,6 +101,9 @@ class Program:
                 outs.append(self.constants[i])
             elif place.same_as is not None:
                 outs.append(outs[place.same_as].reshape(self.out_types[i].shape))
+            elif place.given is not None:
+                given, shape = values[place.given], self.out_types[i].shape
+                outs.append(given if given.shape == shape else given.reshape(shape))
             else:
                 outs.append(next(fresh))
         return outs
@@ -129,10 +137,15 @@ _compile_lock = threading.RLock()
 
 @functools.lru_cache(maxsize=4096)
 def compile_graph(graph: Graph, donated: tuple[int, ...] = ()) -> Program:
-    """Compile a graph: optimise, fuse, schedule, emit, plan memory, write the tape."""
+    """Compile a graph: optimise, fuse, schedule, emit, plan memory, write the tape.
+
+    Args:
+        graph: the program.
+        donated: the numbers of the inputs in whose memory outputs may be; `Program.overwritten` says which are.
+    """
     with _compile_lock:
-        block = compile_block(graph)
-        buffers = bufferize(block)
+        block = compile_block(graph, donated)
+        buffers = bufferize(block, donated)
         tape, host_calls = assemble(block, buffers)
     if tape.is_parallel:
         start_workers()

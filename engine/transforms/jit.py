@@ -26,6 +26,7 @@ from weft.engine.array import (
 from weft.engine.runtime.program import Program, compile_graph
 from weft.engine.trace import Traced, Tracer, argument_names, function_name, trace
 from weft.engine.transforms.arguments import SCALARS, read, reading_order
+from weft.engine.transforms.donation import DonatedArguments, give_up
 from weft.engine.transforms.signature import StaticArguments
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError
@@ -51,13 +52,15 @@ class Entry:
         "_program",
         "_unflatten",
         "captures_traced",
+        "donated",
         "out_tree",
         "single",
         "traced",
     )
 
-    def __init__(self, traced: Traced):
+    def __init__(self, traced: Traced, donated: tuple[int, ...] = ()):
         self.traced = traced
+        self.donated = donated
         self.out_tree = traced.out_tree
         self.single = traced.out_tree.is_leaf()
         self.captures_traced = any(isinstance(x, Value) for x in traced.captured)
@@ -71,7 +74,7 @@ class Entry:
         """The compiled program."""
         if self._program is None:
             self._captured = [contiguous(np.asarray(x)) for x in self.traced.captured]
-            self._program = compile_graph(self.traced.graph)
+            self._program = compile_graph(self.traced.graph, self.donated)
         return self._program
 
     def run(self, values: Sequence[np.ndarray]) -> Any:
@@ -86,9 +89,12 @@ class Entry:
 class Jitted:
     """A function compiled by `jit`. Call it like the function; `lower` shows what was made of it."""
 
-    def __init__(self, fun: Callable[..., Any], static: StaticArguments, keep_name: str):
+    def __init__(
+        self, fun: Callable[..., Any], static: StaticArguments, donated: DonatedArguments, keep_name: str
+    ):
         self._fun = fun
         self._static = static
+        self._donated = donated
         self._name = keep_name
         self._entries: dict[Any, Entry] = {}
         # By the keys of `read`: entries that have run, and how to reorder the values for them.
@@ -103,6 +109,7 @@ class Jitted:
         if not (
             self._read(args, kwargs, parts, values) if kwargs or self._static else read(args, parts, values)
         ):
+            values.clear()
             return self._call(args, kwargs)
         key = tuple(parts)
         try:
@@ -110,8 +117,12 @@ class Jitted:
         except TypeError:  # a static argument is not hashable
             found = None
         if found is None or config.local.jit_disabled:
+            values.clear()
             return self._call(args, kwargs, key)
         entry, reorder = found
+        if entry.donated:
+            held = 1 if reorder is None else 2
+            return self._give_up(entry, args, kwargs, values if reorder is None else reorder(values), held)
         return entry.run(values if reorder is None else reorder(values))
 
     def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any], key: list[Any], values: list[Any]) -> bool:
@@ -147,7 +158,20 @@ class Jitted:
         if key is not None:
             dynamic, named, _ = self._static.split(args, kwargs) if self._static else (args, kwargs, ())
             self._fast[key] = entry, reading_order(dynamic, named)
-        return entry.run(values)
+        return self._give_up(entry, args, kwargs, values, held=1) if entry.donated else entry.run(values)
+
+    def _give_up(
+        self,
+        entry: Entry,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        values: Sequence[np.ndarray],
+        held: int,
+    ) -> Any:
+        """Run, and let results take over the memory of donated arguments."""
+        dynamic, named, _ = self._static.split(args, kwargs) if self._static else (args, kwargs, ())
+        leaves = tree.leaves((dynamic, named))
+        return entry.run(give_up(leaves, values, entry.donated, entry.program.overwritten, held))
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Entry, list[Any], bool]:
         """The entry for the signature of a call (traced if it is new), the values, and whether one of them is traced."""
@@ -172,7 +196,13 @@ class Jitted:
         key = (in_tree, tuple(types), static_key)
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._trace(leaves, values, in_tree, static_key, self._names(dynamic, named))
+            names = self._names(dynamic, named)
+            traced = self._trace(leaves, values, in_tree, static_key, names)
+            donated: tuple[int, ...] = ()
+            if self._donated:
+                ins = [v.type for v in traced.graph.ins]
+                donated = self._donated.usable(args, kwargs, self._static, ins, traced.graph.out_types, names)
+            entry = Entry(traced, donated)
             if not entry.captures_traced:
                 self._entries[key] = entry
         return entry, values, is_traced
@@ -197,7 +227,7 @@ class Jitted:
         in_tree: Any,
         static_key: tuple[Any, ...],
         names: list[str],
-    ) -> Entry:
+    ) -> Traced:
         fun = self._static.bind(self._fun, static_key) if self._static else self._fun
         weak = [
             (x.__class__ in SCALARS and v.dtype.kind != "u") or (x.__class__ is Tracer and x.weak)
@@ -206,7 +236,7 @@ class Jitted:
         types = [ArrayType(tuple(v.shape), v.dtype) for v in values]
         traced = trace(fun, types, in_tree, kind="jit", weak=weak, argument_names=names)
         config.log("graph", traced.graph)
-        return Entry(traced)
+        return traced
 
     @property
     def compiles(self) -> int:
@@ -275,8 +305,10 @@ def jit(
         fun: function of trees of arrays, without side effects.
         static_argnums: positions of arguments that are Python values, part of the key of what is compiled; hashable.
         static_argnames: their names; each implies the other.
-        donate_argnums: arguments whose memory the caller gives up; accepted, results never alias arguments.
-        donate_argnames: the same by name.
+        donate_argnums: positions of arguments whose memory the caller gives up for results of the same type. Their arrays are
+            deleted by the call: using one afterwards raises `DeletedError`. Arrays whose memory somebody else sees are
+            kept, and so are all in a call inside another transformation.
+        donate_argnames: the same by name; each implies the other.
         keep_unused: accepted for compatibility; unused arguments cost nothing.
         inline: accepted for compatibility; inner jitted functions are always inlined before fusion.
 
@@ -301,4 +333,7 @@ def jit(
     if not callable(fun):
         raise ArgumentError(f"jit takes a function, got {fun!r} of type {type(fun).__qualname__}.")
     name = function_name(fun)
-    return Jitted(fun, StaticArguments(fun, name, static_argnums, static_argnames), name)
+    static = StaticArguments(fun, name, static_argnums, static_argnames)
+    donated = DonatedArguments(fun, name, donate_argnums, donate_argnames, kind="donate")
+    donated.check(static)
+    return Jitted(fun, static, donated, name)

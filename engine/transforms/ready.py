@@ -8,6 +8,7 @@ import numpy as np
 
 from weft.engine import tree
 from weft.engine.array import Array, to_value, wrap_value
+from weft.ir.builder import Value
 
 
 def block_until_ready(x: Any) -> Any:
@@ -27,4 +28,8 @@ def device_put(x: Any, device: Any = None) -> Any:
 
 def device_get(x: Any) -> Any:
     """``x`` with NumPy arrays for its leaves."""
-    return tree.map(lambda leaf: np.asarray(leaf) if type(leaf) is Array else leaf, x)
+
+    def get(leaf: Any) -> Any:
+        return np.asarray(leaf) if isinstance(leaf, Array) and not isinstance(leaf, Value) else leaf
+
+    return tree.map(get, x)

@@ -15,8 +15,8 @@ def _as_tuple(x: Any) -> tuple[Any, ...]:
     return (x,) if isinstance(x, int | str) else tuple(x)
 
 
-class StaticArguments:
-    """The static arguments of a function: removed from a call, kept as part of its key, and put back."""
+class ChosenArguments:
+    """Some arguments of a function, chosen by position or by name: one implies the other, as in JAX."""
 
     def __init__(
         self,
@@ -24,8 +24,9 @@ class StaticArguments:
         name: str,
         argnums: int | Sequence[int] | None,
         argnames: str | Iterable[str] | None,
+        kind: str = "static",
     ):
-        """Resolve positions and names against the signature of ``fun``: one implies the other, as in JAX."""
+        """Resolve positions and names against the signature of ``fun``; ``kind`` is how messages call the options."""
         self.name = name
         self.positions = set(_as_tuple(argnums))
         self.names = set(_as_tuple(argnames))
@@ -40,12 +41,12 @@ class StaticArguments:
         for i in self.positions:
             if not variadic and not -len(positional) <= i < len(positional):
                 raise ArgumentError(
-                    f"static_argnums of {name} has {i}, but {name} takes {len(positional)} positional arguments."
+                    f"{kind}_argnums of {name} has {i}, but {name} takes {len(positional)} positional arguments."
                 )
         for n in self.names:
             if not takes_any_name and n not in known:
                 raise ArgumentError(
-                    f"static_argnames of {name} has {n!r}, which is not an argument of {name}."
+                    f"{kind}_argnames of {name} has {n!r}, which is not an argument of {name}."
                 )
         self.positions = {i % len(positional) if i < 0 and positional else i for i in self.positions}
         if argnames is None:
@@ -55,6 +56,10 @@ class StaticArguments:
 
     def __bool__(self) -> bool:
         return bool(self.positions or self.names)
+
+
+class StaticArguments(ChosenArguments):
+    """The static arguments of a function: removed from a call, kept as part of its key, and put back."""
 
     def split(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]

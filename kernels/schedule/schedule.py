@@ -36,6 +36,7 @@ class Scheduled:
         extent: iterations of the outermost parallel loop, to be split into chunks; 1 when there is none.
         scratch: the number of elements of each scratch buffer.
         copied: the operand that the first output is to start as a copy of; it is then no buffer of the nest.
+        overwritten: operands that are found in the memory of outputs, and are no buffers either (in_place.py).
         grain: iterations of that loop in a chunk, at least 1; 0 stands for all of them. Like all that is here
             it follows from sizes alone, never from the number of threads, and chunks may run in any order.
         work: about how long the nest takes on one thread, in nanoseconds; 0.0 where nobody knows.
@@ -52,6 +53,7 @@ class Scheduled:
     work: float = 0.0
     then: Scheduled | None = None
     calls: bool = False
+    overwritten: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Settle the grain."""
