@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Copy, Index, Letter
 from weft.ir.types import BOOL, is_complex, real_dtype

@@ -1,7 +1,8 @@
 """Determinants and adjugates.
 
 The one idea: a determinant is that of the triangle which elimination leaves, and a transposed matrix has the same one, so
-nothing moves. It is the exponential of a sum of logarithms, as in NumPy: a product may overflow on its way to a number that does not.
+nothing moves. It is the exponential of a sum of logarithms, as in NumPy: a product may overflow on its way to a number that
+does not.
 """
 
 from __future__ import annotations
