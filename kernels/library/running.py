@@ -16,6 +16,7 @@ import numpy as np
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
 from weft.ir.loops.vocabulary import register_dtype
+from weft.ir.types import BOOL, is_inexact
 from weft.kernels.library.frame import Frame
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
@@ -23,13 +24,15 @@ from weft.kernels.schedule.nest_builder import NestBuilder
 
 Step = Callable[[NestBuilder, np.dtype, str, Sequence[str]], str]
 WIDTH = 512  # columns in a block
+_CHUNK = 2**15  # elements that one thread takes at a time
+_STEP_TIME = 1.0  # nanoseconds
 
 
 class _Running:
     """Writes the nest of one running fold; 16-bit floats run as float32 and are rounded when stored."""
 
-    def __init__(self, eqn: Eqn, step: Step, from_zero: bool) -> None:
-        self.frame, self.step, self.from_zero = Frame(eqn), step, from_zero
+    def __init__(self, eqn: Eqn, step: Step, from_zero: bool, order: str | None) -> None:
+        self.frame, self.step, self.from_zero, self.order = Frame(eqn), step, from_zero, order
         self.build = self.frame.builder
         eqn = self.frame.eqn
         self.dtype = eqn.outs[0].type.dtype
@@ -66,13 +69,31 @@ class _Running:
         extent = 0 if self.empty else self.before
         with self.build.loop(self.build.param("rows", extent), "parallel") as (row, _):
             base = ix.add(ix.mul(row, self.slab), self.first)
-            carries = [(self.wide, "set", self.start(base))]
-            with self.build.loop(self.steps, "sequential", carries) as (i, (before,)):
-                at = self.at_step(base, i)
-                value = self.step(self.build, self.wide, before, self.operands(at))
-                self.store(at, value)
-                self.build.accumulate(before, value)
-        return self.frame.finish(extent)
+            start = self.start(base)
+            if self.order is not None and is_inexact(self.wide):
+                self._extrema(base, start, self.order)
+            else:
+                with self.build.loop(self.steps, "sequential", [(self.wide, "set", start)]) as (i, (before,)):
+                    at = self.at_step(base, i)
+                    value = self.step(self.build, self.wide, before, self.operands(at))
+                    self.store(at, value)
+                    self.build.accumulate(before, value)
+        n = self.frame.types[0].size // max(extent, 1)
+        return self.frame.finish(extent, grain=max(_CHUNK // max(n, 1), 1), work=_STEP_TIME * n * extent)
+
+    def _extrema(self, base: Index, start: str, order: str) -> None:
+        """A running maximum or minimum whose steps wait for one comparison: whether there was NaN is noted beside it."""
+        build = self.build
+        nan = build.const(self.wide, np.nan)
+        carries = [(self.wide, "set", start), (BOOL, "or", build.op(BOOL, "is_nan", start))]
+        with build.loop(self.steps, "sequential", carries) as (i, (before, nans)):
+            at = self.at_step(base, i)
+            (x,) = self.operands(at)
+            value = build.op(self.wide, "select", build.op(BOOL, order, x, before), x, before)
+            seen = build.op(BOOL, "or", nans, build.op(BOOL, "is_nan", x))
+            self.store(at, build.op(self.wide, "select", seen, nan, value))
+            build.accumulate(before, value)
+            build.accumulate(nans, seen)
 
     def along_columns(self) -> Scheduled:
         build = self.build
@@ -96,19 +117,20 @@ class _Running:
                 value = self.step(build, self.wide, before, self.operands(at))
                 build.store(state, place, value)
                 self.store(at, value)
-        return self.frame.finish(extent)
+        n = self.frame.types[0].size // max(extent, 1)
+        return self.frame.finish(extent, grain=max(_CHUNK // max(n, 1), 1), work=_STEP_TIME * n * extent / 4)
 
 
-def _routine(step: Step, *, from_zero: bool = False) -> Callable[[Eqn], Scheduled]:
+def _routine(step: Step, *, from_zero: bool = False, order: str | None = None) -> Callable[[Eqn], Scheduled]:
     def routine(eqn: Eqn) -> Scheduled:
-        running = _Running(eqn, step, from_zero)
+        running = _Running(eqn, step, from_zero, order)
         return running.along_rows() if running.after == 1 else running.along_columns()
 
     return routine
 
 
-def _fold(op: str) -> Callable[[Eqn], Scheduled]:
-    return _routine(lambda build, dtype, y, xs: build.op(dtype, op, y, *xs))
+def _fold(op: str, order: str | None = None) -> Callable[[Eqn], Scheduled]:
+    return _routine(lambda build, dtype, y, xs: build.op(dtype, op, y, *xs), order=order)
 
 
 def _log_add_exp(build: NestBuilder, dtype: np.dtype, y: str, xs: Sequence[str]) -> str:
@@ -129,8 +151,8 @@ def _affine(build: NestBuilder, dtype: np.dtype, y: str, xs: Sequence[str]) -> s
 ROUTINES = {
     "cumsum": _fold("add"),
     "cumprod": _fold("mul"),
-    "cummax": _fold("max"),
-    "cummin": _fold("min"),
+    "cummax": _fold("max", "gt"),
+    "cummin": _fold("min", "lt"),
     "cumlogsumexp": _routine(_log_add_exp),
     "linear_recurrence": _routine(_affine, from_zero=True),
 }

@@ -15,6 +15,9 @@ from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
 
+_CHUNK = 4096  # values that one thread looks up at a time
+_HALVING_TIME = 1.0  # nanoseconds
+
 
 def _search(eqn: Eqn) -> Scheduled | None:
     frame = Frame(eqn)
@@ -46,7 +49,7 @@ def _search(eqn: Eqn) -> Scheduled | None:
             passed = _is_before(build, element, wanted, side)
             build.accumulate(place, build.op(INT64, "add", low, build.cast(passed, INT64)))
         build.store(frame.outs[0], k, build.cast(place, frame.eqn.outs[0].type.dtype))
-    return frame.finish(values.size)
+    return frame.finish(values.size, grain=_CHUNK, work=values.size * max(n, 1).bit_length() * _HALVING_TIME)
 
 
 def _is_before(build: NestBuilder, element: str, wanted: str, side: str) -> str:

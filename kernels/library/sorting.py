@@ -1,24 +1,24 @@
 """Stable sorting of rows, other operands carried along: by rank where rows are short, else by digits.
 
-The one idea: an element's *key* is an unsigned integer of its size in the order of `sort`: NaN last, -0.0
-equal to 0.0. Short rows compare all pairs of keys: an element's place is the number of smaller ones, and of
-equal ones before it, which takes no branches and is counted side by side. Long rows go through as many
-passes as keys have bytes (least significant radix sort, last key first); a pass in which all have the same
-byte moves nothing.
+The one idea: no comparison decides a branch. Short rows compare all pairs of keys: an element's place is the number
+of smaller ones, and of equal ones before it, counted side by side. Long rows go through as many passes as keys have
+bytes (least significant radix sort, last key first); a pass in which all have the same byte moves nothing. Many rows
+of one operand go through a sorting network, see network.py.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
-from weft.ir.types import BOOL, INT64, is_bool, is_complex, is_inexact
-from weft.kernels.library.frame import Frame
+from weft.ir.types import BOOL, INT64, is_complex
+from weft.kernels.library.frame import library_equation
+from weft.kernels.library.keys import key_dtype, key_of
+from weft.kernels.library.lines import Rows
+from weft.kernels.library.network import by_network, suits_network
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
@@ -26,83 +26,31 @@ from weft.kernels.schedule.nest_builder import NestBuilder
 LONGEST_RANKED = 224  # elements of a row (a byte holds a rank): more pairs are more work than all digits
 _AT_ONCE = 8  # elements that are compared with all others in one go
 _DIGITS = 256
-_BLOCKS, _SCRATCH = 64, 2**22  # chunks of rows at most, and elements of scratch that they may take together
+_PAIR_TIME, _DIGIT_TIME = 0.08, 2.0  # nanoseconds
 
 
-def _key_dtype(dtype: np.dtype) -> np.dtype:
-    return np.dtype(f"u{dtype.itemsize}")
-
-
-def _key(build: NestBuilder, x: str) -> str:
-    """The unsigned integer whose order is that of ``x``."""
-    dtype = build.dtype(x)
-    if is_bool(dtype) or dtype.kind == "u":
-        return build.cast(x, _key_dtype(dtype))
-    unsigned, signed = _key_dtype(dtype), np.dtype(f"i{dtype.itemsize}")
-    width = 8 * dtype.itemsize
-    top = build.const(unsigned, 1 << (width - 1))
-    if not is_inexact(dtype):
-        return build.op(unsigned, "xor", build.op(unsigned, "bitcast", x), top)
-    positive_zero = build.op(dtype, "add", x, build.const(dtype, 0.0))
-    bits = build.op(signed, "bitcast", positive_zero)
-    # The bits of negative numbers are all turned, of others the sign alone.
-    sign = build.op(signed, "shift_right", bits, build.const(signed, width - 1))
-    turned = build.op(unsigned, "or", build.op(unsigned, "bitcast", sign), top)
-    key = build.op(unsigned, "xor", build.op(unsigned, "bitcast", bits), turned)
-    last = build.const(unsigned, (1 << width) - 1)
-    return build.op(unsigned, "select", build.op(BOOL, "is_nan", x), last, key)
-
-
-class _Rows:
-    """The rows of an equation's operands, in chunks that have scratch of their own."""
-
-    def __init__(self, eqn: Eqn) -> None:
-        self.frame = Frame(eqn)
-        self.build = self.frame.builder
-        params = self.frame.eqn.params
-        shape, axis = self.frame.types[0].shape, params["axis"]
-        self.n = shape[axis]
-        self.dtypes = [t.dtype for t in self.frame.types]
-        self.keys = self.dtypes[: params["num_keys"]]
-        after = math.prod(shape[axis + 1 :])
-        self.rows = math.prod(shape) // self.n if self.n else 0
-        limit = max(min(_BLOCKS, _SCRATCH // max(self.n, 1)), 1)
-        self.height = max(-(-self.rows // limit), 1)
-        self.blocks = -(-self.rows // self.height)
-        self.length = self.build.param("length", self.n)
-        self.stride: Index = 1 if after == 1 else self.build.param("stride", after)
-
-    @contextmanager
-    def each(self) -> Iterator[tuple[Index, Index]]:
-        """A loop over all rows: the number of the chunk, and where the row begins."""
-        build = self.build
-        per_block = build.param("rows in a block", self.height)
-        rows = build.param("rows", self.rows)
-        with build.loop(build.param("blocks", self.blocks), "parallel") as (block, _):
-            first = ix.mul(block, per_block)
-            height = ix.minimum(ix.sub(rows, first), per_block)
-            with build.loop(height, "sequential") as (i, _):
-                row = ix.add(first, i)
-                slab = ix.mul(ix.div(row, self.stride), ix.mul(self.stride, self.length))
-                yield block, ix.add(slab, ix.mod(row, self.stride)) if self.stride != 1 else slab
-
-    def place(self, begin: Index, i: Index) -> Index:
-        """Where element ``i`` of a row is."""
-        return ix.add(begin, ix.mul(i, self.stride))
+def _keys_of(eqn: Eqn) -> int:
+    number: int = library_equation(eqn).params["num_keys"]
+    return number
 
 
 def _sort(eqn: Eqn) -> Scheduled | None:
-    rows = _Rows(eqn)
+    rows = Rows(eqn, _keys_of(eqn))
     if any(map(is_complex, rows.keys)):
         return None
-    (_by_rank if rows.n <= LONGEST_RANKED else _by_digits)(rows)
-    return rows.frame.finish(rows.blocks)
+    if suits_network(rows):
+        return by_network(rows)
+    if rows.n <= LONGEST_RANKED:
+        _by_rank(rows)
+        return rows.finish(_PAIR_TIME * rows.n**2)
+    _by_digits(rows)
+    return rows.finish(_DIGIT_TIME * rows.n * sum(key.itemsize for key in rows.keys))
 
 
-def _by_rank(rows: _Rows) -> None:
+def _by_rank(rows: Rows) -> None:
     """Count for each element those before it, several at a time; keys are filled up with one that is the last."""
     build, frame = rows.build, rows.frame
-    dtypes = [_key_dtype(dtype) for dtype in rows.keys]
+    dtypes = [key_dtype(dtype) for dtype in rows.keys]
     groups = -(-rows.n // _AT_ONCE)
     room = groups * _AT_ONCE * rows.blocks
     buffers = [frame.scratch(dtype, room) for dtype in dtypes]
@@ -113,7 +61,7 @@ def _by_rank(rows: _Rows) -> None:
     with rows.each() as (block, begin):
         base = ix.mul(block, padded)
         with build.loop(rows.length, "vector") as (i, _):
-            keys = [_key(build, frame.load(k, rows.place(begin, i))) for k in range(len(dtypes))]
+            keys = [key_of(build, frame.load(k, rows.place(begin, i))) for k in range(len(dtypes))]
             for buffer, key in zip(buffers, keys, strict=True):
                 build.store(buffer, ix.add(base, i), key)
         with build.loop(ix.sub(padded, rows.length), "vector") as (i, _):
@@ -160,7 +108,7 @@ def _load_all(
     return [build.load(d, b, index, written=True) for d, b in zip(dtypes, buffers, strict=True)]
 
 
-def _by_digits(rows: _Rows) -> None:
+def _by_digits(rows: Rows) -> None:
     build, frame = rows.build, rows.frame
     # Each operand has two rows, from one of which a pass moves it to the other.
     buffers = [frame.scratch(dtype, 2 * rows.n * rows.blocks) for dtype in rows.dtypes]
@@ -179,7 +127,7 @@ def _by_digits(rows: _Rows) -> None:
         half = build.const(INT64, 0)
         for k in reversed(range(len(passes))):
             _count_digits(rows, k, buffers[k], base, counts, starts[k])
-            half = _move_by_key(rows, k, buffers, base, counts, starts[k], half)
+            half = _move_bykey_of(rows, k, buffers, base, counts, starts[k], half)
         with build.loop(rows.length, "sequential") as (i, _):
             source = ix.add(ix.add(base, ix.mul(half, rows.length)), i)
             values = _load_all(build, rows.dtypes, buffers, source)
@@ -193,11 +141,11 @@ def _digit(build: NestBuilder, key: str, shift: str) -> str:
     return build.cast(build.op(dtype, "and", shifted, build.const(dtype, _DIGITS - 1)), INT64)
 
 
-def _count_digits(rows: _Rows, k: int, buffer: str, base: Index, counts: str, start: Index) -> None:
+def _count_digits(rows: Rows, k: int, buffer: str, base: Index, counts: str, start: Index) -> None:
     """How often each digit is at each place of the key: all tables at once, in any order of the elements."""
     build = rows.build
     with build.loop(rows.length, "sequential") as (i, _):
-        key = _key(build, build.load(rows.dtypes[k], buffer, ix.add(base, i), written=True))
+        key = key_of(build, build.load(rows.dtypes[k], buffer, ix.add(base, i), written=True))
         for digit in range(rows.keys[k].itemsize):
             shift = build.const(build.dtype(key), 8 * digit)
             at = ix.add(ix.add(start, digit * _DIGITS), _digit(build, key, shift))
@@ -205,13 +153,13 @@ def _count_digits(rows: _Rows, k: int, buffer: str, base: Index, counts: str, st
             build.store(counts, at, build.op(INT64, "add", count, build.const(INT64, 1)))
 
 
-def _move_by_key(
-    rows: _Rows, k: int, buffers: Sequence[str], base: Index, counts: str, start: Index, half: str
+def _move_bykey_of(
+    rows: Rows, k: int, buffers: Sequence[str], base: Index, counts: str, start: Index, half: str
 ) -> str:
     """Sort by one key, from the lowest digit to the highest; gives the half in which the rows are now."""
     build, length = rows.build, rows.length
     one, zero = build.const(INT64, 1), build.const(INT64, 0)
-    unsigned = _key_dtype(rows.dtypes[k])
+    unsigned = key_dtype(rows.dtypes[k])
     with build.loop(rows.keys[k].itemsize, "sequential", [(INT64, "set", half)]) as (digit, (now,)):
         shift = build.cast(build.index_value(ix.mul(digit, 8)), unsigned)
         table = ix.add(start, ix.mul(digit, _DIGITS))
@@ -219,7 +167,7 @@ def _move_by_key(
         target = ix.add(base, ix.mul(ix.sub(1, now), length))
 
         def digit_at(i: Index) -> Index:
-            key = _key(build, build.load(rows.dtypes[k], buffers[k], ix.add(source, i), written=True))
+            key = key_of(build, build.load(rows.dtypes[k], buffers[k], ix.add(source, i), written=True))
             return ix.add(table, _digit(build, key, shift))
 
         of_first = build.load(INT64, counts, digit_at(0), written=True)

@@ -246,7 +246,8 @@ def _update_slice(eqn: Eqn) -> Scheduled:
             at = ix.add(at, ix.mul(i, 1 if step == 1 else build.param(("step", k), step)))
             source = ix.add(ix.mul(source, count), i)
         build.store(frame.outs[0], at, frame.load(1, source))
-    return frame.finish(extent)
+    row = update.size // max(extent, 1)
+    return frame.finish(extent, grain=max(_BLOCK // max(row, 1), 1), work=update.size * _ADD_TIME)
 
 
 ROUTINES = {"scatter": _scatter, "dynamic_update_slice": _update_slice}

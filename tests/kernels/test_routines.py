@@ -286,6 +286,17 @@ def test_sort_and_argsort(dtype: np.dtype) -> None:
             check(lambda v, axis=axis: argsort(v, axis, descending=True), x)
 
 
+@pytest.mark.parametrize("dtype", REAL, ids=str)
+def test_many_rows_side_by_side(dtype: np.dtype) -> None:
+    rng = np.random.default_rng(13)
+    for n in (1, 2, 7, 8, 9, 16, 17, 31, 40, 64, 65, 100, 129, 500):
+        rows, columns = draw(rng, (37, n), dtype), draw(rng, (n, 19), dtype)
+        check(lambda v: sort(v, 1), rows)
+        check(lambda v: sort(v, 0), columns)
+    check(lambda v: sort(v, 1), draw(rng, (3, 9, 2, 5), dtype))
+    check(lambda v: sort(v, 1), rng.permuted(np.arange(6 * 2048).reshape(6, 2048), axis=1).astype(dtype))
+
+
 @pytest.mark.parametrize("n", [5, LONGEST_RANKED, 1000])
 @pytest.mark.parametrize("dtype", [F32, F64, I64, U64], ids=str)
 def test_all_bits_of_keys_count(dtype: np.dtype, n: int) -> None:
@@ -293,6 +304,7 @@ def test_all_bits_of_keys_count(dtype: np.dtype, n: int) -> None:
     bits = rng.integers(0, 2**64, (3, n), np.uint64, endpoint=False)
     x = bits.astype(f"u{dtype.itemsize}").view(dtype)
     check(lambda v: sort(v, 1), x)
+    check(lambda v: sort(v, 0), x)
     check(lambda v: argsort(v, 1), x)
 
 
@@ -356,6 +368,7 @@ GENERIC: dict[str, tuple[Callable[..., Any], Callable[[int, int], tuple[np.ndarr
     "recurrence": (lambda x: cumulative.linear_recurrence(x, x, 0), lambda m, n: (np.ones((m, n)),)),
     "ranked": (lambda x: sort_many([x, x], 1), lambda m, n: (np.ones((m, n)),)),
     "by digits": (lambda x: sort_many([x, x], 1), lambda m, n: (np.ones((m, n + LONGEST_RANKED)),)),
+    "side by side": (lambda x: sort(x, 1), lambda m, n: (np.ones((m + 6, n)),)),
     "scatter": (
         lambda x, u, i: scatter(x, u, [i], [0], "add"),
         lambda m, n: (np.ones((m, n)), np.ones((3, n)), np.array([0, 1, 0])),
