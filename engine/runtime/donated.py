@@ -12,6 +12,7 @@ from dataclasses import replace
 from weft.engine.runtime.blocks import Block
 from weft.engine.runtime.bufferize import roots_of
 from weft.ir.graph import Var
+from weft.ir.ops.kernel import kernel_p
 from weft.kernels.schedule.in_place import in_place
 
 
@@ -45,10 +46,9 @@ def _write_over(block: Block, number: int, roots: dict[Var, Var], source: Var, r
     """Let the kernel of an equation write a result over an operand, if it can."""
     one, eqn = block.scheduled.get(number), block.graph.eqns[number]
     operands = [k for k, a in enumerate(eqn.ins) if isinstance(a, Var) and roots.get(a, a) == source]
-    if one is None or len(operands) != 1:
+    if one is None or eqn.prim is not kernel_p or len(operands) != 1:
         return False
-    gone = {one.copied, *one.overwritten}
-    ins = [k for k, a in enumerate(eqn.ins) if isinstance(a, Var) and k not in gone]
+    ins = [k for k, a in enumerate(eqn.ins) if isinstance(a, Var) and k not in one.overwritten]
     kinds = [b.kind for b in one.nest.buffers]
     if operands[0] not in ins or kinds.count("in") != len(ins) or kinds.count("out") != len(eqn.outs):
         return False

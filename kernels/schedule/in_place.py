@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weft.ir.loops.nest import Call, Index, IndexOp, Load, Loop, Nest, Param, Place, Store
+from weft.ir.loops.nest import Call, Index, IndexOp, Load, Loop, Nest, Param, Store, While
 from weft.kernels.schedule.index import names_in
 from weft.kernels.schedule.schedule import Scheduled
 
@@ -38,7 +38,7 @@ def in_place(one: Scheduled, operand: int, result: int, size: int) -> Scheduled 
     """The kernel without its input buffer number ``operand``, which it finds in its output number ``result``.
 
     Args:
-        one: a kernel with what it is called with.
+        one: a kernel, which writes every element of its results itself, with what it is called with.
         operand: counted among the input buffers of its nest.
         result: counted among the output buffers.
         size: the number of elements of that output.
@@ -49,8 +49,9 @@ def in_place(one: Scheduled, operand: int, result: int, size: int) -> Scheduled 
     read = [b for b in one.nest.buffers if b.kind == "in"][operand]
     written = [b for b in one.nest.buffers if b.kind == "out"][result]
     nests = [step.nest for step in _steps(one)]
-    passed = any(_is_passed(nest.body, (read.name, written.name)) for nest in nests)
-    if read.dtype != written.dtype or passed or any(nest.buffers != one.nest.buffers for nest in nests):
+    if read.dtype != written.dtype or any(nest.buffers != one.nest.buffers for nest in nests):
+        return None
+    if not all(_is_plain(nest.body) for nest in nests):
         return None
     storing = [step for step in _steps(one) if _accesses(step.nest, Store, written.name)]
     if len(storing) != 1:
@@ -111,14 +112,9 @@ def _all_accesses(body: tuple[Any, ...], loops: tuple[Loop, ...], root: int) -> 
             yield from _all_accesses(statement.body, (*loops, statement), root)
 
 
-def _is_passed(body: tuple[Any, ...], names: tuple[str, ...]) -> bool:
-    """Whether a routine gets one of the buffers."""
-    return any(
-        _is_passed(s.body, names)
-        if isinstance(s, Loop)
-        else isinstance(s, Call) and any(isinstance(a, Place) and a.buffer in names for a in s.args)
-        for s in body
-    )
+def _is_plain(body: tuple[Any, ...]) -> bool:
+    """Whether loops, loads and stores are all that touches memory: no routines, no loops without an extent."""
+    return all(_is_plain(s.body) if isinstance(s, Loop) else not isinstance(s, Call | While) for s in body)
 
 
 def _iterations(loops: Sequence[Loop], params: Sequence[int]) -> int | None:
