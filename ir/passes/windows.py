@@ -1,7 +1,8 @@
 """Sliding windows as the routines take them: what can be done before or by other operations is written out.
 
 Elements that are spread get the gaps filled; 16-bit floats are summed as f32; large windows are folded one axis after the
-other, and along an axis by doubling.
+other, and along an axis by doubling. Convolutions get their operands padded, and their windows as matrices; with windows of
+one element they are products.
 """
 
 from __future__ import annotations
@@ -10,11 +11,16 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from weft.ir.builder import build, read
 from weft.ir.graph import Graph, Var
 from weft.ir.interpret import run_eqns
 from weft.ir.ops import elementwise as e
+from weft.ir.ops import shape as s
 from weft.ir.ops import window as w
+from weft.ir.ops.contract import dot_general
+from weft.ir.ops.convolution import ConvDims, conv_p
 from weft.ir.ops.half import compute_dtype
 from weft.ir.ops.windows import spread_and_padded
 from weft.ir.primitive import Primitive
@@ -61,7 +67,11 @@ def _fold(op: str, prim: Primitive) -> Callable[..., Any]:
         rank = len(window)
         wide = [k for k in window if k != 1]
         apart = max(window, default=0) > _LONG or (len(wide) > 1 and math.prod(wide) > _BROAD * sum(wide))
-        if 0 in window or not (apart or any(d != 1 for d in base)):
+        if 0 in window:
+            return prim.bind(x, **params)
+        # A mask on elements that are not neighbours costs more than a padded copy does.
+        masked = rank > 0 and any(params["padding"][-1]) and params["strides"][-1] > 1
+        if not (apart or masked or any(d != 1 for d in base)):
             return prim.bind(x, **params)
         x = spread_and_padded(x, w.identity(op, dtype), params["padding"], base)
         plain = w.window_params(rank, window, params["strides"], None, None, params["dilation"])
@@ -80,4 +90,55 @@ def _fold(op: str, prim: Primitive) -> Callable[..., Any]:
     return rule
 
 
-RULES: dict[Primitive, Callable[..., Any]] = {prim: _fold(op, prim) for op, prim in w.WINDOW_FOLDS.items()}
+def _conv(lhs: Any, rhs: Any, **params: Any) -> Any:
+    dtype = lhs.dtype
+    if compute_dtype(dtype) != dtype:
+        wide = (e.cast(v, compute_dtype(dtype)) for v in (lhs, rhs))
+        return e.cast(_conv(*wide, **params), dtype)
+    dims = ConvDims(*params["dims"])
+    rank = len(dims.lhs) - 2
+    padding, spread = [(0, 0)] * (rank + 2), [1] * (rank + 2)
+    for d, pair, apart in zip(dims.lhs[2:], params["padding"], params["lhs_dilation"], strict=True):
+        padding[d], spread[d] = pair, apart
+    lhs = spread_and_padded(lhs, np.zeros((), dtype), padding, spread)
+    params = {**params, "padding": ((0, 0),) * rank, "lhs_dilation": (1,) * rank}
+    grouped = params["feature_groups"] * params["batch_groups"] > 1
+    if not grouped and all(rhs.shape[d] == 1 for d in dims.rhs[2:]):
+        return _product(lhs, rhs, dims, params["strides"])
+    rhs, dims = _with_rows(rhs, dims, grouped)
+    return conv_p.bind(lhs, rhs, **{**params, "dims": tuple(dims)})
+
+
+def _product(lhs: Any, rhs: Any, dims: ConvDims, strides: tuple[int, ...]) -> Any:
+    """A convolution by windows of one element: a product over the features."""
+    steps = [1] * len(dims.lhs)
+    for d, stride in zip(dims.lhs[2:], strides, strict=True):
+        steps[d] = stride
+    lhs = s.slice_(lhs, [0] * len(steps), lhs.shape, steps)
+    out = dot_general(
+        lhs, s.squeeze(rhs, dims.rhs[2:]), (((dims.lhs[1],), (int(dims.rhs[1] > dims.rhs[0]),)), ((), ()))
+    )
+    rest = [d for d in range(len(dims.lhs)) if d != dims.lhs[1]]
+    place = dict(zip((dims.lhs[0], dims.lhs[1], *dims.lhs[2:]), dims.out, strict=True))
+    order = [0] * len(dims.out)
+    for k, d in enumerate(rest):
+        order[place[d]] = k
+    order[dims.out[1]] = len(rest)
+    return s.transpose(out, order)
+
+
+def _with_rows(rhs: Any, dims: ConvDims, grouped: bool) -> tuple[Any, ConvDims]:
+    """The windows as a matrix: the terms of a sum in the order that ``lhs`` has them, the output features before or behind."""
+    of_lhs = dict(zip(dims.rhs[1:], dims.lhs[1:], strict=True))
+    terms = sorted(dims.rhs[1:], key=lambda d: of_lhs[d])
+    features_first = [dims.rhs[0], *terms]
+    if features_first == list(range(len(dims.rhs))):
+        return rhs, dims
+    order = features_first if grouped else [*terms, dims.rhs[0]]
+    return s.transpose(rhs, order), dims._replace(rhs=tuple(order.index(d) for d in dims.rhs))
+
+
+RULES: dict[Primitive, Callable[..., Any]] = {
+    conv_p: _conv,
+    **{prim: _fold(op, prim) for op, prim in w.WINDOW_FOLDS.items()},
+}

@@ -56,7 +56,9 @@ def _axes(eqn: Eqn) -> list[Axis]:
             params["window"][d],
             params["strides"][d],
             low,
-            bool(low or high),
+            # Shortening the loops over outer axes costs nothing, so that they are the same with and without padding.
+            bool(low or high)
+            or (d < len(shape) - 1 and (params["window"][d], params["strides"][d]) != (1, 1)),
             params["dilation"][d],
             math.prod(shape[d + 1 :]),
         )

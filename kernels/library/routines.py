@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from weft.ir.graph import Eqn
+from weft.kernels.library.convolution import ROUTINES as CONVOLUTION
 from weft.kernels.library.frame import library_equation
 from weft.kernels.library.lapack_factors import ROUTINES as FACTORS
 from weft.kernels.library.lapack_spectral import ROUTINES as SPECTRAL
@@ -22,6 +23,7 @@ from weft.kernels.library.writing import ROUTINES as WRITING
 from weft.kernels.schedule import Scheduled
 
 ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {
+    **CONVOLUTION,
     **POOLING,
     **RUNNING,
     **WRITING,

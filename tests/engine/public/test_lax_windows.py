@@ -418,14 +418,13 @@ def test_errors_of_reduce_window(args: Any, error: Any, says: str) -> None:
 
 
 def test_new_shapes_compile_nothing() -> None:
-    pool = weft.jit(
-        weft.value_and_grad(
-            lambda x: wl.reduce_window(x, -np.inf, wl.max, (1, 2, 2), (1, 2, 2), "SAME").sum()
-        )
-    )
-    pool(rng.standard_normal((3, 9, 8)))
+    def loss(lax: Any, x: Any) -> Any:
+        return lax.reduce_window(x, -np.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "SAME").sum()
+
+    pool = weft.jit(weft.value_and_grad(lambda x: loss(wl, x)))
+    pool(rng.standard_normal((3, 9, 8, 4)))
     before = pool.compiles
     for n in range(4, 12):
-        x = rng.standard_normal((2, n + 1, 2 * n))
-        close(pool(x)[0], jl.reduce_window(x, -np.inf, jl.max, (1, 2, 2), (1, 2, 2), "SAME").sum())
+        x = rng.standard_normal((2, n + 1, 2 * n, 3))
+        close(pool(x)[0], loss(jl, x))
     assert pool.compiles == before

@@ -1,0 +1,93 @@
+"""Convolutions without padding: which form their loops have, and the direct form.
+
+The one idea: matrix products (patches.py) are for convolutions with many products for each element that is read. What is left
+are depthwise and small ones, and integers: a row of results is summed in place, one product at a time, side by side.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from weft.ir.graph import Eqn
+from weft.ir.loops.nest import Index
+from weft.kernels.library.lapack import LETTERS, NoRoutine
+from weft.kernels.library.patches import schedule_patches
+from weft.kernels.library.strided import Axis, Contraction, contraction, size_of
+from weft.kernels.schedule import Scheduled
+from weft.kernels.schedule import index as ix
+from weft.kernels.schedule.nest_builder import NestBuilder
+
+_FEW = 16  # products for each element read, up to which a product of matrices does not pay
+_SMALL = 2**12  # products in all
+_CHUNK_TIME = 30_000.0  # nanoseconds
+_PRODUCT = 0.6  # nanoseconds for a product of the direct form
+
+
+def _convolution(eqn: Eqn) -> Scheduled | None:
+    if any(low or high for low, high in eqn.params["padding"]) or set(eqn.params["lhs_dilation"]) - {1}:
+        return None
+    found = contraction(eqn)
+    by_blas = eqn.outs[0].type.dtype in LETTERS and 0 not in (found.terms, size_of(found.kept))
+    if by_blas and _reuse(found) > _FEW and size_of(found.kept) * found.terms > _SMALL:
+        try:
+            scheduled = schedule_patches(eqn, found)
+        except NoRoutine:
+            scheduled = None
+        if scheduled is not None:
+            return scheduled
+    return _direct(eqn, found)
+
+
+def _reuse(found: Contraction) -> int:
+    """Products in which an element of the smaller matrix is: the terms of a sum, and the results that share their terms."""
+    features = size_of([axis for axis in found.kept if axis.w and not axis.x])
+    return min(found.terms, 8) * features
+
+
+def _direct(eqn: Eqn, found: Contraction) -> Scheduled:
+    *outer, lane = found.kept or (Axis("one", 1, 0, 0, 1),)
+    build, dtype = NestBuilder(), eqn.outs[0].type.dtype
+    x, w = (build.buffer(dtype, "in") for _ in range(2))
+    out = build.buffer(dtype, "out")
+    rows = size_of(outer) if lane.count else 0
+
+    def number(name: str, n: int, value: int) -> Index:
+        return value if value in (0, 1) else build.param((name, n), value)
+
+    with build.loop(build.param("rows", rows), "parallel") as (row, _):
+        width = build.param("lanes", lane.count)
+        first = ix.mul(row, width)
+        at_x: Index = 0
+        at_w: Index = 0
+        rest: Index = row
+        for n in reversed(range(len(outer))):
+            count = build.param(("count", n), max(outer[n].count, 1))
+            i = ix.mod(rest, count) if n else rest
+            rest = ix.div(rest, count)
+            at_x = ix.add(at_x, ix.mul(i, number("x", n, outer[n].x)))
+            at_w = ix.add(at_w, ix.mul(i, number("w", n, outer[n].w)))
+        with build.loop(width, "vector") as (j, _):
+            build.store(out, ix.add(first, j), build.const(dtype, 0))
+        with ExitStack() as stack:
+            for n, axis in enumerate(found.summed):
+                k, _ = stack.enter_context(build.loop(build.param(("terms", n), axis.count), "sequential"))
+                at_x = ix.add(at_x, ix.mul(k, number("x of terms", n, axis.x)))
+                at_w = ix.add(at_w, ix.mul(k, number("w of terms", n, axis.w)))
+            j, _ = stack.enter_context(build.loop(width, "vector"))
+            left = build.load(dtype, x, ix.add(at_x, ix.mul(j, number("x of lane", 0, lane.x))))
+            right = build.load(dtype, w, ix.add(at_w, ix.mul(j, number("w of lane", 0, lane.w))))
+            place = ix.add(first, j)
+            before = build.load(dtype, out, place, written=True)
+            build.store(out, place, build.op(dtype, "add", before, build.op(dtype, "mul", left, right)))
+    time = _PRODUCT * lane.count * max(found.terms, 1)
+    return Scheduled(
+        build.finish(),
+        tuple(build.params),
+        rows,
+        (),
+        grain=max(int(_CHUNK_TIME / max(time, 1.0)), 1),
+        work=rows * time,
+    )
+
+
+ROUTINES = {"conv": _convolution}
