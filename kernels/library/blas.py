@@ -1,23 +1,28 @@
-"""Addresses of BLAS routines, taken out of SciPy.
+"""Addresses of BLAS routines: those of the library that SciPy brings along.
 
-SciPy ships a tuned BLAS and exports each routine as a C function pointer (the capsules of
-``scipy.linalg.cython_blas``). Native code can call such a pointer without the GIL and without any Python
-object on the way: that is all this module is for. SciPy is imported when the first address is asked for.
+SciPy's wheels carry a tuned OpenBLAS as a file beside the package. It is loaded as any shared library is, without a word to
+SciPy, whose import takes longer than a program's own. Where there is no such file, SciPy exports each routine as a C function
+pointer (the capsules of ``scipy.linalg.cython_blas``). Native code can call either without the GIL and without any Python
+object on the way: that is all this module is for.
 
 Every argument of these routines is a pointer (the Fortran convention) and matrices are column-major.
 """
+
+from __future__ import annotations
 
 import ctypes
 import functools
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from weft.ir.errors import DTypeError
 from weft.kernels.library.cython_capi import cython_function
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = [
     "GEMM_DTYPES",
@@ -76,26 +81,36 @@ def blas_address(name: str) -> int:
     """Return the address of the BLAS routine ``name``, such as ``"dgemm"``.
 
     Raises:
-        ValueError: SciPy exports no routine of that name.
+        ValueError: there is no routine of that name.
     """
+    found = _openblas("scipy")
+    for symbol in (f"scipy_{name}_", f"{name}_") if found is not None else ():
+        function = getattr(found.library, symbol, None)
+        if function is not None:
+            return _address(function)
     return cython_function("scipy.linalg.cython_blas", name)[0]
 
 
-# Their wheels carry an OpenBLAS of their own beside the package, with functions named after one of these patterns.
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+# The wheels of these carry an OpenBLAS of their own beside the package, with functions named after one of these patterns.
 _PACKAGES = ("scipy", "numpy")
 _NAMES = ("scipy_openblas_{}_num_threads", "scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads")
 
 
-class _Threads(NamedTuple):
-    """Two functions of a BLAS: ``void put(int)`` and ``int get()`` its number of threads."""
+class _OpenBlas(NamedTuple):
+    """A library, and two of its functions: ``void put(int)`` and ``int get()`` its number of threads."""
 
+    library: ctypes.CDLL
     put: Any
     get: Any
 
 
 @functools.cache
-def _threads_of(package: str) -> _Threads | None:
-    """What tells the BLAS that a package loads how many threads to use; none if it cannot be told."""
+def _openblas(package: str) -> _OpenBlas | None:
+    """The OpenBLAS of a package; none where it has another BLAS, or one that is not found."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         return None
@@ -109,7 +124,7 @@ def _threads_of(package: str) -> _Threads | None:
         for name in _NAMES:
             put, get = (getattr(library, name.format(verb), None) for verb in ("set", "get"))
             if put is not None and get is not None:
-                return _Threads(put, get)
+                return _OpenBlas(library, put, get)
     return None
 
 
@@ -119,16 +134,13 @@ def threads_addresses() -> tuple[int, int]:
 
     Both are 0 where it has none that we know.
     """
-    found = _threads_of("scipy")
-    if found is None:
-        return 0, 0
-    put, get = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in found)
-    return put, get
+    found = _openblas("scipy")
+    return (0, 0) if found is None else (_address(found.put), _address(found.get))
 
 
 def set_thread_counts(number: int) -> None:
     """Let the BLAS of SciPy and that of NumPy use ``number`` threads, where they can be told."""
     for package in _PACKAGES:
-        found = _threads_of(package)
+        found = _openblas(package)
         if found is not None:
             found.put(number)
