@@ -29,6 +29,11 @@ def dce(graph: Graph) -> Graph:
     return _Walk().graph(graph, (True,) * len(graph.outs))
 
 
+def cut_results(eqn: Eqn, wanted: Sequence[bool]) -> Eqn:
+    """``eqn`` with its wanted results alone, and the operands that these need."""
+    return _Walk().eqn(eqn, set(_pick(eqn.outs, wanted)))
+
+
 class _Walk:
     """One run of the pass. Equations may share a graph: each is cut once for each set of needed results."""
 

@@ -14,6 +14,8 @@ from weft.ir.builder import bind_all, build, read
 from weft.ir.errors import GradientError
 from weft.ir.graph import Graph, Literal, Var
 from weft.ir.ops.elementwise import add
+from weft.ir.ops.flow.bodies import reached_outs
+from weft.ir.passes.dce import cut_results
 from weft.ir.primitive import Linear
 from weft.ir.rules import zeros_like
 from weft.ir.source import at_source
@@ -36,13 +38,19 @@ def pull_back(graph: Graph, args: Sequence[Any], cts: Sequence[Any]) -> list[Any
             env[var] = arg
     backward = []
     for eqn in graph.eqns:
-        if any(isinstance(a, Var) and a in linear for a in eqn.ins):
-            linear.update(eqn.outs)
+        marks = [isinstance(a, Var) and a in linear for a in eqn.ins]
+        if any(marks):
             backward.append(eqn)
-        else:
-            with at_source(eqn.source):
-                outs = bind_all(eqn.prim, [read(env, a) for a in eqn.ins], dict(eqn.params))
-            env.update(zip(eqn.outs, outs, strict=True))
+            turned = reached_outs(eqn, marks)
+            linear.update(v for v, t in zip(eqn.outs, turned, strict=True) if t)
+            if all(turned):
+                continue
+            eqn = cut_results(
+                eqn, [not t for t in turned]
+            )  # results that do not depend on what is turned round
+        with at_source(eqn.source):
+            outs = bind_all(eqn.prim, [read(env, a) for a in eqn.ins], dict(eqn.params))
+        env.update(zip(eqn.outs, outs, strict=True))
 
     found: dict[Var, Any] = {}
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from weft.ir.builder import Value, build
 from weft.ir.errors import ShapeError
-from weft.ir.graph import Graph, Var
+from weft.ir.graph import Eqn, Graph, Var
 from weft.ir.interpret import evaluate
 from weft.ir.rules import to_front, zeros_like
 from weft.ir.types import ArrayType
@@ -55,18 +55,37 @@ def reached(graph: Graph, marked: Iterable[bool]) -> Mask:
     """Which outputs depend on the marked inputs."""
     seen = {v for v, m in zip(graph.ins, marked, strict=True) if m}
     for eqn in graph.eqns:
-        if any(isinstance(a, Var) and a in seen for a in eqn.ins):
-            seen.update(eqn.outs)
+        marks = [isinstance(a, Var) and a in seen for a in eqn.ins]
+        if any(marks):
+            seen.update(pick(eqn.outs, reached_outs(eqn, marks)))
     return tuple([isinstance(a, Var) and a in seen for a in graph.outs])
+
+
+def reached_outs(eqn: Eqn, marks: Sequence[bool]) -> Mask:
+    """Which results of an equation depend on the marked operands: of calls, branches and loops perhaps not all."""
+    params = eqn.params
+    match eqn.prim.name:
+        case "call" | "checkpoint":
+            return reached(params["graph"], marks)
+        case "cond" if not marks[0]:
+            return tuple(map(any, zip(*[reached(b, marks[1:]) for b in params["branches"]], strict=True)))
+        case "scan":
+            n = params["n_carry"]
+            consts, first, xs = split(marks, params["n_consts"], n)
+            carry = closure(first, lambda c: reached(params["body"], (*consts, *c, *xs))[:n])
+            return (*carry, *reached(params["body"], (*consts, *carry, *xs))[n:])
+        case "while_loop":
+            asked, consts, first = split(marks, params["n_cond"], params["n_body"])
+            carry = closure(first, lambda c: reached(params["body"], (*consts, *c)))
+            return (True,) * len(carry) if any(reached(params["cond"], (*asked, *carry))) else carry
+    return (True,) * len(eqn.outs)
 
 
 def read_by(graph: Graph, wanted: Iterable[bool]) -> Mask:
     """Which inputs the wanted outputs depend on."""
-    needed = {a for a, w in zip(graph.outs, wanted, strict=True) if w and isinstance(a, Var)}
-    for eqn in reversed(graph.eqns):
-        if not needed.isdisjoint(eqn.outs):
-            needed.update(a for a in eqn.ins if isinstance(a, Var))
-    return tuple([v in needed for v in graph.ins])
+    from weft.ir.passes.dce import dce
+
+    return used(dce(graph.replace(outs=pick(graph.outs, wanted))))
 
 
 def used(graph: Graph) -> Mask:
