@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 FLOAT_BITS = {"half": 16, "float": 32, "double": 64}
 SUFFIX = {"half": "f16", "float": "f32", "double": "f64"}
-# Lanes of the vector registers of CPUs with 128, 256 and 512 bits.
-VECTOR_WIDTHS = {"double": (2, 4, 8), "float": (4, 8, 16)}
 
 
 def bits_of(kind: str) -> int:
@@ -91,10 +89,13 @@ class Writer:
 
     Args:
         module: where declarations go; a new one when omitted.
+        lanes: how many values a register holds. With more than one, kinds are those of the lanes, and there are no branches,
+            since lanes cannot part.
     """
 
-    def __init__(self, module: Module | None = None) -> None:
+    def __init__(self, module: Module | None = None, lanes: int = 1) -> None:
         self.module = module if module is not None else Module()
+        self.lanes = lanes
         self.block = "entry"
         self._lines: list[str] = []
         self._phis: dict[str, tuple[int, str, list[str]]] = {}
@@ -109,6 +110,15 @@ class Writer:
         """Add a module-level line, once."""
         self.module.declare(line)
 
+    def type(self, kind: str) -> str:
+        """LLVM's type of a register of ``kind``."""
+        return kind if self.lanes == 1 else f"<{self.lanes} x {kind}>"
+
+    def literal(self, kind: str, value: float | int | bool) -> str:
+        """A constant register of ``kind``, as LLVM spells it."""
+        spelled = literal(kind, value)
+        return spelled if self.lanes == 1 else f"splat ({kind} {spelled})"
+
     def emit(self, kind: str, instruction: str) -> Register:
         """Append an instruction that makes a value of ``kind``."""
         self._count += 1
@@ -122,20 +132,21 @@ class Writer:
 
     def const(self, kind: str, value: float | int | bool) -> Register:
         """A constant."""
-        return Register(self, kind, literal(kind, value))
+        return Register(self, kind, self.literal(kind, value))
 
     def call(self, name: str, kind: str, args: Sequence[Register], attributes: str = "") -> Register:
         """Call a function that the module defines."""
-        operands = ", ".join(f"{a.kind} {a.ref}" for a in args)
-        return self.emit(kind, f"call {kind} @{name}({operands}){attributes}")
+        operands = ", ".join(f"{a.type} {a.ref}" for a in args)
+        return self.emit(kind, f"call {self.type(kind)} @{name}({operands}){attributes}")
 
     def intrinsic(self, stem: str, kind: str, args: Sequence[Register], tail: Sequence[str] = ()) -> Register:
         """Call ``@llvm.<stem>.<type>`` overloaded on its result, declaring it; ``tail`` holds literal ``i1`` operands."""
-        name = f"llvm.{stem}.{SUFFIX.get(kind, kind)}"
-        kinds = ", ".join([*(a.kind for a in args), *("i1" for _ in tail)])
-        self.declare(f"declare {kind} @{name}({kinds})")
-        operands = ", ".join([*(f"{a.kind} {a.ref}" for a in args), *(f"i1 {t}" for t in tail)])
-        return self.emit(kind, f"call {kind} @{name}({operands})")
+        width = f"v{self.lanes}" if self.lanes > 1 else ""
+        name, type = f"llvm.{stem}.{width}{SUFFIX.get(kind, kind)}", self.type(kind)
+        kinds = ", ".join([*(a.type for a in args), *("i1" for _ in tail)])
+        self.declare(f"declare {type} @{name}({kinds})")
+        operands = ", ".join([*(f"{a.type} {a.ref}" for a in args), *(f"i1 {t}" for t in tail)])
+        return self.emit(kind, f"call {type} @{name}({operands})")
 
     # Basic blocks.
 
@@ -192,6 +203,11 @@ class Register:
     ref: str
 
     @property
+    def type(self) -> str:
+        """LLVM's type."""
+        return self.writer.type(self.kind)
+
+    @property
     def is_float(self) -> bool:
         """Whether the kind is a floating one."""
         return self.kind in FLOAT_BITS
@@ -208,16 +224,16 @@ class Register:
     def _spell(self, other: Register | float | int) -> str:
         if isinstance(other, Register):
             return other.ref
-        return literal(self.kind, other)
+        return self.writer.literal(self.kind, other)
 
     def binary(self, opcode: str, other: Register | float | int) -> Register:
         """``opcode self, other`` with a result of this kind."""
-        return self.writer.emit(self.kind, f"{opcode} {self.kind} {self.ref}, {self._spell(other)}")
+        return self.writer.emit(self.kind, f"{opcode} {self.type} {self.ref}, {self._spell(other)}")
 
     def compare(self, float_predicate: str, int_predicate: str, other: Register | float | int) -> Register:
         """A comparison, spelled for floats or for integers by this register's kind."""
         how = f"fcmp {float_predicate}" if self.is_float else f"icmp {int_predicate}"
-        return self.writer.emit("i1", f"{how} {self.kind} {self.ref}, {self._spell(other)}")
+        return self.writer.emit("i1", f"{how} {self.type} {self.ref}, {self._spell(other)}")
 
     def __add__(self, other: Register | float | int) -> Register:
         return self.binary("fadd" if self.is_float else "add", other)
@@ -242,7 +258,7 @@ class Register:
 
     def __neg__(self) -> Register:
         if self.is_float:
-            return self.writer.emit(self.kind, f"fneg {self.kind} {self.ref}")
+            return self.writer.emit(self.kind, f"fneg {self.type} {self.ref}")
         return self.const(0) - self
 
     def __and__(self, other: Register | int) -> Register:
@@ -302,11 +318,13 @@ class Register:
         model = if_true if isinstance(if_true, Register) else if_false
         assert isinstance(model, Register)
         yes, no = model._spell(if_true), model._spell(if_false)
-        return self.writer.emit(model.kind, f"select i1 {self.ref}, {model.kind} {yes}, {model.kind} {no}")
+        return self.writer.emit(
+            model.kind, f"select {self.type} {self.ref}, {model.type} {yes}, {model.type} {no}"
+        )
 
     def convert(self, opcode: str, kind: str) -> Register:
         """A conversion instruction: ``sext``, ``zext``, ``trunc``, ``sitofp``, ``bitcast`` ..."""
-        return self.writer.emit(kind, f"{opcode} {self.kind} {self.ref} to {kind}")
+        return self.writer.emit(kind, f"{opcode} {self.type} {self.ref} to {self.writer.type(kind)}")
 
     def bitcast(self, kind: str) -> Register:
         """The same bits as another kind."""
@@ -377,87 +395,3 @@ class Register:
     def lesser_of(self, other: Register | float) -> Register:
         """``self < other ? self : other``: NaN in ``self`` gives ``other``."""
         return (self < other).select(self, other)
-
-
-def call_rare(
-    x: Register,
-    is_rare: Register,
-    name: str,
-    build: Callable[..., Register],
-    usual: Register,
-    others: Sequence[Register] = (),
-) -> Register:
-    """``is_rare ? build(x, *others) : usual``, where ``build`` is slow code kept out of the loop that LLVM still vectorises.
-
-    ``build`` is compiled once a module as a function of its own. Vector variants of it, which LLVM's vectoriser finds by an
-    attribute of the call, return at once if no lane is rare, and else go lane by lane. The lanes that are not rare
-    get an ``x`` of 0, which is how the variants know them: so ``x`` must not be 0 where it is rare.
-    All operands have the kind of ``x``; ``build`` may use basic blocks.
-    """
-    writer, kind = x.writer, x.kind
-    function = f"weft.rare.{name}.{SUFFIX[kind]}"
-    if not writer.module.defines(function):
-        _define_rare(writer.module, function, kind, build, len(others))
-    masked = is_rare.select(x, 0.0)
-    attributes = " nounwind willreturn memory(none)"
-    if writer.module.target == "cpu":
-        shape = "v" * (1 + len(others))
-        variants = ",".join(f"_ZGV_LLVM_N{n}{shape}_{function}({function}.v{n})" for n in VECTOR_WIDTHS[kind])
-        attributes += f' "vector-function-abi-variant"="{variants}"'
-    slow = writer.call(function, kind, [masked, *others], attributes)
-    return is_rare.select(slow, usual)
-
-
-# optnone: nobody waits for rare code to run, but everybody would for LLVM to optimise it.
-_RARE_PROMISE = "noinline optnone nounwind willreturn memory(none)"
-
-
-def _define_rare(
-    module: Module, function: str, kind: str, build: Callable[..., Register], others: int
-) -> None:
-    """The scalar function, and on the CPU its vector variants."""
-    module.define(function, "")  # so that a build which asks for itself does not start again
-    writer = Writer(module)
-    args = [Register(writer, kind, f"%x{n}") for n in range(1 + others)]
-    work, done = writer.label("work"), writer.label("done")
-    writer.cond_br(args[0].ne(0.0), work, done)
-    writer.place(work)
-    result = build(*args)
-    end = writer.block
-    writer.br(done)
-    writer.place(done)
-    out = writer.phi(kind, [(args[0], "entry"), (result, end)])
-    writer.do(f"ret {kind} {out.ref}")
-    parameters = ", ".join(f"{kind} {a.ref}" for a in args)
-    writer.define(function, f"define internal {kind} @{function}({parameters}) {_RARE_PROMISE}")
-    if module.target == "cpu":
-        for n in VECTOR_WIDTHS[kind]:
-            module.keep(f"{function}.v{n}")
-            module.define(f"{function}.v{n}", _vector_variant(function, kind, len(args), n))
-
-
-def _vector_variant(function: str, kind: str, count: int, width: int) -> str:
-    """A function of vectors that calls the scalar one lane by lane, if any lane of the first operand is not 0."""
-    vector = f"<{width} x {kind}>"
-    parameters = ", ".join(f"{vector} %x{n}" for n in range(count))
-    extracts = "\n".join(f"  %s{n} = extractelement {vector} %x{n}, i64 %i" for n in range(count))
-    scalars = ", ".join(f"{kind} %s{n}" for n in range(count))
-    return f"""define internal {vector} @{function}.v{width}({parameters}) {_RARE_PROMISE} {{
-entry:
-  %rare = fcmp une {vector} %x0, zeroinitializer
-  %mask = bitcast <{width} x i1> %rare to i{width}
-  %none = icmp eq i{width} %mask, 0
-  br i1 %none, label %done, label %lane
-lane:
-  %i = phi i64 [ 0, %entry ], [ %next, %lane ]
-  %y = phi {vector} [ %x0, %entry ], [ %z, %lane ]
-{extracts}
-  %t = call {kind} @{function}({scalars})
-  %z = insertelement {vector} %y, {kind} %t, i64 %i
-  %next = add nuw nsw i64 %i, 1
-  %last = icmp eq i64 %next, {width}
-  br i1 %last, label %done, label %lane
-done:
-  %out = phi {vector} [ %x0, %entry ], [ %z, %lane ]
-  ret {vector} %out
-}}"""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from weft.kernels import scalar_complex, scalar_integer
+from weft.kernels.calls import call_shared
 from weft.kernels.maths import FUNCTIONS
 from weft.kernels.maths.remainder import floor_divide, fmod, remainder
 from weft.kernels.register import Register, Writer
@@ -51,6 +52,14 @@ def _sign(x: Register) -> Register:
     return x.is_nan().select(x, x.eq(0.0).select(0.0, x.const(1.0).copysign(x)))
 
 
+# Functions so short that a call takes longer.
+_SHORT = ("sqrt", "rsqrt", "exp", "exp2")
+
+
+def _shared(name: str, build: Expression) -> Expression:
+    return build if name in _SHORT else lambda *args: call_shared(name, build, args)
+
+
 FLOAT: dict[str, Expression] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,
@@ -74,7 +83,7 @@ FLOAT: dict[str, Expression] = {
     "real": lambda x: x,
     "imag": lambda x: x.const(0.0),
     "angle": lambda x: x.is_nan().select(x, (x.as_bits() < 0).select(np.pi, x.const(0.0))),
-    **FUNCTIONS,
+    **{name: _shared(name, build) for name, build in FUNCTIONS.items()},
 }
 
 INTEGER: dict[str, Expression] = {

@@ -1,8 +1,4 @@
-"""Compiles LLVM IR text to machine code in this process: parse, optimise, emit, link.
-
-The one idea: LLVM is asked for what loops of scalar code need, and for nothing else. Its shortest pipeline that vectorises
-loops (O1 with the loop vectoriser) makes of them code as fast as that of O3, in less time: there is nothing to inline, no
-control flow to thread, no recursion; what one expression computes twice, the graph's own passes have found before.
+"""Compiles LLVM IR text to machine code in this process: an object file, linked with the functions it calls.
 
 Measured on a machine of 2 cores with AVX-512: 2 ms fixed cost a module, then LLVM's time.
 """
@@ -10,11 +6,9 @@ Measured on a machine of 2 cores with AVX-512: 2 ms fixed cost a module, then LL
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
-import llvmlite.binding as llvm
-
-from weft.kernels.cpu.host import target_machine
+from weft.kernels.cpu.assemble import assemble, assembly, optimized_text
+from weft.kernels.cpu.functions import called_functions
 from weft.kernels.cpu.linker import link
 
 
@@ -48,13 +42,12 @@ class CompiledModule:
     @cached_property
     def llvm(self) -> str:
         """The optimised LLVM IR, made again for who reads it."""
-        return str(_optimized(self._text, self.name, target_machine()))
+        return optimized_text(self._text, self.name)
 
     @cached_property
     def asm(self) -> str:
         """The assembly for the host CPU, made again for who reads it."""
-        machine = target_machine()
-        return str(machine.emit_assembly(_optimized(self._text, self.name, machine)))
+        return assembly(self._text, self.name)
 
 
 def compile_module(text: str, name: str = "weft") -> CompiledModule:
@@ -70,25 +63,5 @@ def compile_module(text: str, name: str = "weft") -> CompiledModule:
     Raises:
         RuntimeError: the text does not parse or does not verify; LLVM's message says where.
     """
-    machine = target_machine()
-    module = _optimized(text, name, machine)
-    functions = [
-        f.name for f in module.functions if not f.is_declaration and f.linkage == llvm.Linkage.external
-    ]
-    object_code = machine.emit_object(module)
-    return CompiledModule(name, text, object_code, link(object_code, functions))
-
-
-def _optimized(text: str, name: str, machine: Any) -> Any:
-    """The module that ``text`` says, verified and optimised, in a context of its own."""
-    module = llvm.parse_assembly(text, llvm.create_context())
-    module.name = name
-    module.triple = machine.triple
-    module.data_layout = str(machine.target_data)
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=1)
-    options.loop_vectorization = options.loop_interleaving = options.loop_unrolling = True
-    options.slp_vectorization = False
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
-    return module
+    code, functions = assemble(text, name)
+    return CompiledModule(name, text, code, link(code, functions, called_functions(code)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -22,12 +22,13 @@ from weft.kernels.cpu.host import ANYWHERE, initialize
 _numbers = itertools.count()
 
 
-def link(object_code: bytes, symbols: Iterable[str]) -> dict[str, int]:
+def link(object_code: bytes, symbols: Iterable[str], known: Mapping[str, int]) -> dict[str, int]:
     """Link an object file, for as long as the process lives.
 
     Args:
         object_code: a relocatable object file.
         symbols: functions that it defines.
+        known: addresses of functions that it may call, beside those of this process.
 
     Returns:
         The address of each symbol.
@@ -36,6 +37,8 @@ def link(object_code: bytes, symbols: Iterable[str]) -> dict[str, int]:
         RuntimeError: LLVM does not take the file, or a symbol is not there.
     """
     builder = llvm.JITLibraryBuilder().add_object_img(object_code).add_current_process()
+    for symbol, address in known.items():
+        builder.import_symbol(symbol, address)
     for symbol in symbols:
         builder.export_symbol(symbol)
     library = builder.link(_linker(), f"weft{next(_numbers)}")

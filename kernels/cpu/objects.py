@@ -22,6 +22,7 @@ import weft.ir
 import weft.kernels
 from weft.kernels.backend import Code, Kernel
 from weft.kernels.cpu.backend import CpuCode, compile_code
+from weft.kernels.cpu.functions import called_functions
 from weft.kernels.cpu.host import cpu_features, cpu_name, initialize
 from weft.kernels.cpu.linker import link
 from weft.kernels.entry import Entry
@@ -81,7 +82,8 @@ class CpuObjects:
 
     def load(self, entry: Entry) -> LoadedCode:
         """Link an object file; raises ``RuntimeError`` if LLVM does not take it."""
-        addresses = link(entry.code, entry.symbols.values())
+        symbols = entry.symbols.values()
+        addresses = link(entry.code, symbols, called_functions(entry.code, symbols))
         return LoadedCode({name: addresses[symbol] for name, symbol in entry.symbols.items()})
 
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from weft.kernels.calls import call_rare
 from weft.kernels.maths.bits import Sum, fast_two_sum, polynomial, polynomial_as_sum, two_product, two_sum
 from weft.kernels.maths.log import log1p_in_parts, log_in_parts
 from weft.kernels.maths.roots import ROOTS
-from weft.kernels.register import Register, Writer, call_rare, literal
+from weft.kernels.register import Register, Writer, literal
 
 # Constants as sums of two floats.
 PI = (3.141592653589793, 1.2246467991473532e-16)

@@ -6,7 +6,8 @@ the next integer is taken back. Larger quotients are rare: they go through a loo
 
 from __future__ import annotations
 
-from weft.kernels.register import Register, call_rare
+from weft.kernels.calls import call_rare
+from weft.kernels.register import Register
 
 _LIMIT = {"float": 2.0**21, "double": 2.0**50}
 _STEP = {"float": 2.0**20, "double": 2.0**48}

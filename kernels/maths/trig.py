@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from weft.kernels.calls import call_rare
 from weft.kernels.maths.bits import (
     MANTISSA_BITS,
     Sum,
@@ -17,7 +18,7 @@ from weft.kernels.maths.bits import (
     round_to_bits,
     two_product,
 )
-from weft.kernels.register import Register, call_rare
+from weft.kernels.register import Register
 
 Kernel = Callable[[Register, Register, Register], Register]  # (low bits of k, r, low part of r) -> result
 

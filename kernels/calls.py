@@ -1,0 +1,135 @@
+"""Calls from kernels: of maths functions that all kernels share, and of slow code for rare arguments.
+
+The one idea: LLVM vectorises a loop with a call in it where an attribute of the call names a function of vectors that does
+the same. So long code need not stand in each loop that uses it, and code that cannot be vectorised is out of the way of the
+code that can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from weft.kernels.register import SUFFIX, Module, Register, Writer
+
+# Lanes of the vector registers of CPUs with 128, 256 and 512 bits.
+VECTOR_WIDTHS = {"double": (2, 4, 8), "float": (4, 8, 16)}
+
+SHARED = "weft.maths."
+"""How the names of functions begin that are compiled once for all kernels; after it: name, type, and lanes if several."""
+
+# What LLVM may believe of a maths function: its result depends on its arguments alone, and any arguments are fine.
+_PURE = "nounwind willreturn memory(none) speculatable"
+
+
+def call_shared(name: str, build: Callable[..., Register], args: Sequence[Register]) -> Register:
+    """``build(*args)``, for which kernels on the CPU call a function that `weft.kernels.cpu.functions` compiles once for all.
+
+    On other targets it is written out. All operands have one floating kind.
+    """
+    writer, kind = args[0].writer, args[0].kind
+    module = writer.module
+    if module.target != "cpu":
+        return build(*args)
+    function = f"{SHARED}{name}.{SUFFIX[kind]}"
+    if not module.defines(function):
+        module.define(function, f"declare {kind} @{function}({', '.join([kind] * len(args))}) {_PURE}")
+        for n in VECTOR_WIDTHS[kind]:
+            vector = f"<{n} x {kind}>"
+            module.keep(f"{function}.v{n}")
+            module.define(
+                f"{function}.v{n}",
+                f"declare {vector} @{function}.v{n}({', '.join([vector] * len(args))}) {_PURE}",
+            )
+    return writer.call(function, kind, args, f" {_PURE}{_vector_names(function, kind, len(args))}")
+
+
+def _vector_names(function: str, kind: str, count: int) -> str:
+    """The attribute of a call that names the functions of vectors."""
+    shape = "v" * count
+    names = ",".join(f"_ZGV_LLVM_N{n}{shape}_{function}({function}.v{n})" for n in VECTOR_WIDTHS[kind])
+    return f' "vector-function-abi-variant"="{names}"'
+
+
+def call_rare(
+    x: Register,
+    is_rare: Register,
+    name: str,
+    build: Callable[..., Register],
+    usual: Register,
+    others: Sequence[Register] = (),
+) -> Register:
+    """``is_rare ? build(x, *others) : usual``, where ``build`` is slow code kept out of the loop that LLVM still vectorises.
+
+    ``build`` is compiled once a module as a function of its own. Vector variants of it, which LLVM's vectoriser finds by an
+    attribute of the call, return at once if no lane is rare, and else go lane by lane. The lanes that are not rare
+    get an ``x`` of 0, which is how the variants know them: so ``x`` must not be 0 where it is rare.
+    All operands have the kind of ``x``; ``build`` may use basic blocks.
+    """
+    writer, kind = x.writer, x.kind
+    function = f"weft.rare.{name}.{SUFFIX[kind]}"
+    widths = VECTOR_WIDTHS[kind] if writer.lanes == 1 else (writer.lanes,)
+    if not writer.module.defines(function):
+        _define_rare(writer.module, function, kind, build, len(others))
+    if writer.module.target == "cpu":
+        for n in widths:
+            if not writer.module.defines(f"{function}.v{n}"):
+                writer.module.keep(f"{function}.v{n}")
+                writer.module.define(f"{function}.v{n}", _vector_variant(function, kind, 1 + len(others), n))
+    operands = [is_rare.select(x, 0.0), *others]
+    if writer.lanes > 1:
+        slow = writer.call(f"{function}.v{writer.lanes}", kind, operands)
+    else:
+        attributes = _vector_names(function, kind, len(operands)) if writer.module.target == "cpu" else ""
+        slow = writer.call(function, kind, operands, f" nounwind willreturn memory(none){attributes}")
+    return is_rare.select(slow, usual)
+
+
+# optnone: nobody waits for rare code to run, but everybody would for LLVM to optimise it.
+_RARE_PROMISE = "noinline optnone nounwind willreturn memory(none)"
+
+
+def _define_rare(
+    module: Module, function: str, kind: str, build: Callable[..., Register], others: int
+) -> None:
+    """The scalar function."""
+    module.define(function, "")  # so that a build which asks for itself does not start again
+    writer = Writer(module)
+    args = [Register(writer, kind, f"%x{n}") for n in range(1 + others)]
+    work, done = writer.label("work"), writer.label("done")
+    writer.cond_br(args[0].ne(0.0), work, done)
+    writer.place(work)
+    result = build(*args)
+    end = writer.block
+    writer.br(done)
+    writer.place(done)
+    out = writer.phi(kind, [(args[0], "entry"), (result, end)])
+    writer.do(f"ret {kind} {out.ref}")
+    parameters = ", ".join(f"{kind} {a.ref}" for a in args)
+    writer.define(function, f"define internal {kind} @{function}({parameters}) {_RARE_PROMISE}")
+
+
+def _vector_variant(function: str, kind: str, count: int, width: int) -> str:
+    """A function of vectors that calls the scalar one lane by lane, if any lane of the first operand is not 0."""
+    vector = f"<{width} x {kind}>"
+    parameters = ", ".join(f"{vector} %x{n}" for n in range(count))
+    extracts = "\n".join(f"  %s{n} = extractelement {vector} %x{n}, i64 %i" for n in range(count))
+    scalars = ", ".join(f"{kind} %s{n}" for n in range(count))
+    return f"""define internal {vector} @{function}.v{width}({parameters}) {_RARE_PROMISE} {{
+entry:
+  %rare = fcmp une {vector} %x0, zeroinitializer
+  %mask = bitcast <{width} x i1> %rare to i{width}
+  %none = icmp eq i{width} %mask, 0
+  br i1 %none, label %done, label %lane
+lane:
+  %i = phi i64 [ 0, %entry ], [ %next, %lane ]
+  %y = phi {vector} [ %x0, %entry ], [ %z, %lane ]
+{extracts}
+  %t = call {kind} @{function}({scalars})
+  %z = insertelement {vector} %y, {kind} %t, i64 %i
+  %next = add nuw nsw i64 %i, 1
+  %last = icmp eq i64 %next, {width}
+  br i1 %last, label %done, label %lane
+done:
+  %out = phi {vector} [ %x0, %entry ], [ %z, %lane ]
+  ret {vector} %out
+}}"""
