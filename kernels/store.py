@@ -82,7 +82,7 @@ class KernelStore:
         except OSError as error:
             raise NoStore(str(error)) from error
 
-    def find(self, named: Sequence[NamedNest]) -> dict[str, Code]:
+    def find(self, named: Sequence[tuple[str, object]]) -> dict[str, Code]:
         """The code of those kernels that are kept, by name."""
         found = ((name, self._loaded.get(name) or self._read(name)) for name, _ in named)
         return {name: code for name, code in found if code is not None}
