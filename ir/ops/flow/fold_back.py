@@ -11,6 +11,7 @@ doi:10.1145/347837.347846).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -38,6 +39,7 @@ from weft.ir.ops.flow.bodies import (
     used,
     with_ins,
 )
+from weft.ir.ops.flow.scan import scan
 from weft.ir.ops.shape import full
 from weft.ir.primitive import HOST, NOT_MAPPED, Primitive
 from weft.ir.rules import is_linear, to_front
@@ -64,41 +66,108 @@ def _reference(
     n: Any, *args: Any, advance: Graph, backward: Graph, n_consts: int, checkpoints: int | None
 ) -> Any:
     consts, x, s = split(args, n_consts, len(advance.outs))
-    step, fold = prepared(advance), prepared(backward)
-    for state in _backwards(lambda x: step([*consts, *x]) if x else x, x, int(n), checkpoints):
-        s = list(fold([*consts, *state, *s]))
+    for first, steps in _segments(advance, consts, x, int(n), checkpoints):
+        state, recorded = first, []
+        for size in _pieces(steps):
+            results = list(_ahead(advance, n_consts, size, keep=True)([*consts, *state])) if x else []
+            recorded.append((size, state if size == 1 else results[len(x) :]))
+            state = results[: len(x)]
+        for size, rows in reversed(recorded):
+            s = list(_folded(backward, n_consts, len(x), size)([*consts, *rows, *s]))
     return tuple(s)
 
 
-def _backwards(
-    step: Callable[[Any], Any], first: Sequence[Any], n: int, keep: int | None
-) -> Iterator[Sequence[Any]]:
-    """The states n-1, ..., 0, of which at most ``keep`` are held at a time."""
+def _segments(
+    advance: Graph, consts: Sequence[Any], first: Sequence[Any], n: int, keep: int | None
+) -> Iterator[tuple[Sequence[Any], int]]:
+    """Stretches of steps whose states may be held all at once, from the last to the first: its first state, and its length.
+
+    No more than ``keep`` states are held at a time, with those of the stretch.
+    """
     kept = [(0, first)]
-    for wanted in range(n - 1, -1, -1):
-        while kept[-1][0] > wanted:
-            kept.pop()
+    end = n
+    while end > 0:
         at, state = kept[-1]
-        while at < wanted:
-            free = n if keep is None else keep - len(kept)
-            for _ in range(_stride(wanted - at, free)):
-                state = step(state)
-                at += 1
-            if free > 0:
-                kept.append((at, state))
-        yield state
+        length = end - at
+        free = length if keep is None else keep - len(kept)
+        if length <= free + 1:
+            yield state, length
+            kept.pop()
+            end = at
+        elif free == 0:
+            yield _after(advance, consts, state, length - 1), 1
+            end -= 1
+        else:
+            stride = _stride(length - 1, free)
+            kept.append((at + stride, _after(advance, consts, state, stride)))
 
 
 def _stride(ahead: int, free: int) -> int:
-    """How far to go before the next state is kept, ``ahead`` steps before the one that is wanted."""
-    if free >= ahead:
-        return 1
-    if free <= 0:
-        return ahead
+    """How far to go before the next state is kept, with ``free`` places for the states of ``ahead`` steps."""
     repeats = 1
     while math.comb(free + repeats, free) <= ahead:
         repeats += 1
     return min(math.comb(free + repeats - 1, free), ahead)
+
+
+def _after(advance: Graph, consts: Sequence[Any], state: Sequence[Any], steps: int) -> Sequence[Any]:
+    for size in _pieces(steps) if state else ():
+        state = _ahead(advance, len(consts), size, keep=False)([*consts, *state])
+    return state
+
+
+# Steps are run many at a time, so that they are loops of machine code; what is left over is run one by one.
+_PIECES = ((1024, 1024), (32, 64))
+
+
+def _pieces(steps: int) -> Iterator[int]:
+    """Sizes of runs that add up to ``steps``."""
+    for size, least in _PIECES:
+        while steps >= least:
+            yield size
+            steps -= size
+    yield from [1] * steps
+
+
+@functools.lru_cache(maxsize=512)
+def _run_ahead(advance: Graph, n_consts: int, size: int, keep: bool) -> Graph:
+    """``(consts, x) -> (x after size steps, the states on the way, stacked, if they are kept)``."""
+
+    def step(*args: Any) -> list[Any]:
+        return [*evaluate(advance, *args), *(args[n_consts:] if keep else [])]
+
+    body = build(step, advance.in_types)
+
+    def fun(*args: Any) -> list[Any]:
+        return list(scan(body, args[:n_consts], args[n_consts:], [], length=size))
+
+    return build(fun, advance.in_types)
+
+
+def _ahead(advance: Graph, n_consts: int, size: int, *, keep: bool) -> Callable[[Sequence[Any]], Any]:
+    return prepared(advance if size == 1 else _run_ahead(advance, n_consts, size, keep))
+
+
+@functools.lru_cache(maxsize=512)
+def _run_back(backward: Graph, n_consts: int, n_x: int, size: int) -> Graph:
+    """``(consts, stacked states, s) -> s`` after the states were visited from the last to the first."""
+    consts, x, s = split(backward.in_types, n_consts, n_x)
+
+    def step(*args: Any) -> list[Any]:
+        c, s_now, x_now = split(args, n_consts, len(s))
+        return evaluate(backward, *c, *x_now, *s_now)
+
+    body = build(step, [*consts, *s, *x])
+
+    def fun(*args: Any) -> list[Any]:
+        c, rows, s_now = split(args, n_consts, n_x)
+        return list(scan(body, c, s_now, rows, length=size, reverse=True))
+
+    return build(fun, [*consts, *[rows_of(t, size) for t in x], *s])
+
+
+def _folded(backward: Graph, n_consts: int, n_x: int, size: int) -> Callable[[Sequence[Any]], Any]:
+    return prepared(backward if size == 1 else _run_back(backward, n_consts, n_x, size))
 
 
 # The same as loops, whose rules say what has no rule here
