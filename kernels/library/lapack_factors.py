@@ -14,7 +14,7 @@ from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Copy, Index, Letter
 from weft.ir.types import BOOL, INT64
 from weft.kernels.library.lapack import call, cost_of, routine, workspaces
-from weft.kernels.library.matrices import Stack, View
+from weft.kernels.library.matrices import PANEL, Stack, View
 from weft.kernels.library.small_matrices import SMALL, fill_lower, write_cholesky, write_lu, write_solve
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
@@ -53,7 +53,6 @@ def write_triangular_solve(
     a: View,
     x: View,
     n: Index,
-    columns: Index,
     *,
     small: bool,
     lower: bool,
@@ -61,7 +60,8 @@ def write_triangular_solve(
     unit: bool,
     left: bool = True,
 ) -> None:
-    """Solve ``op(a) @ y == x`` in place, or ``y @ op(a) == x``, for row-major matrices; ``columns`` are right-hand sides."""
+    """Solve ``op(a) @ y == x`` in place, or ``y @ op(a) == x``, for row-major matrices and the panel's columns of ``x``."""
+    columns = stack.width
     if small:
         if not left:  # the transposed system
             x = x.transposed
@@ -75,75 +75,56 @@ def write_triangular_solve(
         call(stack.build, "trsv", a.dtype, triangle, turned, diagonal, n, a.place, n, x.place, 1)
         return
     side, size = (Letter("R"), (columns, n)) if left else (Letter("L"), (n, columns))
-    one = Copy(stack.build.const(a.dtype, 1))
-    call(
-        stack.build,
-        "trsm",
-        a.dtype,
-        side,
-        triangle,
-        Letter("NTC"[trans]),
-        diagonal,
-        *size,
-        one,
-        a.place,
-        n,
-        x.place,
-        ix.maximum(x.down, 1),
-    )
+    how, one = Letter("NTC"[trans]), Copy(stack.build.const(a.dtype, 1))
+    places = a.place, n, x.place, ix.maximum(x.down, 1)
+    call(stack.build, "trsm", a.dtype, side, triangle, how, diagonal, *size, one, *places)
 
 
 @routine
 def _triangular_solve(eqn: Eqn) -> Scheduled:
     (*_, rows), b = eqn.ins[0].type.shape, eqn.ins[1].type
-    left = eqn.params["left_side"]
-    many = b.shape[-1] if left else b.shape[-2]
-    stack = Stack(eqn, cost_of(rows**2 * many / 2), copied=1)
+    left, params = eqn.params["left_side"], eqn.params
+    columns = b.shape[-1] if left else b.shape[-2]
+    stack = Stack(eqn, cost_of(rows**2 * columns / 2), copied=1, columns=columns)
     n = stack.size("n", rows)
-    columns = 1 if many == 1 else stack.size("columns", many)
-    params = eqn.params
     with stack.each():
-        shape = (n, columns) if left else (columns, n)
+        a, many = stack.operand(0, n, n), stack.all_columns
+        if left:
+            x = stack.panel(stack.result(0, n, many))
+        else:
+            x = stack.panel(stack.result(0, many, n).transposed).transposed
+        lower, trans, unit = params["lower"], params["trans"], params["unit_diagonal"]
         write_triangular_solve(
-            stack,
-            stack.operand(0, n, n),
-            stack.result(0, *shape),
-            n,
-            columns,
-            small=rows <= SMALL,
-            lower=params["lower"],
-            trans=params["trans"],
-            unit=params["unit_diagonal"],
-            left=left,
+            stack, a, x, n, small=rows <= SMALL, lower=lower, trans=trans, unit=unit, left=left
         )
     return stack.finish()
 
 
 @routine
 def _solve_factored(eqn: Eqn) -> Scheduled:
-    *_, b = (atom.type for atom in eqn.ins)
-    rows, many, trans = b.shape[-2], b.shape[-1], eqn.params["trans"]
-    stack = Stack(eqn, cost_of(rows**2 * many))
+    b, trans = eqn.ins[3].type, eqn.params["trans"]
+    rows, columns = b.shape[-2:]
+    stack = Stack(eqn, cost_of(rows**2 * columns), columns=columns)
     build, n = stack.build, stack.size("n", rows)
-    columns = 1 if many == 1 else stack.size("columns", many)
     with stack.each():
-        factors, order, source = stack.operand(1, n, n), stack.operand(2, n, 1), stack.operand(3, n, columns)
-        out = stack.result(0, n, columns)
+        many = stack.all_columns
+        factors, order = stack.operand(1, n, n), stack.operand(2, n, 1)
+        source, out = (stack.panel(view) for view in (stack.operand(3, n, many), stack.result(0, n, many)))
         # a[permutation] = L U: rows are taken in that order before, or put back in it afterwards.
-        x = out if trans == 0 else stack.scratch("x", b.dtype, many, rows).transposed
+        x = out if trans == 0 else stack.scratch("x", b.dtype, min(columns, PANEL), rows).transposed
 
         def solve(lower: bool) -> None:
             write_triangular_solve(
-                stack, factors, x, n, columns, small=rows <= SMALL, lower=lower, trans=trans, unit=lower
+                stack, factors, x, n, small=rows <= SMALL, lower=lower, trans=trans, unit=lower
             )
 
         if trans != 0:
-            stack.copy(x, source, n, columns)
+            stack.copy(x, source, n, stack.width)
             solve(lower=False)
             solve(lower=True)
         with build.loop(n, "sequential") as (i, _):
             row = build.cast(stack.load(order, i), INT64)
-            with build.loop(columns, "vector") as (j, _):
+            with build.loop(stack.width, "vector") as (j, _):
                 if trans == 0:
                     stack.store(out, i, j, stack.load(source, row, j))
                 else:

@@ -27,6 +27,7 @@ INT32 = np.dtype(np.int32)
 _CHUNKS = 64  # at most
 _SCRATCH = 2**23  # elements that all chunks may take together
 _CHUNK_TIME = 20_000.0  # nanoseconds, so that handing out chunks costs little
+PANEL = 64  # columns
 _TILE = 16  # rows and columns that are transposed in one go
 
 
@@ -76,26 +77,32 @@ class Stack:
         eqn: the equation, whose operands and results have the same leading axes.
         cost: about how many nanoseconds one matrix takes.
         copied: the operand that the first result starts as a copy of; it has no buffer of its own.
+        columns: how many of something each matrix has that can be computed side by side, such as right-hand sides: where they
+            are many, they go in panels.
 
     Attributes:
         build: writes the statements.
         item: the number of the matrix, inside of `each`.
+        width: the number of columns in this panel; 1 is known as such.
     """
 
-    def __init__(self, eqn: Eqn, cost: float, copied: int | None = None) -> None:
+    def __init__(self, eqn: Eqn, cost: float, copied: int | None = None, columns: int = 1) -> None:
         self.eqn, self.build, self.copied = eqn, NestBuilder(), copied
         self.ins = [
             self.build.buffer(a.type.dtype, "in") if k != copied else "" for k, a in enumerate(eqn.ins)
         ]
         self.outs = [self.build.buffer(var.type.dtype, "out") for var in eqn.outs]
         lead = eqn.ins[0].type.shape[:-2]
-        self.count = math.prod(lead)
-        self.work = self.count * cost
+        self.columns, self.panels = columns, max(-(-columns // PANEL), 1)
+        self.count = math.prod(lead) * self.panels
+        self.work = math.prod(lead) * cost
         largest = max(math.prod(a.type.shape[len(lead) :]) for a in (*eqn.ins, *eqn.outs))
         most = min(_CHUNKS, max(_SCRATCH // max(largest, 1), 1), max(int(self.work / _CHUNK_TIME), 1))
         self.height = max(-(-self.count // most), 1)
         self.chunks = -(-self.count // self.height)
         self.item: Index = 0
+        self.width: Index = 1
+        self._first: Index = 0
         self._chunk: Index = 0
         self._scratch: list[int] = []
 
@@ -111,7 +118,22 @@ class Stack:
             first = ix.mul(self._chunk, height)
             with self.build.loop(ix.minimum(ix.sub(count, first), height), "sequential") as (i, _):
                 self.item = ix.add(first, i)
+                if self.columns != 1:
+                    self.width = self.size("columns", self.columns)
+                if self.panels > 1:
+                    panels, number = self.size("panels", self.panels), self.item
+                    self.item, self._first = ix.div(number, panels), ix.mul(ix.mod(number, panels), PANEL)
+                    self.width = ix.minimum(ix.sub(self.width, self._first), PANEL)
                 yield
+
+    @property
+    def all_columns(self) -> Index:
+        """The number of columns in all panels."""
+        return 1 if self.columns == 1 else self.size("columns", self.columns)
+
+    def panel(self, view: View) -> View:
+        """The columns of a matrix that this panel has."""
+        return replace(view, base=ix.add(view.base, ix.mul(self._first, view.across)))
 
     def operand(self, k: int, rows: Index, columns: Index) -> View:
         """Operand ``k`` of this matrix, row-major."""

@@ -18,6 +18,7 @@ from weft.ir.loops.verify import verify_nest
 from weft.ir.ops import linalg, solve, spectral
 from weft.kernels.backend import compile_nests
 from weft.kernels.library import lapack
+from weft.kernels.library.matrices import PANEL
 from weft.kernels.library.routines import schedule_routine
 from weft.kernels.library.small_matrices import SMALL
 from weft.kernels.schedule import Scheduled
@@ -111,7 +112,7 @@ def test_cholesky_says_nan_for_a_matrix_that_is_not_positive_definite_and_for_no
 @pytest.mark.parametrize("left", [True, False], ids=["left", "right"])
 def test_triangular_solve(dtype: np.dtype, n: int, lead: tuple[int, ...], left: bool) -> None:
     a = draw((*lead, n, n), dtype) / max(n, 1) + 2 * np.eye(n)
-    for columns in (1, 0, 5):
+    for columns in (1, 0, 5, *([PANEL + 3] if n in (3, 35) else [])):
         b = draw((*lead, n, columns), dtype, seed=1)
         b = b if left else np.ascontiguousarray(np.swapaxes(b, -1, -2))
         for lower in (True, False):
@@ -146,7 +147,7 @@ def test_lu_and_solve(dtype: np.dtype, n: int, lead: tuple[int, ...]) -> None:
     for shape in [(n, n), (n, n + 2), (n + 2, n)]:
         check(linalg.lu, draw((*lead, *shape), dtype), scale=1000)
     a = draw((*lead, n, n), dtype, heavy=True)
-    for columns, trans in [(1, 0), (1, 1), (3, 0), (3, 1), (3, 2)]:
+    for columns, trans in [(1, 0), (1, 1), (3, 0), (3, 1), (3, 2), (2 * PANEL + 1, 0), (PANEL + 1, 2)]:
         b = draw((*lead, n, columns), dtype, seed=1)
 
         def system(a: Any, b: Any, trans: int = trans) -> Any:
