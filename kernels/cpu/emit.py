@@ -37,7 +37,7 @@ from weft.ir.loops.nest import (
     While,
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
-from weft.kernels.cpu.index import Offset, combine, constant_offset, natural_params
+from weft.kernels.cpu.index import Offset, combine, constant_offset, natural_params, stride_params
 from weft.kernels.cpu.metadata import Metadata
 from weft.kernels.register import Module, Register, Writer
 from weft.kernels.scalar import (
@@ -94,6 +94,7 @@ class _Emitter:
         self.folds: dict[str, str] = {}
         self.words = ""
         self.params: list[Offset] = []
+        self.strides: dict[int, Offset] = {}
         # By buffer: its address, element type, metadata of accesses.
         self.pointers: dict[str, tuple[str, str, str]] = {}
         self.visit: dict[type, Callable[[Any], None]] = {
@@ -125,6 +126,9 @@ class _Emitter:
         natural = natural_params(self.nest)
         for k in range(self.nest.n_params):
             self.params.append(Offset(self.constant_load("i64", "%dims", k), k in natural))
+        # LLVM must not see that a stride is any number: it would make vectors for the case that it is 1, and no others.
+        for k in sorted(stride_params(self.nest)):
+            self.strides[k] = combine(self.writer, "min", self.params[k], constant_offset(2**62))
         # What calls hand over by address.
         if words := _most_words(self.nest.body):
             self.words = self.writer.emit("ptr", f"alloca [{words} x i64], align 16").ref
@@ -233,7 +237,10 @@ class _Emitter:
         if type(index) is IndexOp:
             known = self.offsets.get(index)
             if known is None:
-                known = combine(self.writer, index.op, self.offset(index.a), self.offset(index.b))
+                a, b = (self.offset(part) for part in (index.a, index.b))
+                if index.op == "*" and type(index.b) is Param:
+                    b = self.strides.get(index.b.k, b)
+                known = combine(self.writer, index.op, a, b)
                 if not self.updates.indexing:
                     self.offsets[index] = known
             return known

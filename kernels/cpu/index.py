@@ -31,23 +31,39 @@ def constant_offset(value: int) -> Offset:
 
 def natural_params(nest: Nest) -> set[int]:
     """The parameters that are surely not negative: extents of loops, and divisors."""
-    found: set[int] = set()
+    found = {part.b.k for part in _operations(nest) if part.op in ("//", "%") and isinstance(part.b, Param)}
+
+    def walk(body: tuple[object, ...]) -> None:
+        for statement in body:
+            if isinstance(statement, Loop) and isinstance(statement.extent, Param):
+                found.add(statement.extent.k)
+            for inner in bodies(statement):
+                walk(inner)
+
+    walk(nest.body)
+    return found
+
+
+def stride_params(nest: Nest) -> set[int]:
+    """The parameters that indices are multiples of."""
+    return {part.b.k for part in _operations(nest) if part.op == "*" and isinstance(part.b, Param)}
+
+
+def _operations(nest: Nest) -> list[IndexOp]:
+    """The operations that the indices of loads, stores and values are made of."""
+    found: list[IndexOp] = []
 
     def look(index: Index) -> None:
         if isinstance(index, IndexOp):
-            if index.op in ("//", "%") and isinstance(index.b, Param):
-                found.add(index.b.k)
+            found.append(index)
             look(index.a)
             look(index.b)
 
     def walk(body: tuple[object, ...]) -> None:
         for statement in body:
-            if isinstance(statement, Loop):
-                if isinstance(statement.extent, Param):
-                    found.add(statement.extent.k)
+            look(getattr(statement, "index", None))
             for inner in bodies(statement):
                 walk(inner)
-            look(getattr(statement, "index", None))
 
     walk(nest.body)
     return found

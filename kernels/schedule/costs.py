@@ -15,6 +15,7 @@ import numpy as np
 
 from weft.ir.loops.nest import Accumulate, Index, IndexOp, Load, Loop, Nest, Op, Param, Store
 from weft.ir.loops.vocabulary import register_dtype
+from weft.kernels.schedule.index import names_in
 
 CHUNK = 30_000.0  # nanoseconds of work that a thread takes at a time
 _STEP = (
@@ -32,6 +33,7 @@ _PRICES = {
     **dict.fromkeys("pow erfc erf_inv lgamma digamma".split(), 4.0),
 }
 _SCALAR = 6.0  # how much longer it takes where there are no vectors
+_APART = 4.0  # how much longer a load or store takes that does not lie beside the one before
 _ITERATION = 1.0  # of a loop that is not one of vectors
 # For 8 bytes, where the kernel goes through so many: caches are larger on one machine and faster on another.
 _MEMORY = ((2**18, 0.05), (2**20, 0.08), (2**24, 0.14), (2**63, 0.3))
@@ -47,7 +49,7 @@ def estimate(nest: Nest, params: Sequence[int], nbytes: int) -> float:
     """
     memory = next(price for limit, price in _MEMORY if nbytes <= limit)
     sizes = {buffer.name: buffer.dtype.itemsize / 8 for buffer in nest.buffers}
-    return _Estimate(params, memory, sizes).body(nest.body, vector=False)
+    return _Estimate(params, memory, sizes).body(nest.body)
 
 
 def grain_of(extent: int, work: float) -> int:
@@ -63,7 +65,7 @@ class _Estimate:
         self.params, self.memory, self.sizes = params, memory, sizes
         self.folds: dict[str, tuple[str, np.dtype]] = {}
 
-    def body(self, body: tuple[Any, ...], *, vector: bool) -> float:
+    def body(self, body: tuple[Any, ...], vector: bool = False, variable: str = "") -> float:
         total = 0.0
         for statement in body:
             match statement:
@@ -73,8 +75,9 @@ class _Estimate:
                     total += self.operation(op, dtype, vector)
                 case Accumulate(acc, _):
                     total += self.operation(*self.folds[acc], vector)
-                case Load(_, _, buffer, _) | Store(buffer, _, _):
-                    total += self.memory * (self.sizes[buffer] if vector else 1.0)
+                case Load(_, _, buffer, index) | Store(buffer, index, _):
+                    lines_up = vector and not _is_multiplied(index, variable)
+                    total += self.memory * (self.sizes[buffer] if lines_up else _APART)
         return total
 
     def loop(self, loop: Loop) -> float:
@@ -82,12 +85,20 @@ class _Estimate:
         times = max(_value(loop.extent, self.params), 0)
         inner = all(not isinstance(statement, Loop) for statement in loop.body)
         vector = inner and loop.kind != "sequential"
-        return _ITERATION + times * (self.body(loop.body, vector=vector) + (0 if vector else _ITERATION))
+        return _ITERATION + times * (self.body(loop.body, vector, loop.var) + (0 if vector else _ITERATION))
 
     def operation(self, op: str, dtype: np.dtype, vector: bool) -> float:
         """The price of an operation: by the bytes it works on if there are vectors."""
         price = _PRICES.get(op, _SIMPLE)
         return price * (register_dtype(dtype).itemsize / 8 if vector else _SCALAR)
+
+
+def _is_multiplied(index: Index, name: str) -> bool:
+    """Whether an index goes in larger steps than the loop variable ``name``, or nobody knows how."""
+    if isinstance(index, IndexOp):
+        inside = index.op in ("*", "//", "%", "min", "max") and name in names_in(index)
+        return inside or _is_multiplied(index.a, name) or _is_multiplied(index.b, name)
+    return False
 
 
 def _value(index: Index, params: Sequence[int]) -> int:

@@ -92,6 +92,11 @@ class Loops:
         """The extent of the parallel loop of each nest."""
         return [*self._ended, self.extent]
 
+    def wide_axes(self, n: int) -> set[int]:
+        """The axes of a group, counting those whose size is not 1, as plans do."""
+        first = sum(map(len, self.groups[:n]))
+        return set(range(first, first + len(self.groups[n])))
+
     def size(self, n: int) -> Index:
         """The size of a group of the space."""
         return self.layout.size(self.plan.frame, self.groups[n])

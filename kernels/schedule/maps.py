@@ -19,6 +19,7 @@ from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.bounds import Bounds
 from weft.kernels.schedule.loops import TILE, Cut, Loops
 
+SQUARE = 64  # height and width of a tile that is read across
 _MOST_ZONES = 16
 
 
@@ -35,15 +36,24 @@ def write_map(loops: Loops) -> None:
             loops.open_tiles(stack, [Cut(last, 1)])
             _write_body(loops)
             return
-        width = min(max(loops.count([last]), 1), TILE)
-        loops.open_tiles(stack, [*loops.cuts(outer, TILE // width), Cut(last, TILE)])
+        cuts = _cuts(loops, outer, last)
+        loops.open_tiles(stack, cuts)
         loops.open(stack, outer)
         if zones:
             begin = loops.in_tile(last)[0]
-            _write_zone(loops, begin, ix.minimum(ix.add(begin, TILE), loops.size(last)), Bounds())
+            _write_zone(loops, begin, ix.minimum(ix.add(begin, cuts[-1].height), loops.size(last)), Bounds())
         else:
             loops.open(stack, [last], vector=True)
             _write_body(loops)
+
+
+def _cuts(loops: Loops, outer: list[int], last: int) -> list[Cut]:
+    """How to cut the space: in lines, or in squares where an operand lies crosswise, for its lines to stay in the cache."""
+    crossed = [n for n in outer if loops.wide_axes(n) & loops.plan.crossed]
+    if crossed:
+        return [Cut(n, SQUARE if n == crossed[-1] else 1) for n in outer] + [Cut(last, SQUARE)]
+    width = min(max(loops.count([last]), 1), TILE)
+    return [*loops.cuts(outer, TILE // width), Cut(last, TILE)]
 
 
 def _write_body(loops: Loops) -> None:

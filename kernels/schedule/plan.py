@@ -37,6 +37,9 @@ class Plan:
     kept_reloads: list[Var] = field(
         default_factory=list
     )  # columns: values on the kept axes which the passes load
+    crossed: set[int] = field(
+        default_factory=set
+    )  # axes along which an operand lies in memory while another is the innermost
 
     @property
     def last(self) -> int:
@@ -131,7 +134,7 @@ def _find_reloads(plan: Plan) -> None:
     every: Place = tuple(range(len(plan.reduced) + len(plan.kept)))
     wanted: dict[Var, set[int]] = {}
     places: dict[Var, set[Place]] = {}
-    roots = [(var, plan.level[var]) for var in plan.full_outs]
+    roots = [(var, plan.level[var]) for var in (plan.full_outs if plan.reduced else plan.kept_outs)]
     roots += [(eqn.ins[0], plan.fold_level(eqn)) for eqn in plan.folds if isinstance(eqn.ins[0], Var)]
     for var, level in roots:
         wanted.setdefault(var, set()).add(level)
@@ -162,6 +165,12 @@ def _find_reloads(plan: Plan) -> None:
                         tuple([MOVED if t is MOVED else UNIT if t == UNIT else at[t] for t in to])
                         for at in places[var]
                     )
+
+    for var in plan.graph.ins:
+        for at in places.get(var, ()):
+            along = [p for p in at if p != UNIT]
+            if along and along[-1] is not MOVED and every[-1] in along[:-1]:
+                plan.crossed.add(along[-1])
 
 
 def _at_every(var: Var) -> Place:

@@ -22,8 +22,11 @@ from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
 from weft.ir.passes.fuse import fuse
 from weft.ir.types import ArrayType, bfloat16
+from weft.kernels.backend import compile_nests
 from weft.kernels.schedule import Scheduled, schedule
 from weft.kernels.schedule.costs import CHUNK
+from weft.kernels.schedule.loops import TILE
+from weft.kernels.schedule.maps import SQUARE
 
 F64, F32, F16, I64, I8, U8, BOOL, C128 = map(np.dtype, ("f8", "f4", "f2", "i8", "i1", "u1", "?", "c16"))
 
@@ -71,7 +74,12 @@ CASES: dict[str, tuple[Fun, list[tuple[int, ...]]]] = {
         lambda x: [e.add(x, s.iota(F64, x.shape, x.ndim - 1)) for _ in (0,)],
         [(1, 5), (2, 70_001), (9000, 3), (50, 4, 300)],
     ),
-    "transposed": (lambda x: [e.add(s.transpose(x, range(x.ndim)[::-1]), 1.0)], [(300, 500), (2, 40_001), (40, 30, 50)]),
+    "transposed": (lambda x: [t.exp(s.transpose(x, range(x.ndim)[::-1]))], [(300, 500), (2, 40_001), (40, 30, 50)]),
+    "transposed_pad": (
+        lambda x: [s.pad(s.transpose(x, range(x.ndim)[::-1]), 0.5, [1] * x.ndim, [2] * x.ndim)],
+        [(3, 5), (130, 67)],
+    ),
+    "with_its_transpose": (lambda x: [e.sub(x, s.transpose(x, (1, 0)))], [(3, 3), (65, 65), (130, 130)]),
     "pad": (lambda x: [s.pad(e.mul(x, 2.0), 0.5, [1] * x.ndim, [2] * x.ndim)], [(9000,), (2, 9000), (900, 7)]),
     "sum": (lambda x: [r.reduce_sum(x, range(x.ndim))], [(0,), (1,), (4096,), (4097,), (300_007,), (3, 70_001)]),
     "variance": (_variance, [(1,), (4097,), (123_457,)]),
@@ -256,6 +264,23 @@ def test_more_work_is_known_to_be_more() -> None:
         assert 9 < work(fun, 10**5) / work(fun, 10**4) < 30
     halves = sum(part.work for part in parts(costly, (10**5,), dtype=F32))
     assert 0.4 < halves / work(costly, 10**5) < 0.7
+
+
+def test_operands_that_lie_crosswise_are_read_in_squares() -> None:
+    across = lambda x: [e.add(s.transpose(x, (1, 0)), 1.0)]  # noqa: E731
+    (part,) = parts(across, (1000, 500))
+    assert part.extent == -(-1000 // SQUARE) * -(-500 // SQUARE)
+    (part,) = parts(lambda x: [e.add(x, s.iota(F64, x.shape, 1))], (1000, 500))
+    assert part.extent == 1000 // (TILE // 500)
+
+
+def test_strided_loads_become_vectors() -> None:
+    graph = fuse(build(lambda x: [t.exp(s.transpose(x, (1, 0)))], [ArrayType((300, 500), F64)]))
+    (eqn,) = kernels(graph)
+    (kernel,) = compile_nests([schedule(eqn).nest])
+    text = kernel.llvm()
+    assert "vector.body:" in text
+    assert "ident.check" not in text  # that would be vectors for a stride of 1, and scalars for every other
 
 
 def test_a_tile_is_no_loop_of_its_own_where_there_is_one_line() -> None:
