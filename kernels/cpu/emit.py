@@ -56,6 +56,7 @@ from weft.kernels.scalar_ops import apply
 INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
 # Elements of a partial sum. A block ends with adding up the lanes of its vector, which is small beside 4096.
 BLOCK = 4096
+LONG_CHAIN = 96  # statements
 
 
 def emit_nest(nest: Nest, name: str) -> str:
@@ -267,7 +268,7 @@ class _Emitter:
             start, stop = "0", self.offset(loop.extent).ref
         names = self.updates.updated_in(loop)
         plain = loop.kind == "sequential" or any(isinstance(statement, Loop) for statement in loop.body)
-        how = self.metadata.plain if plain else self.metadata.vector(self.vectors_at_once(names))
+        how = self.metadata.plain if plain else self.metadata.vector(self.vectors_at_once(loop, names))
         if isinstance(loop.extent, int):
             how = self.metadata.short
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
@@ -277,10 +278,14 @@ class _Emitter:
         else:
             self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var), how)
 
-    def vectors_at_once(self, names: list[str]) -> int:
-        """How many vectors a loop shall fold side by side: steps of an extremum wait the longest for one another."""
+    def vectors_at_once(self, loop: Loop, names: list[str]) -> int:
+        """How many vectors a loop shall take side by side.
+
+        Steps of an extremum wait the longest for one another. Where nothing is folded, steps overlap by themselves, unless one
+        is so long a chain that the next does not come into the processor's sight.
+        """
         if not names:
-            return 1
+            return 1 if len(loop.body) < LONG_CHAIN else 2
         return 4 if any(self.folds[name] in ("max", "min") for name in names) else 2
 
     def repeat(self, statement: While) -> None:

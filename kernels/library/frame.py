@@ -19,7 +19,7 @@ from weft.ir.ops.kernel import routine_p
 from weft.ir.types import INT64, ArrayType
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
-from weft.kernels.schedule.expressions import scalar_results
+from weft.kernels.schedule.expressions import gains_by_knowing, scalar_results
 from weft.kernels.schedule.nest_builder import NestBuilder
 
 _LARGEST = np.iinfo(np.int64).max
@@ -76,7 +76,7 @@ class Frame:
         atom = eqn.ins[k]
         if isinstance(atom, Literal):
             key = ("operand", k) if eqn is self.eqn else ("literal", self._numbers[id(eqn)], k)
-            return self.builder.literal(key, atom.value)
+            return self.builder.literal(key, atom.value, known=k == 1 and gains_by_knowing(eqn, atom.value))
         return self._element(atom, index if atom.type.shape else 0)
 
     def _element(self, var: Var, index: Index) -> str:

@@ -33,6 +33,14 @@ def polynomial(name: str, x: Register) -> Register:
     return horner(x, COEFFICIENTS[name][x.kind])
 
 
+def long_polynomial(name: str, x: Register) -> Register:
+    """As :func:`polynomial`, in two chains that do not wait for each other, but for the terms of the most weight."""
+    first, second, *others = COEFFICIENTS[name][x.kind]
+    square = x * x
+    rest = horner(square, others[1::2]).fma(x, horner(square, others[::2]))
+    return rest.fma(x, x.const(second)).fma(x, x.const(first))
+
+
 def polynomial_as_sum(name: str, x: Register) -> Sum:
     """As :func:`polynomial`, without the error of the last addition; the first coefficient outweighs the rest."""
     first, *others = COEFFICIENTS[name][x.kind]

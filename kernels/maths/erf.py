@@ -10,6 +10,7 @@ from __future__ import annotations
 from weft.kernels.maths.bits import (
     fast_two_sum,
     keep_zero,
+    long_polynomial,
     polynomial,
     polynomial_as_sum,
     scale,
@@ -17,7 +18,7 @@ from weft.kernels.maths.bits import (
     two_sum,
 )
 from weft.kernels.maths.exp import exp_parts
-from weft.kernels.maths.log import log, log1p
+from weft.kernels.maths.log import log_in_parts
 from weft.kernels.register import Register
 
 # Beyond these erfc is 0.
@@ -64,20 +65,16 @@ def erfc(x: Register) -> Register:
 
 
 def erf_inv(x: Register) -> Register:
-    """Inverse error function: x times a polynomial in ``w = -log(1 - x**2)``, for large w in its root (Giles, 2012)."""
+    """Inverse error function: x times a polynomial in ``w = -log(1 - x**2)``, for large w in its root (Giles, 2012).
+
+    The factor hardly changes with w, so one rounding of ``1 - x**2`` does no harm, not even near 0.
+    """
     size = x.fabs()
-    near = size < 0.5
-    w = near.select(-log1p(-(x * x)), -log((1.0 - size) * (size + 1.0)))
-    root = w.sqrt()
-    if x.kind == "float":
-        factor = (w < 5.0).select(
-            polynomial("erf_inv_center", w - 2.5), polynomial("erf_inv_tail", root - 3.0)
-        )
-    else:
-        tail = (root < 4.0).select(
-            polynomial("erf_inv_tail", root - 3.25), polynomial("erf_inv_far", root - 5.0)
-        )
-        factor = (w < 6.25).select(polynomial("erf_inv_center", w - 3.125), tail)
-    result = x * factor
-    result = size.eq(1.0).select(x * float("inf"), result)
-    return keep_zero(x, result)
+    top, rest = log_in_parts((-x).fma(x, x.const(1.0)))
+    w = -(top + rest)
+    end, middle, tail = (5.0, 2.5, 3.0) if x.kind == "float" else (6.25, 3.125, 4.25)
+    factor = (w < end).select(
+        long_polynomial("erf_inv_center", w - middle), long_polynomial("erf_inv_tail", w.sqrt() - tail)
+    )
+    edge = size.eq(1.0).select(x * float("inf"), float("nan"))
+    return keep_zero(x, (size < 1.0).select(x * factor, edge))

@@ -27,6 +27,7 @@ from weft.kernels.schedule.layout import Layout
 from weft.kernels.schedule.nest_builder import NestBuilder
 
 _DIVISIONS = ("floor_div", "int_div", "mod", "rem")
+_SHIFTS = ("shift_left", "shift_right", "shift_right_logical")
 
 
 class _Value(NamedTuple):
@@ -85,6 +86,15 @@ def scalar_results(builder: NestBuilder, eqn: Eqn, args: Sequence[str]) -> list[
     return [value.name for value in (result if eqn.prim.multiple else [result])]
 
 
+def gains_by_knowing(eqn: Eqn, value: np.generic) -> bool:
+    """Whether code is better where the second operand is known.
+
+    Divisions of integers by a known number are multiplications and shifts, ten times as fast. Shifts by a known count need not
+    ask whether it is below the width, and two of them are a rotation.
+    """
+    return eqn.prim.lower.rule in (*_DIVISIONS, *_SHIFTS) and value.dtype.kind in "iu"
+
+
 class Expressions:
     """The values of one kernel at the indices that its loops ask for."""
 
@@ -121,9 +131,8 @@ class Expressions:
 
     def literal(self, eqn: Eqn, k: Any, value: Any) -> str:
         """A scalar written in an equation; its place, not its value, says which parameter it is."""
-        # Divisions of integers by a known number are multiplications and shifts, ten times as fast.
-        divisor = k == 1 and eqn.prim.lower.rule in _DIVISIONS and value.dtype.kind in "iu"
-        return self.builder.literal(("literal", self.positions[id(eqn)], k), value, known=divisor)
+        known = k == 1 and gains_by_knowing(eqn, value)
+        return self.builder.literal(("literal", self.positions[id(eqn)], k), value, known=known)
 
     def home(self, var: Var) -> str | None:
         """An element that these loops computed before, loaded from where it was stored."""
