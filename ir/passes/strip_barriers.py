@@ -1,4 +1,4 @@
-"""Removal of optimization barriers."""
+"""Removal of equations that only mark a value: optimization barriers, and stops of gradients."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from typing import Any
 
 from weft.ir.graph import Eqn, Graph, Var
 from weft.ir.ops.control import optimization_barrier_p
+from weft.ir.ops.elementwise import stop_gradient_p
+
+_MARKS = (optimization_barrier_p, stop_gradient_p)
 
 
 def strip_barriers(graph: Graph) -> Graph:
-    """Remove optimization barriers, once nothing would merge what they keep apart. Idempotent."""
-    if not any(eqn.prim is optimization_barrier_p for eqn in graph.eqns):
+    """Remove marks, once nothing is differentiated and nothing would merge what barriers keep apart. Idempotent."""
+    if not any(eqn.prim in _MARKS for eqn in graph.eqns):
         return graph
     same: dict[Any, Any] = {}
     eqns: list[Eqn] = []
     for eqn in graph.eqns:
         ins = tuple(same.get(a, a) if isinstance(a, Var) else a for a in eqn.ins)
-        if eqn.prim is optimization_barrier_p:
+        if eqn.prim in _MARKS:
             same[eqn.outs[0]] = ins[0]
         else:
             eqns.append(Eqn(eqn.prim, ins, eqn.outs, eqn.params, eqn.source))
