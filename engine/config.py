@@ -11,13 +11,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from weft.engine.runtime.memory import set_pool_bytes
 from weft.engine.runtime.threads import set_threads
 from weft.ir.errors import ArgumentError
 from weft.ir.graph import Graph
+from weft.ir.records import dataclass, field
 
 STAGES = ("graph", "passes", "fused", "loops", "llvm", "asm")
 _ALIASES = {"fuse": "fused", "loop": "loops", "all": "graph,passes,fused,loops,llvm,asm"}

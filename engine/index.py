@@ -7,7 +7,6 @@ Slices and static positions make the window; reads and updates share `parse`, so
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from weft.engine.dispatch import broadcast_shapes, broadcast_to, is_traced, to_d
 from weft.ir.builder import Value, concrete
 from weft.ir.errors import ConcretizationError, IndexingError
 from weft.ir.ops import elementwise as e
+from weft.ir.records import dataclass, field
 from weft.ir.types import BOOL, INT64
 
 

@@ -7,12 +7,12 @@ messages can write ``f"params{path}"``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import optree
 
 from weft.engine.tree import NAMESPACE, TreeDef, unflatten
+from weft.ir.records import dataclass
 
 
 @dataclass(frozen=True)

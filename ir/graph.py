@@ -16,12 +16,12 @@ variable once, and variables compare by identity; graphs compare by structure, s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from weft.ir.primitive import Primitive
+from weft.ir.records import dataclass, field
 from weft.ir.source import Source
 from weft.ir.types import ArrayType
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from weft.ir.errors import InternalError
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.params import map_graphs, param_key
 from weft.ir.primitive import Primitive
+from weft.ir.records import dataclass
 from weft.ir.rules import KINDS
 from weft.ir.source import at_source, current
 from weft.ir.types import ArrayType

@@ -18,10 +18,10 @@ a rule computes at once or records an equation, whichever its arguments are; one
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from weft.ir.errors import InternalError
+from weft.ir.records import dataclass
 from weft.ir.types import ArrayType
 
 NOT_MAPPED = None

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from weft.ir.errors import InternalError
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
+from weft.ir.records import dataclass
 from weft.ir.types import SHORT_NAMES, ArrayType, is_bool, is_complex, is_integer, real_dtype
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
 
 import ml_dtypes
 import numpy as np
 
 from weft.ir.errors import DTypeError
+from weft.ir.records import dataclass
 
 bfloat16: np.dtype = np.dtype(ml_dtypes.bfloat16)
 

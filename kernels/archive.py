@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
+from weft.ir.records import dataclass
 from weft.kernels.entry import LARGEST, DamagedEntry, Entry, digest
 from weft.kernels.store import KernelStore
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from weft.ir.loops.nest import Nest
+from weft.ir.records import dataclass
 
 
 class Code(Protocol):

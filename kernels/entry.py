@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from weft.ir.records import dataclass
 
 MAGIC = b"weft code 1\n"
 KERNEL_NAME = re.compile(r"weft_[0-9a-f]{24}")

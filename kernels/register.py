@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from weft.ir.records import dataclass
 
 FLOAT_BITS = {"half": 16, "float": 32, "double": 64}
 SUFFIX = {"half": "f16", "float": "f32", "double": "f64"}

@@ -18,12 +18,12 @@ A function is written like this::
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
+from weft.ir.records import dataclass
 from weft.kernels.register import Module, Register, Writer, bits_of
 
 __all__ = [

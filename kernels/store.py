@@ -19,10 +19,10 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from weft.ir.records import dataclass, field
 from weft.kernels.backend import Code
 from weft.kernels.cache import NamedNest
 from weft.kernels.entry import KERNEL_NAME, LARGEST, DamagedEntry, Entry

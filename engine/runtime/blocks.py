@@ -7,7 +7,6 @@ stand, are compiled in one go.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from weft.engine import config
 from weft.engine.runtime.roll import roll
@@ -19,6 +18,7 @@ from weft.ir.params import map_graphs
 from weft.ir.passes.absorb import absorb
 from weft.ir.passes.fuse import fuse
 from weft.ir.passes.pipeline import BEFORE_FUSION, run_pipeline
+from weft.ir.records import dataclass, field
 from weft.kernels.backend import Kernel, compile_nests
 from weft.kernels.library.routines import schedule_routine
 from weft.kernels.schedule import Scheduled, schedule

@@ -12,13 +12,13 @@ wants the old value any more: then nothing is copied.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from weft.engine.runtime.aliases import find_roots, is_alias
 from weft.engine.runtime.blocks import Block
 from weft.ir.graph import Atom, Literal, Var
+from weft.ir.records import dataclass, field
 
 ALIGNMENT = 64
 

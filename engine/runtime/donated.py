@@ -7,12 +7,11 @@ which `weft.kernels.schedule.in_place` can turn into one that writes over its op
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from weft.engine.runtime.blocks import Block
 from weft.engine.runtime.bufferize import roots_of
 from weft.ir.graph import Var
 from weft.ir.ops.kernel import kernel_p
+from weft.ir.records import replace
 from weft.kernels.schedule.in_place import in_place
 
 

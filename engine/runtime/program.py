@@ -10,7 +10,6 @@ import functools
 import struct
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from weft.engine.runtime.threads import pool_address, start_workers
 from weft.ir.errors import InternalError
 from weft.ir.graph import Graph, Literal
 from weft.ir.loops.nest import Nest
+from weft.ir.records import dataclass
 from weft.ir.types import ArrayType
 from weft.kernels.backend import Kernel
 

@@ -8,7 +8,6 @@ what runs over them and keeps it in registers. A step then costs what it compute
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from weft.ir.loops.nest import (
     While,
 )
 from weft.ir.loops.nest import bodies as nested
+from weft.ir.records import dataclass, replace
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from weft.ir.builder import Value, type_of_value
 from weft.ir.errors import ArgumentError
 from weft.ir.graph import Eqn, Graph, sub_graphs
 from weft.ir.ops.contract import dot_general_p, dot_plan
+from weft.ir.records import dataclass
 from weft.ir.types import ArrayType, check_dtype
 
 STAGES = ("graph", "fused", "loops", "llvm", "asm", "tape")

@@ -38,10 +38,11 @@ run side by side ("vector") is for LLVM to prove, so the mark is a hint and neve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from weft.ir.records import dataclass
 
 # An index is an int (constant), Param, a str (loop variable or integer value), or IndexOp.
 Index = Any

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from weft.ir.records import dataclass
 from weft.ir.types import bfloat16, is_bool, is_complex, is_inexact, is_integer, real_dtype
 
 HALF = np.dtype(np.float16)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from weft.ir.errors import AxisError, DTypeError, ShapeError
 from weft.ir.ops.half import in_compute_dtype
 from weft.ir.ops.shape import reshape, transpose
 from weft.ir.primitive import NOT_MAPPED, Primitive, library
+from weft.ir.records import dataclass
 from weft.ir.rules import is_linear, per_input
 from weft.ir.types import ArrayType
 

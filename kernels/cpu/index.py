@@ -8,9 +8,8 @@ bounded it, so its arithmetic just wraps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weft.ir.loops.nest import Index, IndexOp, Loop, Nest, Param, bodies
+from weft.ir.records import dataclass
 from weft.kernels.register import Writer
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index, Place
+from weft.ir.records import dataclass, replace
 from weft.ir.types import BOOL, INT64, is_complex, real_dtype
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix

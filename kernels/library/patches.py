@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Copy, Index, Letter, Place
+from weft.ir.records import dataclass, replace
 from weft.kernels.library.lapack import call
 from weft.kernels.library.strided import Axis, Contraction, size_of
 from weft.kernels.schedule import Scheduled

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
 from weft.ir.ops.window import identity
+from weft.ir.records import dataclass
 from weft.ir.types import BOOL, INT64, is_bool, is_integer
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix

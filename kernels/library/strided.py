@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from weft.ir.graph import Eqn
 from weft.ir.ops.convolution import ConvDims, conv_sizes
+from weft.ir.records import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import numpy as np
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
+from weft.ir.records import dataclass
 from weft.ir.types import BOOL, INT64, ArrayType, is_complex, is_inexact
 from weft.kernels.library.frame import Frame, library_equation
 from weft.kernels.schedule import Scheduled

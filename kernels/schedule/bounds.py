@@ -7,9 +7,9 @@ index lies to the loop's; either the zone settles the matter, or it is noted, fo
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
 
 from weft.ir.loops.nest import Index, IndexOp
+from weft.ir.records import dataclass, field, replace
 from weft.kernels.schedule import index as ix
 
 

@@ -12,12 +12,12 @@ nest that comes out is generic like all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from weft.ir.loops.nest import Call, Index, IndexOp, Load, Loop, Nest, Param, Store, While
+from weft.ir.records import replace
 from weft.kernels.schedule.index import names_in
 from weft.kernels.schedule.schedule import Scheduled
 

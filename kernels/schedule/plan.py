@@ -8,12 +8,11 @@ the result it is stored to anyway, in a result which is written only later, or (
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Graph, Var
 from weft.ir.passes.fusion.axes import MOVED, UNIT, carried, is_reduction, reduced_axes, wide_axes
 from weft.ir.passes.fusion.stored import COSTLY, Costs
+from weft.ir.records import dataclass, field
 
 Place = tuple[int | None, ...]
 _CHEAP_TO_LOAD = 2  # operations above which loading a stored result is cheaper

@@ -9,10 +9,9 @@ short and all that are long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import Nest
+from weft.ir.records import dataclass
 from weft.kernels.schedule.columns import write_columns
 from weft.kernels.schedule.costs import estimate, grain_of
 from weft.kernels.schedule.expressions import Expressions

