@@ -84,10 +84,11 @@ def blas_address(name: str) -> int:
         ValueError: there is no routine of that name.
     """
     found = _openblas("scipy")
-    for symbol in (f"scipy_{name}_", f"{name}_") if found is not None else ():
-        function = getattr(found.library, symbol, None)
-        if function is not None:
-            return _address(function)
+    if found is not None:
+        for symbol in (f"scipy_{name}_", f"{name}_"):
+            function = getattr(found.library, symbol, None)
+            if function is not None:
+                return _address(function)
     return cython_function("scipy.linalg.cython_blas", name)[0]
 
 
