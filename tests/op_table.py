@@ -11,6 +11,7 @@ import tests.op_rows.arrays
 import tests.op_rows.elementwise
 import tests.op_rows.flow
 import tests.op_rows.linear
+import tests.op_rows.transforms
 import tests.op_rows.windows  # noqa: F401  entering their rows is all that these do
 from tests.op_rows.record import TABLE, TOLERANCE, OpRecord
 from tests.op_rows.structured import COLLECTIVES

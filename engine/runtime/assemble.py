@@ -15,10 +15,12 @@ from weft.engine.runtime.aliases import is_alias
 from weft.engine.runtime.blocks import Block, steps
 from weft.engine.runtime.bufferize import Buffers, Copy, Loop, Plan
 from weft.engine.runtime.tape import Tape, TapeBuilder, read_array
+from weft.engine.runtime.threads import thread_count
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Literal, Var
 from weft.ir.ops.contract import dot_general_p, dot_plan
 from weft.ir.quiet import quietly
+from weft.kernels.library.routines import HOST_ROUTINES
 from weft.kernels.schedule import Scheduled
 
 HostCall = Callable[[Any], None]
@@ -201,15 +203,20 @@ def _grain(one: Scheduled) -> int | None:
 
 
 def _host_call(eqn: Eqn, slots: dict[Var, int]) -> HostCall:
-    """What Python does at a YIELD: the NumPy reference, from slots to slots."""
+    """What Python does at a YIELD, from slots to slots: a routine of the library, or the NumPy reference."""
     ins = [(None, a.value) if isinstance(a, Literal) else (slots[a], a.type) for a in eqn.ins]
     outs = [(slots[v], v.type) for v in eqn.outs]
     prim, params = eqn.prim, dict(eqn.params)
+    routine = HOST_ROUTINES.get(prim.lower.rule) if prim.lower.kind == "library" else None
 
     def call(table: np.ndarray) -> None:
         args = [x if slot is None else read_array(int(table[slot]), x.shape, x.dtype) for slot, x in ins]
-        result = quietly(prim.reference, *args, **params)
-        for (slot, t), value in zip(outs, result if prim.multiple else (result,), strict=True):
-            np.copyto(read_array(int(table[slot]), t.shape, t.dtype), value)
+        results = [read_array(int(table[slot]), t.shape, t.dtype) for slot, t in outs]
+        if routine is not None:
+            quietly(routine, args, results, params, thread_count())
+            return
+        found = quietly(prim.reference, *args, **params)
+        for result, value in zip(results, found if prim.multiple else (found,), strict=True):
+            np.copyto(result, value)
 
     return call

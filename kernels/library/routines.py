@@ -7,10 +7,14 @@ reference; so do operations that have no routine.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from weft.ir.graph import Eqn
 from weft.kernels.library.convolution import ROUTINES as CONVOLUTION
+from weft.kernels.library.fourier import transform
 from weft.kernels.library.frame import library_equation
 from weft.kernels.library.lapack_factors import ROUTINES as FACTORS
 from weft.kernels.library.lapack_spectral import ROUTINES as SPECTRAL
@@ -34,6 +38,11 @@ ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {
     **SPECTRAL,
 }
 """By the name that a primitive's `library` lowering gives."""
+
+HOST_ROUTINES: dict[
+    str, Callable[[Sequence[np.ndarray], Sequence[np.ndarray], Mapping[str, Any], int], None]
+] = {"fft": transform}
+"""Functions of arrays, of arrays for the results, of params and of how many threads they may use."""
 
 
 def schedule_routine(eqn: Eqn) -> Scheduled | None:

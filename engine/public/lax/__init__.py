@@ -98,6 +98,7 @@ from weft.lax.elementwise import (
     zeta,
 )
 from weft.lax.folds import reduce
+from weft.lax.fourier import FftType, fft
 from weft.lax.loops import fori_loop, scan, while_loop
 from weft.lax.mapping import associative_scan, map
 from weft.lax.reductions import (
@@ -154,6 +155,7 @@ from weft.lax.windows import reduce_window, reduce_window_shape_tuple, select_an
 
 __all__ = [
     "ConvDimensionNumbers",
+    "FftType",
     "abs",
     "acos",
     "acosh",
@@ -226,6 +228,7 @@ __all__ = [
     "exp2",
     "expand_dims",
     "expm1",
+    "fft",
     "floor",
     "fori_loop",
     "full",

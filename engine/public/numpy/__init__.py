@@ -13,6 +13,7 @@ from weft.numpy import (
     creation,
     dtypes,
     elementwise,
+    fft,  # noqa: F401
     joining,
     linalg,  # noqa: F401
     nans,
@@ -52,7 +53,7 @@ _PARTS = (
     sorting,
     ufuncs,
 )
-__all__ = sorted({"linalg", "ndarray"}.union(*[part.__all__ for part in _PARTS]))
+__all__ = sorted({"fft", "linalg", "ndarray"}.union(*[part.__all__ for part in _PARTS]))
 
 if TYPE_CHECKING:  # what `ufuncs` makes from a table, in which checkers do not look
     # fmt: off

@@ -1,0 +1,102 @@
+"""Discrete Fourier transforms of the last axes: complex to complex, real to half of a spectrum, and back.
+
+The one idea: transforms are linear, and each transpose is a transform again. Forward ones are plain sums; inverse ones
+divide by the number of elements. Of a real array's spectrum only the half is kept that says all: ``n // 2 + 1`` elements of
+the last axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from weft.ir.errors import DTypeError, ShapeError
+from weft.ir.ops.elementwise import and_, conj, full_like, gt, lt, mul, real, select
+from weft.ir.ops.shape import iota, pad
+from weft.ir.primitive import Primitive, library
+from weft.ir.rules import linear, to_front, transposed
+from weft.ir.types import INT64, ArrayType, complex_dtype, real_dtype
+
+KINDS = ("fft", "ifft", "rfft", "irfft")
+_TAKEN = {
+    "fft": ("complex64", "complex128"),
+    "ifft": ("complex64", "complex128"),
+    "rfft": ("float32", "float64"),
+    "irfft": ("complex64", "complex128"),
+}
+
+
+def _fft_type(x: ArrayType, *, kind: str, lengths: tuple[int, ...]) -> ArrayType:
+    if kind not in KINDS:
+        raise ShapeError(f"fft knows the kinds {', '.join(KINDS)}; got {kind!r}.")
+    if not lengths or len(lengths) > x.ndim:
+        raise ShapeError(f"{kind} of {x} needs lengths for one to {x.ndim} of its last axes; got {lengths}.")
+    if min(lengths) < 1:
+        raise ShapeError(f"{kind} of {x} needs lengths of at least 1; got {lengths}.")
+    if x.dtype.name not in _TAKEN[kind]:
+        raise DTypeError(f"{kind} takes {' or '.join(_TAKEN[kind])}; got {x}.")
+    half = (*lengths[:-1], lengths[-1] // 2 + 1)
+    taken = half if kind == "irfft" else lengths
+    lead, found = x.shape[: -len(lengths)], x.shape[-len(lengths) :]
+    if found != taken:
+        raise ShapeError(f"{kind} of lengths {lengths} needs {taken} for the last axes; got {x}.")
+    dtype = real_dtype(x.dtype) if kind == "irfft" else complex_dtype(x.dtype)
+    return ArrayType((*lead, *(half if kind == "rfft" else lengths)), dtype)
+
+
+def _fft_reference(x: np.ndarray, *, kind: str, lengths: tuple[int, ...]) -> np.ndarray:
+    out = _fft_type(ArrayType(x.shape, x.dtype), kind=kind, lengths=lengths)
+    if out.size == 0:
+        return np.empty(out.shape, out.dtype)
+    found: np.ndarray = getattr(np.fft, f"{kind}n")(x, lengths, tuple(range(-len(lengths), 0)))
+    return found.astype(out.dtype, copy=False)
+
+
+def _fft_transpose(ct: Any, x: ArrayType, *, kind: str, lengths: tuple[int, ...]) -> Any:
+    if kind in ("fft", "ifft"):  # their matrices are symmetric
+        return fft(ct, kind, lengths)
+    last = len(ct.shape) - 1
+    if kind == "rfft":
+        high = [0] * last + [lengths[-1] - ct.shape[-1]]
+        return real(fft(pad(ct, np.zeros((), ct.dtype), [0] * (last + 1), high), "fft", lengths))
+    # All elements but the first, and the middle one of an even number, stand for two of the whole spectrum.
+    spectrum = conj(fft(ct, "rfft", lengths))
+    places = iota(INT64, spectrum.shape, last)
+    twice = and_(gt(places, 0), lt(places, (lengths[-1] + 1) // 2))
+    once = 1 / math.prod(lengths)
+    return mul(spectrum, select(twice, full_like(spectrum, 2 * once), full_like(spectrum, once)))
+
+
+def _fft_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
+    return (prim.bind(to_front(args[0], axes[0], size), **params),), (0,)
+
+
+fft_p = Primitive(
+    "fft",
+    type_rule=_fft_type,
+    reference=_fft_reference,
+    jvp=linear,
+    transpose=transposed(_fft_transpose),
+    batch=_fft_batch,
+    lower=library("fft"),
+)
+
+
+def fft(x: Any, kind: str, lengths: Sequence[int]) -> Any:
+    """Transform the last axes.
+
+    Args:
+        x: complex array; for "rfft" a real one.
+        kind: "fft", "ifft", "rfft" (real in, half of the spectrum out) or "irfft" (back).
+        lengths: of the axes, as they are in the larger of operand and result.
+
+    Returns:
+        Array of the shape of ``x``, but for the last axis of "rfft" and "irfft".
+
+    Raises:
+        ShapeError, DTypeError: ``x`` does not fit to kind and lengths.
+    """
+    return fft_p.bind(x, kind=kind, lengths=tuple(int(n) for n in lengths))
