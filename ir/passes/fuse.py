@@ -40,11 +40,11 @@ def _kernel(graph: Graph, unit: Unit, stored: Stored, outside: set[Var]) -> Eqn:
     inner: dict[Var, Var] = {}
     ins: list[Var] = []
     eqns: list[Eqn] = []
-    bits = unit.closure
-    while bits:
-        low = bits & -bits
-        bits ^= low
-        eqn = graph.eqns[low.bit_length() - 1]
+    first = (unit.closure & -unit.closure).bit_length() - 1
+    for position, digit in enumerate(bin(unit.closure >> first)[:1:-1], first):
+        if digit == "0":
+            continue
+        eqn = graph.eqns[position]
         for atom in eqn.ins:
             if isinstance(atom, Var) and atom not in inner:
                 inner[atom] = Var(atom.type)

@@ -9,6 +9,8 @@ short and all that are long.
 
 from __future__ import annotations
 
+import functools
+
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import Nest
 from weft.ir.records import dataclass
@@ -61,8 +63,12 @@ class Scheduled:
 
 
 def schedule(kernel: Eqn | Graph) -> Scheduled:
-    """Write the loops of a `kernel` equation, or of the graph in one."""
-    graph: Graph = kernel.params["graph"] if isinstance(kernel, Eqn) else kernel
+    """Write the loops of a `kernel` equation, or of the graph in one: once for equal graphs."""
+    return _schedule(kernel.params["graph"] if isinstance(kernel, Eqn) else kernel)
+
+
+@functools.lru_cache(maxsize=1024)
+def _schedule(graph: Graph) -> Scheduled:
     graph = _with_own_results(expand_positions(graph))
     builder = NestBuilder()
     plan = make_plan(graph)
