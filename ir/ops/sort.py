@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from weft.ir.errors import ArgumentError, AxisError, DTypeError, ShapeError
+from weft.ir.ops.elementwise import cast
 from weft.ir.ops.half import widened
-from weft.ir.ops.shape import iota, reverse, slice_axis
+from weft.ir.ops.shape import iota, move_axis, reverse, slice_axis
 from weft.ir.primitive import NOT_MAPPED, Primitive, library
 from weft.ir.rules import no_tangent, to_front
 from weft.ir.types import INT64, ArrayType, is_integer
@@ -102,11 +103,63 @@ def argsort(x: Any, axis: int, *, descending: bool = False, dtype: Any = INT64) 
     return _sort_with_positions(x, axis, dtype, descending)[1]
 
 
+# The largest
+
+
+def _top_k_type(x: ArrayType, *, k: int) -> tuple[ArrayType, ArrayType]:
+    if not x.ndim or not 0 < k <= x.shape[-1]:
+        raise ArgumentError(f"top_k got k={k} for the last axis of {x}.")
+    out = x.with_shape((*x.shape[:-1], k))
+    return out, out.with_dtype(INT64)
+
+
+def _top_k_reference(x: np.ndarray, *, k: int) -> tuple[np.ndarray, np.ndarray]:
+    # Turned round, so that of equal elements the first ones are behind, where the largest are.
+    order = np.argsort(np.flip(widened(x), -1), -1, kind="stable")
+    order = x.shape[-1] - 1 - np.flip(order[..., x.shape[-1] - k :], -1)
+    return np.take_along_axis(x, order, -1), order.astype(INT64, copy=False)
+
+
+def _top_k_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:
+    from weft.ir.ops.index import take_along_axis
+
+    values, order = answer()
+    (t,) = tangents
+    return (values, order), (take_along_axis(t, order, len(t.shape) - 1, "promise"), None)
+
+
+def _top_k_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
+    return prim.bind(to_front(args[0], axes[0], size), **params), (0, 0)
+
+
+top_k_p = Primitive(
+    "top_k",
+    type_rule=_top_k_type,
+    reference=_top_k_reference,
+    jvp=_top_k_jvp,
+    transpose=None,
+    batch=_top_k_batch,
+    lower=library("top_k"),
+    multiple=True,
+)
+
+_MOST, _SHARE = (
+    256,
+    4,
+)  # the largest k, and the least number of elements for each, that are not found by sorting
+
+
 def top_k(x: Any, k: int, axis: int = -1, *, dtype: Any = INT64) -> tuple[Any, Any]:
     """The ``k`` largest elements along ``axis``, largest first, and where they were; NaN comes first."""
     axis %= len(x.shape)
-    if not 0 <= k <= x.shape[axis]:
-        raise ArgumentError(f"top_k got k={k} for an axis of {x.shape[axis]} elements.")
+    n = x.shape[axis]
+    if not 0 <= k <= n:
+        raise ArgumentError(f"top_k got k={k} for an axis of {n} elements.")
+    if 0 < k <= _MOST and k * _SHARE <= n:
+        last = len(x.shape) - 1
+        found = top_k_p.bind(move_axis(x, axis, last), k=k)
+        values, order = (move_axis(one, last, axis) for one in found)
+        return values, cast(order, np.dtype(dtype))
     values, order = _sort_with_positions(x, axis, dtype, True)
     return slice_axis(values, axis, 0, k), slice_axis(order, axis, 0, k)
 

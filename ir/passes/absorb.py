@@ -15,7 +15,7 @@ from weft.ir.passes.fusion.axes import wide_axes
 from weft.ir.passes.fusion.stored import COSTLY, Costs
 
 # The routines that read elements once, and which operands they read so.
-_FROM_FIRST = frozenset("sort cumsum cumprod cummax cummin cumlogsumexp linear_recurrence".split())
+_FROM_FIRST = frozenset("sort top_k cumsum cumprod cummax cummin cumlogsumexp linear_recurrence".split())
 _FROM_SECOND = frozenset("scatter dynamic_update_slice searchsorted".split())
 
 

@@ -20,13 +20,12 @@ _BLOCKS, _SCRATCH = 64, 2**22  # chunks of rows at most, and elements of scratch
 
 
 class Rows:
-    """The rows of an equation's operands, in chunks that have scratch of their own."""
+    """The rows of an equation's operands along an axis, in chunks that have scratch of their own."""
 
-    def __init__(self, eqn: Eqn, num_keys: int) -> None:
+    def __init__(self, eqn: Eqn, num_keys: int, axis: int) -> None:
         self.frame = Frame(eqn)
         self.build = self.frame.builder
-        params = self.frame.eqn.params
-        shape, axis = self.frame.types[0].shape, params["axis"]
+        shape = self.frame.types[0].shape
         self.n = shape[axis]
         self.dtypes = [t.dtype for t in self.frame.types]
         self.keys = self.dtypes[:num_keys]

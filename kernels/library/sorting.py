@@ -19,6 +19,7 @@ from weft.kernels.library.frame import library_equation
 from weft.kernels.library.keys import key_dtype, key_of
 from weft.kernels.library.lines import Rows
 from weft.kernels.library.network import by_network, suits_network
+from weft.kernels.library.selection import select_largest
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
@@ -29,13 +30,9 @@ _DIGITS = 256
 _PAIR_TIME, _DIGIT_TIME = 0.08, 2.0  # nanoseconds
 
 
-def _keys_of(eqn: Eqn) -> int:
-    number: int = library_equation(eqn).params["num_keys"]
-    return number
-
-
 def _sort(eqn: Eqn) -> Scheduled | None:
-    rows = Rows(eqn, _keys_of(eqn))
+    params = library_equation(eqn).params
+    rows = Rows(eqn, params["num_keys"], params["axis"])
     if any(map(is_complex, rows.keys)):
         return None
     if suits_network(rows):
@@ -188,4 +185,4 @@ def _move_bykey_of(
     return now
 
 
-ROUTINES = {"sort": _sort}
+ROUTINES = {"sort": _sort, "top_k": select_largest}

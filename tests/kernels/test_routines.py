@@ -330,6 +330,18 @@ def test_top_k() -> None:
         check(lambda v, k=k: top_k(v, k), x)
 
 
+@pytest.mark.parametrize("dtype", REAL, ids=str)
+def test_top_k_without_sorting(dtype: np.dtype) -> None:
+    rng = np.random.default_rng(14)
+    for shape, k in [((7,), 1), ((3, 70), 2), ((2, 40), 10), ((2, 3, 1000), 100), ((0, 9), 2), ((66, 8), 1)]:
+        x = draw(rng, shape, dtype)
+        program = check(lambda v, k=k: top_k(v, k), x)
+        assert [eqn.prim.name for eqn in program.fused.eqns] == ["top_k"]
+        check(lambda v, k=k: top_k(v, k, 0), np.ascontiguousarray(np.moveaxis(x, -1, 0)))
+    for x in (np.arange(300), np.arange(300)[::-1].copy(), np.zeros(300)):  # all get in, the first do, ties
+        check(lambda v: top_k(v, 17), x.astype(dtype))
+
+
 def test_complex_keys_run_the_reference() -> None:
     x = np.array([1 + 1j, 1 - 1j, 0.5])
     check(lambda v: sort(v, 0), x, native=False)
@@ -368,6 +380,7 @@ GENERIC: dict[str, tuple[Callable[..., Any], Callable[[int, int], tuple[np.ndarr
     "recurrence": (lambda x: cumulative.linear_recurrence(x, x, 0), lambda m, n: (np.ones((m, n)),)),
     "ranked": (lambda x: sort_many([x, x], 1), lambda m, n: (np.ones((m, n)),)),
     "by digits": (lambda x: sort_many([x, x], 1), lambda m, n: (np.ones((m, n + LONGEST_RANKED)),)),
+    "top k": (lambda x: top_k(x, 1), lambda m, n: (np.ones((m, n + 3)),)),
     "side by side": (lambda x: sort(x, 1), lambda m, n: (np.ones((m + 6, n)),)),
     "scatter": (
         lambda x, u, i: scatter(x, u, [i], [0], "add"),

@@ -239,6 +239,13 @@ row(
     arrays((3, 5), (2,), (0, 4)),
     "top_k",
 )
+row(
+    "top_k",
+    lambda x: sort.top_k(x, 2)[0],
+    lambda x: -np.sort(-x, -1)[..., :2],
+    (F16, F32, F64, I64),
+    arrays((3, 9), (8,), (0, 8), (2, 2, 70)),
+)
 for side in ("left", "right"):
     row(
         "searchsorted",
