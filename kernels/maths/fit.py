@@ -227,7 +227,7 @@ def lgamma_roots() -> Iterator[list[Real]]:
     """``[root, 1 / (root - pole), root, coefficients of P]`` for both roots between -n - 1 and -n, from -2 on downwards.
 
     ``pole`` is the integer that the root is next to, and ``lgamma(root + d) = d * P(d) - log(1 + d / (root - pole))``.
-    Rows hold where lgamma is below 1/4 in size (and are asked for below 0.15). Between the first two roots it is so all
+    Rows hold where lgamma is below 1/4 in size, below -5 where it is below 1. Between the first two roots it is so all
     over: a row of its own, where ``lgamma(root + d) = d * P(root + d - center)``, with the center in third place.
     """
     size = lambda x: mp.log(abs(mp.gamma(x)))  # noqa: E731
@@ -237,7 +237,7 @@ def lgamma_roots() -> Iterator[list[Real]]:
             ends = (pole + mp.mpf(10) ** -30 * mp.sign(lowest - pole), lowest)
             root = mp.findroot(size, ends, solver="anderson", tol=mp.mpf(10) ** -80)
             distance = root - pole
-            reach = mp.mpf("0.12") if n == 2 else abs(distance) * 0.3
+            reach = mp.mpf("0.12") if n == 2 else abs(distance) * (0.3 if n < 5 else 1.8)
             slopes = _digamma_taylor(root, reach, mp.mpf(2) ** -58 / abs(distance), pole)
             yield [root, 1 / distance, root, *(c / (k + 1) for k, c in enumerate(slopes))]
             if pole == -2:

@@ -122,7 +122,9 @@ def _lgamma(x: Register, roots: bool) -> Register:
     total = _add(_negative_where(negative, core), (-other[0], -other[1]))
     result = (total[0] + total[1]) * 2.0
     if roots:
-        rare = (x < -2.0) & (x > LAST_ROOT) & (result.fabs() < 0.15)
+        # The terms grow with size, and with them the result from which on their errors do not count.
+        smallest = (x < -5.0).select(x.const(1.0), 0.15)
+        rare = (x < -2.0) & (x > LAST_ROOT) & (result.fabs() < smallest)
         result = call_rare(x, rare, "lgamma", _lgamma_by_root, result)
     infinite = (negative & sine[0].eq(0.0)) | size.eq(0.0) | (size > LGAMMA_LARGEST)
     return x.is_nan().select(x, infinite.select(float("inf"), result))
