@@ -197,7 +197,7 @@ def check_carry(
     if out_tree != carry.tree:
         raise ArgumentError(
             f"{kind}: {describe(fun)} must return its carry in the structure that it came in with.\n"
-            f"  came in:  {carry.tree}\n  returned: {out_tree}"
+            f"  came in:  {structure(carry.tree)}\n  returned: {structure(out_tree)}"
         )
     given = carry.types
     wrong = [i for i, (a, b) in enumerate(zip(given, types, strict=True)) if a != b]
@@ -229,6 +229,12 @@ def describe(fun: Callable[..., Any]) -> str:
     if code is None:
         return name
     return f"{name} ({code.co_filename.rpartition('/')[2]}:{code.co_firstlineno})"
+
+
+def structure(treedef: tree.TreeDef) -> str:
+    """The structure of a tree as a user wrote it, with ``*`` for arrays."""
+    text = str(treedef)
+    return text[text.index("(") + 1 : -1].partition(", namespace=")[0]
 
 
 class EagerCarry:

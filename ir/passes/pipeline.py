@@ -13,6 +13,7 @@ from weft.ir.graph import Graph
 from weft.ir.passes.cse import cse
 from weft.ir.passes.dce import dce
 from weft.ir.passes.fold import fold
+from weft.ir.passes.hoist import hoist
 from weft.ir.passes.inline import inline
 from weft.ir.passes.products import lower_products
 from weft.ir.passes.simplify import simplify
@@ -27,6 +28,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("fold", fold),
     ("cse", cse),
     ("simplify", simplify),
+    ("hoist", hoist),
     ("dce", dce),
     ("lower_windows", lower_windows),
     ("lower_products", lower_products),

@@ -14,7 +14,15 @@ import numpy as np
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
 from weft.engine.dispatch import as_dtype, common_dtype
-from weft.engine.transforms.flow import Body, Leaves, describe, read_leaves, share_captured, trace_body
+from weft.engine.transforms.flow import (
+    Body,
+    Leaves,
+    describe,
+    read_leaves,
+    share_captured,
+    structure,
+    trace_body,
+)
 from weft.ir.builder import Value, build, type_of_value
 from weft.ir.errors import ArgumentError
 from weft.ir.interpret import evaluate
@@ -141,7 +149,8 @@ def _check_structures(kind: str, functions: Sequence[Callable[..., Any]], bodies
         if body.out_tree != bodies[0].out_tree:
             raise ArgumentError(
                 f"{kind}: all branches must return the same structure.\n"
-                f"  {describe(functions[0])} returned {bodies[0].out_tree}\n  {describe(fun)} returned {body.out_tree}"
+                f"  {describe(functions[0])} returned {structure(bodies[0].out_tree)}\n"
+                f"  {describe(fun)} returned {structure(body.out_tree)}"
             )
 
 

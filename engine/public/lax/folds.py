@@ -8,7 +8,7 @@ from typing import Any
 
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
-from weft.engine.transforms.flow import Body, check_carry, read_leaves, trace_body
+from weft.engine.transforms.flow import Body, check_carry, read_leaves, structure, trace_body
 from weft.engine.transforms.vmap import vmap
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import elementwise as e
@@ -48,7 +48,7 @@ def reduce(
     xs, inits = read_leaves(operands, "operands"), read_leaves(init_values, "init_values")
     if xs.tree != inits.tree:
         raise ArgumentError(
-            f"reduce: operands are {xs.tree}, init_values {inits.tree}: structures must be equal."
+            f"reduce: operands are {structure(xs.tree)}, init_values {structure(inits.tree)}: structures must be equal."
         )
     if not xs.values:
         return operands

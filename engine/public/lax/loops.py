@@ -25,6 +25,7 @@ from weft.engine.transforms.flow import (
     is_staged,
     read_leaves,
     settle_carry,
+    structure,
     trace_body,
     tried_types,
 )
@@ -98,7 +99,9 @@ def _pair_trees(f: Callable[..., Any], out_tree: tree.TreeDef) -> tuple[tree.Tre
     """The structures of the carry and of y in what the body of a scan returned."""
     parts = out_tree.children()
     if out_tree.type is not tuple or len(parts) != 2:
-        raise ArgumentError(f"scan: {describe(f)} must return a pair (carry, y), but returned {out_tree}.")
+        raise ArgumentError(
+            f"scan: {describe(f)} must return a pair (carry, y), but returned {structure(out_tree)}."
+        )
     return parts[0], parts[1]
 
 
@@ -174,7 +177,8 @@ class _Stack:
             self.arrays = [np.empty((self.n, *x.shape), x.dtype) for x in data]
         if treedef != self.tree:
             raise ArgumentError(
-                f"scan: {describe(self.f)} returned a y of structure {self.tree}, and {treedef} at step {i}."
+                f"scan: {describe(self.f)} returned a y of structure {structure(self.tree)}, "
+                f"and {structure(treedef)} at step {i}."
             )
         for stacked, x in zip(self.arrays, data, strict=True):
             if stacked.shape[1:] != x.shape or stacked.dtype != x.dtype:
@@ -249,7 +253,7 @@ def _truth(cond_fun: Callable[..., Any], result: Any) -> bool:
 
 def _check_condition(cond_fun: Callable[..., Any], out_tree: tree.TreeDef, types: Any) -> None:
     if not out_tree.is_leaf() or types[0] != ArrayType((), BOOL):
-        found = ", ".join(map(str, types)) if out_tree.is_leaf() else str(out_tree)
+        found = ", ".join(map(str, types)) if out_tree.is_leaf() else structure(out_tree)
         raise ArgumentError(
             f"while_loop: {describe(cond_fun)} must return one bool, but returned {found}. "
             f"Compare (x > 0), or reduce with weft.numpy.any or weft.numpy.all."

@@ -8,7 +8,7 @@ from typing import Any
 
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
-from weft.engine.transforms.flow import describe, read_leaves
+from weft.engine.transforms.flow import describe, read_leaves, structure
 from weft.engine.transforms.vmap import vmap
 from weft.ir.errors import ArgumentError
 from weft.ir.ops import shape as s
@@ -77,9 +77,11 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
 
     def combine(a: list[Any], b: list[Any]) -> list[Any]:
         out = fn(leaves.rebuilt(a), leaves.rebuilt(b))
-        if tree.structure(out) != leaves.tree:
+        found = tree.structure(out)
+        if found != leaves.tree:
             raise ArgumentError(
-                f"associative_scan: {describe(fn)} must return the structure {leaves.tree}, but returned {tree.structure(out)}."
+                f"associative_scan: {describe(fn)} must return the structure {structure(leaves.tree)}, "
+                f"but returned {structure(found)}."
             )
         return [to_value(x) for x in tree.leaves(out)]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from weft.engine import tree
 from weft.engine.array import wrap_value
-from weft.engine.transforms.flow import Body, Leaves, describe, is_staged, read_leaves, trace_body
+from weft.engine.transforms.flow import Body, Leaves, describe, is_staged, read_leaves, structure, trace_body
 from weft.ir.errors import ArgumentError
 from weft.ir.graph import Graph
 from weft.ir.interpret import evaluate
@@ -62,8 +62,8 @@ def custom_root(
     root_tree = method.out_tree.children()[0] if has_aux else method.out_tree
     if root_tree != guess.tree or list(types[:n]) != guess.types:
         raise ArgumentError(
-            f"custom_root: {describe(solve)} must return a root like the initial guess, {guess.tree} of {guess.types}, "
-            f"but returned {root_tree} of {list(types[:n])}."
+            f"custom_root: {describe(solve)} must return a root like the initial guess, {structure(guess.tree)} of "
+            f"{guess.types}, but returned {structure(root_tree)} of {list(types[:n])}."
         )
     by_x = linearize(equation.graph, (*[True] * n, *[False] * len(equation.captured)))
     by_params = linearize(equation.graph, (*[False] * n, *[True] * len(equation.captured)))
@@ -104,8 +104,8 @@ def _values(xs: Sequence[Any]) -> list[Any]:
 def _check_like(kind: str, fun: Callable[..., Any], given: Leaves, body: Body) -> None:
     if body.out_tree != given.tree or list(body.graph.out_types) != given.types:
         raise ArgumentError(
-            f"{kind}: {describe(fun)} must return what it is given, {given.tree} of {given.types}, but returned "
-            f"{body.out_tree} of {list(body.graph.out_types)}."
+            f"{kind}: {describe(fun)} must return what it is given, {structure(given.tree)} of {given.types}, but returned "
+            f"{structure(body.out_tree)} of {list(body.graph.out_types)}."
         )
 
 
@@ -173,7 +173,7 @@ def _traced_solve(
     found = body.out_tree.children()[0] if has_aux else body.out_tree
     if found != right.tree or list(body.graph.out_types[:n]) != right.types:
         raise ArgumentError(
-            f"custom_linear_solve: {describe(solve)} must return a solution like b, {right.tree} of {right.types}, "
-            f"but returned {found} of {list(body.graph.out_types[:n])}."
+            f"custom_linear_solve: {describe(solve)} must return a solution like b, {structure(right.tree)} of {right.types}, "
+            f"but returned {structure(found)} of {list(body.graph.out_types[:n])}."
         )
     return body
