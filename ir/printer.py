@@ -12,7 +12,6 @@ has no text form.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -168,6 +167,8 @@ def _param(value: Any, *, nested: bool, sources: bool) -> str:
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
+        import json
+
         return json.dumps(value)
     if isinstance(value, np.generic):
         if value.dtype in SHORT_NAMES:

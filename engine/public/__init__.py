@@ -1,9 +1,13 @@
 """Weft: a JIT-compiled array engine for Python, with JAX's names and semantics.
 
 ``import weft`` gives the transformations; arrays are made by `weft.numpy`. Start with `jit`, `grad` and `vmap`.
+The modules that a program may do without (`weft.random`, `weft.nn` and more) are imported when they are first named.
 """
 
-from weft import config, errors, flatten_util, lax, nn, numpy, ops, random, tree, tree_util
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from weft import config, errors, numpy, tree
 from weft.engine.array import Array
 from weft.engine.config import disable_jit
 from weft.engine.transforms.custom import checkpoint, custom_jvp, custom_vjp, remat, stop_gradient
@@ -14,6 +18,9 @@ from weft.engine.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacr
 from weft.engine.transforms.jit import jit
 from weft.engine.transforms.ready import block_until_ready, device_get, device_put
 from weft.engine.transforms.vmap import vmap
+
+if TYPE_CHECKING:
+    from weft import flatten_util, lax, nn, ops, random, tree_util
 
 __version__ = "0.1.0"
 
@@ -61,3 +68,15 @@ __all__ = [
     "vjp",
     "vmap",
 ]
+
+_WHEN_NAMED = frozenset(("flatten_util", "lax", "nn", "ops", "random", "tree_util"))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHEN_NAMED:
+        return importlib.import_module(f"weft.{name}")  # which makes it an attribute
+    raise AttributeError(f"module 'weft' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,6 +8,7 @@ Measured: 0.13 ms to link a kernel, a tenth of a millisecond to read and check i
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import time
@@ -75,7 +76,9 @@ class CpuObjects:
 
     def save(self, names: Sequence[str], code: Code) -> Entry | None:
         """The object code of a module, unless the sources that run here are no longer those on disk."""
-        if not isinstance(code, CpuCode) or any(weft.kernels.LOADED < t <= time.time() for t in _changes()):
+        now = time.time()
+        changed = any(weft.kernels.LOADED < status.st_mtime <= now for _, status in _source_files())
+        if changed or not isinstance(code, CpuCode):
             return None
         module = code.module
         return Entry(self.target, {name: name for name in names}, module.object_code)
@@ -99,33 +102,38 @@ def open_store() -> KernelStore:
 def target_digest() -> str:
     """A digest of all that decides what code a nest becomes: the CPU, the compilers, their settings, our emitters."""
     initialize()
-    parts = [
+    parts = (
         llvm.get_process_triple(),
         cpu_name(),
         cpu_features(),
         llvmlite.__version__,
         _numba_version(),
         *(f"{name}={os.environ.get(name, '')}" for name in _NUMBA_SETTINGS),
-    ]
+    )
+    return _digest(
+        parts, tuple((path, status.st_mtime_ns, status.st_size) for path, status in _source_files())
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _digest(parts: tuple[str, ...], sources: tuple[tuple[Path, int, int], ...]) -> str:
+    """The digest for files that were written at some time and have some size: they are read once a process."""
     digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=32)
-    for path in _sources():
+    for path, _, _ in sources:
         text = path.read_bytes()
         digest.update(f"\0{path.name}\0{len(text)}\0".encode() + text)
     return digest.hexdigest()
 
 
-def _sources() -> list[Path]:
+def _source_files() -> list[tuple[Path, os.stat_result]]:
     """The sources that make machine code of a nest: what a nest means and how it prints, and the emitters."""
     ir, kernels = (Path(package.__path__[0]) for package in (weft.ir, weft.kernels))
     folders = (ir / "loops", kernels, kernels / "cpu", kernels / "maths")
-    return [ir / "types.py", *(path for folder in folders for path in sorted(folder.glob("*.py")))]
+    paths = [ir / "types.py", *(path for folder in folders for path in sorted(folder.glob("*.py")))]
+    return [(path, path.stat()) for path in paths]
 
 
-def _changes() -> list[float]:
-    """When each of the sources was written."""
-    return [path.stat().st_mtime for path in _sources()]
-
-
+@functools.cache
 def _numba_version() -> str:
     """What says the version of Numba, without importing it: that takes longer than to load a program's kernels."""
     spec = find_spec("numba")

@@ -11,7 +11,6 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-import opt_einsum
 
 from weft.engine.array import to_value
 from weft.engine.dispatch import (
@@ -233,7 +232,9 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
 
 def _parsed(operands: tuple[Any, ...], name: str) -> tuple[list[str], str, list[Any]]:
     """Letters of each operand and of the result, and the operands."""
-    # opt_einsum reads all of NumPy's notations; it is shown shapes, not arrays.
+    import opt_einsum  # where it is used: most programs write no einsum
+
+    # It reads all of NumPy's notations; it is shown shapes, not arrays.
     if isinstance(operands[0], str):
         arrays = [value(x, name) for x in operands[1:]]
         shown: tuple[Any, ...] = (operands[0], *arrays)
@@ -313,6 +314,8 @@ def _pairwise(x: Any, y: Any, left: str, right: str, keep: set[str]) -> tuple[An
 def _path(subscripts: str, shapes: tuple[tuple[int, ...], ...], optimize: Any) -> tuple[tuple[int, ...], ...]:
     if len(shapes) < 3:
         return (tuple(range(len(shapes))),)
+    import opt_einsum
+
     return tuple(opt_einsum.contract_path(subscripts, *shapes, shapes=True, optimize=optimize)[0])
 
 
@@ -367,6 +370,8 @@ def einsum(
 
 def einsum_path(*operands: Any, optimize: Any = "auto") -> Any:
     """The order of pairwise products that `einsum` would take, and a report of its cost. See `numpy.einsum_path`."""
+    import opt_einsum
+
     terms, output, arrays = _parsed(
         tuple(to_value(x) if hasattr(x, "shape") else x for x in operands), "einsum_path"
     )

@@ -60,7 +60,6 @@ def load_machine() -> Machine:
     """The native functions, ready: out of the store if they are kept there, compiled if they are not."""
     digest = _digest()
     names = {function: f"weft_{digest}{i}" for i, function in enumerate([*_ENTRIES, _KERNEL])}
-    form = CpuObjects()
     try:
         store = open_store()
     except (NoStore, OSError):
@@ -68,6 +67,7 @@ def load_machine() -> Machine:
     found = store.find([(name, None) for name in names.values()]) if store else {}
     code = found.get(names[_KERNEL])
     if code is None:
+        form = CpuObjects()
         entry = _compile(form.target, names)
         if store is not None:
             with contextlib.suppress(OSError):
