@@ -14,6 +14,7 @@ from weft.numpy import (
     dtypes,
     elementwise,
     fft,  # noqa: F401
+    histograms,
     joining,
     linalg,  # noqa: F401
     nans,
@@ -28,6 +29,7 @@ from weft.numpy import (
 from weft.numpy.creation import *  # noqa: F403
 from weft.numpy.dtypes import *  # noqa: F403
 from weft.numpy.elementwise import *  # noqa: F403
+from weft.numpy.histograms import *  # noqa: F403
 from weft.numpy.joining import *  # noqa: F403
 from weft.numpy.nans import *  # noqa: F403
 from weft.numpy.numerics import *  # noqa: F403
@@ -43,6 +45,7 @@ _PARTS = (
     creation,
     dtypes,
     elementwise,
+    histograms,
     joining,
     nans,
     numerics,

@@ -1,4 +1,4 @@
-"""Sorting, and what sorted arrays give: order statistics, quantiles, histograms."""
+"""Sorting, and what sorted arrays give: places in them, order statistics, quantiles."""
 
 from __future__ import annotations
 
@@ -7,25 +7,19 @@ from typing import Any
 import numpy as np
 
 from weft.engine.dispatch import (
-    as_dtype,
     broadcast_to,
     broadcast_values,
     common_dtype,
     is_weak,
-    promote_values,
 )
-from weft.ir.builder import concrete
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index as ix
 from weft.ir.ops import shape as s
 from weft.ir.ops import sort as so
 from weft.ir.ops.reduce import reduce_or, reduce_sum
-from weft.ir.types import FLOAT64, INT64, is_complex, is_inexact
+from weft.ir.types import INT64, is_complex, is_inexact
 from weft.numpy import formulas
-from weft.numpy.creation import linspace
-from weft.numpy.reductions import max as _max
-from weft.numpy.reductions import min as _min
 from weft.numpy.staging import (
     axis_index,
     axis_indices,
@@ -33,15 +27,13 @@ from weft.numpy.staging import (
     refuse,
     same_dtype,
     silent,
-    static_int,
     to_inexact,
     value,
 )
 
 __all__ = [
-    "argpartition", "argsort", "bincount", "digitize", "histogram", "histogram_bin_edges", "lexsort",
-    "median", "nanmedian", "nanpercentile", "nanquantile", "partition", "percentile", "quantile",
-    "searchsorted", "sort", "sort_complex",
+    "argpartition", "argsort", "digitize", "lexsort", "median", "nanmedian", "nanpercentile", "nanquantile",
+    "partition", "percentile", "quantile", "searchsorted", "sort", "sort_complex",
 ]  # fmt: skip
 
 
@@ -346,101 +338,3 @@ def nanmedian(
     """`median` of the elements that are not NaN."""
     refuse("nanmedian", out=out)
     return _quantile(a, 0.5, axis, "linear", keepdims, "nanmedian", scale=1, skip_nan=True)
-
-
-# Histograms
-
-
-def _bincount_data(x: Any, weights: Any = None, minlength: int = 0, *, length: Any = None) -> Any:
-    if length is not None:
-        raise TypeError
-    return np.bincount(x, weights, minlength)
-
-
-@like_numpy(_bincount_data)
-def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None) -> Any:
-    """How often each number from 0 up occurs, or the sum of its weights.
-
-    Args:
-        x: vector of integers from 0 up.
-        weights: a weight for each.
-        minlength: least length of the result.
-        length: length of the result; larger numbers are left out. Traced ``x`` needs it.
-    """
-    x = value(x, "bincount")
-    if x.ndim != 1 or x.dtype.kind not in "iub":
-        raise ArgumentError(f"bincount needs a vector of integers, got {x.dtype} of shape {x.shape}.")
-    if length is None:
-        known = concrete(
-            x, "bincount needs the values, which give the shape of the result; length= says it without them"
-        )
-        length = max(int(np.max(known, initial=-1)) + 1, static_int(minlength, "bincount", "minlength"))
-    places = e.cast(x, INT64)
-    if weights is None:
-        counted: Any = s.full(x.shape, 1, INT64)
-    else:
-        counted = as_dtype(value(weights, "bincount", "weights"), FLOAT64)
-        if counted.shape != x.shape:
-            raise ShapeError(f"bincount got weights of shape {counted.shape} for {x.shape[0]} elements.")
-    return ix.scatter(
-        s.full((static_int(length, "bincount", "length"),), 0, counted.dtype),
-        counted,
-        [places],
-        [0],
-        "add",
-        "fill",
-    )
-
-
-@like_numpy(np.histogram_bin_edges)
-def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    """The edges of the bins of `histogram`."""
-    x = value(a, "histogram_bin_edges")
-    if isinstance(bins, str):
-        known = concrete(x, "histogram with bins by name needs the values: they give the number of bins")
-        return np.histogram_bin_edges(known, bins, range, weights)
-    if np.ndim(bins) == 1:
-        return value(bins, "histogram_bin_edges", "bins")
-    n = static_int(bins, "histogram", "bins")
-    if n < 1:
-        raise ArgumentError(f"histogram got bins={n}: one is needed at least.")
-    if range is not None:
-        low, high = range
-    elif x.size == 0:
-        low, high = 0.0, 1.0
-    else:
-        low, high = to_inexact(_min.staged(x)), to_inexact(_max.staged(x))
-    low, high = promote_values("histogram", low, high, floating=True)
-    empty = e.eq(low, high)
-    half = np.asarray(0.5, low.dtype)
-    low, high = e.select(empty, e.sub(low, half), low), e.select(empty, e.add(high, half), high)
-    return linspace.staged(low, high, n + 1)
-
-
-@like_numpy(np.histogram)
-def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
-    """How many elements lie in each of ``bins`` of equal width (or given by their edges), and the edges.
-
-    The last bin has both of its edges. ``weights`` are summed in place of counting; ``density`` divides by the total
-    and the widths.
-    """
-    x = value(a, "histogram")
-    flat = s.reshape(x, (x.size,))
-    edges = histogram_bin_edges.staged(flat, bins, range, None)
-    n = edges.shape[0] - 1
-    table, wanted = same_dtype("histogram", edges, flat)
-    bin_of = e.sub(so.searchsorted(table, wanted, "right"), np.asarray(1, INT64))
-    last = broadcast_to(s.reshape(s.slice_axis(table, 0, n, n + 1), ()), wanted.shape)
-    bin_of = e.select(e.eq(wanted, last), np.asarray(n - 1, INT64), bin_of)
-    counted = (
-        s.full(flat.shape, 1, INT64)
-        if weights is None
-        else s.reshape(value(weights, "histogram", "weights"), flat.shape)
-    )
-    counts = ix.scatter(s.full((n,), 0, counted.dtype), counted, [bin_of], [0], "add", "fill")
-    if density:
-        widths = e.sub(s.slice_axis(edges, 0, 1, n + 1), s.slice_axis(edges, 0, 0, n))
-        counts = to_inexact(counts)
-        counts, widths = same_dtype("histogram", counts, widths)
-        counts = e.div(e.div(counts, widths), broadcast_to(reduce_sum(counts, (0,)), (n,)))
-    return counts, edges

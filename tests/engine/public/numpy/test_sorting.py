@@ -5,7 +5,7 @@ import pytest
 
 import weft.numpy as wnp
 from tests.engine.public.numpy.checks import agree, same, sample, staged
-from weft.ir.errors import ArgumentError, ConcretizationError, ShapeError
+from weft.ir.errors import ArgumentError, ShapeError
 
 X = sample("float64", (5, 6))
 N = np.where(sample("bool", (5, 6)), X, np.nan)
@@ -95,32 +95,6 @@ def test_median_and_nan() -> None:
         agree(lambda m, a=axis: lambda v: m.nanquantile(v, [0.1, 0.6], axis=a), N)
         agree(lambda m, a=axis: lambda v: m.nanpercentile(v, 30, axis=a, keepdims=True), N)
     agree(lambda m: lambda v: m.median(v), sample("bool", (5,)).astype(int))
-
-
-def test_bincount() -> None:
-    x = np.array([0, 3, 1, 3])
-    same(wnp.bincount(wnp.asarray(x)), np.bincount(x), "eager")
-    same(wnp.bincount(wnp.asarray(x), minlength=6), np.bincount(x, minlength=6), "eager")
-    same(staged(lambda v: wnp.bincount(v, length=5), x), np.bincount(x, minlength=5), "staged")
-    same(
-        staged(lambda v, w: wnp.bincount(v, w, length=3), x, X[0, :4]),
-        np.bincount(x, X[0, :4])[:3],
-        "weights",
-    )
-    with pytest.raises(ConcretizationError, match="length= says it without them"):
-        staged(wnp.bincount, x)
-
-
-def test_histogram() -> None:
-    v = sample("float64", (200,))
-    agree("histogram", v)
-    agree(lambda m: lambda x: m.histogram(x, bins=7, range=(-2, 2)), v)
-    agree(lambda m: lambda x: m.histogram(x, bins=np.array([-3.0, 0.0, 0.5, 4.0]), density=True), v)
-    agree(lambda m: lambda x, w: m.histogram(x, bins=5, weights=w), v, abs(v))
-    agree(lambda m: lambda x: m.histogram(x, bins=4), np.array([1, 5, 5, 2, 9]))
-    agree(lambda m: lambda x: m.histogram(x, bins=3), np.ones(4))
-    agree(lambda m: lambda x: m.histogram_bin_edges(x, bins=4), v)
-    same(wnp.histogram(wnp.asarray(v), bins="auto"), np.histogram(v, bins="auto"), "auto")
 
 
 def test_errors() -> None:
