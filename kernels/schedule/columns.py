@@ -17,7 +17,7 @@ from weft.ir.loops.nest import Index
 from weft.kernels.schedule.fold import Fold
 from weft.kernels.schedule.loops import TILE, Cut, Loops
 
-WIDTH = 512  # columns in a block
+WIDTH = 1024  # columns in a block
 
 
 def column_cuts(loops: Loops, height: int) -> list[Cut]:
@@ -96,18 +96,23 @@ def write_column_pass(
     loops: Loops, level: int, accumulators: dict[int, str], column: Callable[[], Index]
 ) -> None:
     """Write the pass of a level over the rows of a tile; accumulators are at ``column()`` in their buffers."""
-    plan, ex, builder = loops.plan, loops.ex, loops.builder
-    eqns, stored = plan.folds_at(level), plan.stored_at(level)
-    if not (eqns or stored):
+    plan, ex = loops.plan, loops.ex
+    stored = plan.stored_at(level)
+    if not (plan.folds_at(level) or stored):
         return
     with ExitStack() as stack:
         loops.open(stack, loops.reduced)
         open_columns(loops, stack)
-        index = loops.full_index()
-        stores: list[tuple[str, Index, str]] = []
-        for eqn in eqns:
-            buffer, fold = accumulators[id(eqn)], Fold(builder, eqn)
-            total = builder.load(fold.dtype, buffer, column(), written=True)
-            stores.append((buffer, column(), fold.step(total, ex.operand(eqn, 0, index))))
-        loops.store(stores + [(*loops.places[var](), ex.at(var, index)) for var in stored])
+        write_step(loops, level, accumulators, column())
     ex.homes.update({var: loops.places[var] for var in stored if var in plan.reloads})
+
+
+def write_step(loops: Loops, level: int, accumulators: dict[int, str], place: Index) -> None:
+    """What a pass does with one element, whose accumulators are at ``place``."""
+    plan, ex, builder, index = loops.plan, loops.ex, loops.builder, loops.full_index()
+    stores: list[tuple[str, Index, str]] = []
+    for eqn in plan.folds_at(level):
+        buffer, fold = accumulators[id(eqn)], Fold(builder, eqn)
+        total = builder.load(fold.dtype, buffer, place, written=True)
+        stores.append((buffer, place, fold.step(total, ex.operand(eqn, 0, index))))
+    loops.store(stores + [(*loops.places[var](), ex.at(var, index)) for var in plan.stored_at(level)])

@@ -24,6 +24,11 @@ def add(a: Index, b: Index) -> Index:
     return IndexOp("+", a, b)
 
 
+def divides(index: Index) -> bool:
+    """Whether a quotient or remainder is left in an index."""
+    return isinstance(index, IndexOp) and (index.op in ("//", "%") or divides(index.a) or divides(index.b))
+
+
 def sub(a: Index, b: Index) -> Index:
     """``a - b``."""
     if type(a) is int and type(b) is int:

@@ -207,12 +207,17 @@ class NestBuilder:
     def rehearsal(self) -> Iterator[None]:
         """Forget what is written inside the ``with``, but for parameters: equal keys stay equal parameters."""
         before = [(len(body.statements), dict(body.known)) for body in self._bodies]
-        counts = dict(self._counts)
+        counts, written = dict(self._counts), set(self.written)
         yield
-        self._counts = counts
+        self._counts, self.written = counts, written
         for body, (length, known) in zip(self._bodies, before, strict=True):
             del body.statements[length:]
             body.known = known
+
+    def indices(self) -> list[Index]:
+        """The indices of all that the innermost body loads, stores or makes values of."""
+        found = [getattr(statement, "index", None) for statement in self._bodies[-1].statements]
+        return [index for index in found if index is not None]
 
     def _name(self, letter: str, dtype: np.dtype, depth: int) -> str:
         number = self._counts.get(letter, 0)

@@ -27,6 +27,7 @@ from weft.kernels.schedule import Scheduled, schedule
 from weft.kernels.schedule.costs import CHUNK
 from weft.kernels.schedule.loops import TILE
 from weft.kernels.schedule.maps import SQUARE
+from weft.kernels.schedule.partials import HEIGHT, LANES
 
 F64, F32, F16, I64, I8, U8, BOOL, C128 = map(np.dtype, ("f8", "f4", "f2", "i8", "i1", "u1", "?", "c16"))
 
@@ -90,7 +91,7 @@ CASES: dict[str, tuple[Fun, list[tuple[int, ...]]]] = {
         [(700, 65), (3, 40_001)],
     ),
     "position": (lambda x: [r.argmax(x, x.ndim - 1)], [(1,), (100_003,), (2, 40_001), (500, 70)]),
-    "columns": (lambda x: [r.reduce_sum(x, (0,)), r.reduce_max(x, (0,))], [(3, 600), (5000, 3), (1000, 700)]),
+    "columns": (lambda x: [r.reduce_sum(x, (0,)), r.reduce_max(x, (0,))], [(3, 600), (70_001, 3), (1000, 700), (700, 2500)]),
     "sums_of_columns": (lambda x: [e.mul(r.reduce_sum(x, (0,)), 2.0)], [(0, 3), (3, 0), (1, 9), (5000, 3)]),
     "norm_of_columns": (_norm_of_columns, [(7, 600), (2000, 5), (600, 700)]),
     "middle": (lambda x: [r.reduce_sum(x, (1,))], [(3, 20, 7), (3, 5000, 7), (40, 1000, 30)]),
@@ -246,6 +247,18 @@ def test_short_reductions_of_rows_and_columns_are_one_nest() -> None:
         assert len(parts(lambda x, axis=axis: [r.reduce_sum(x, (axis,))], (500, 300))) == 1
     assert len(parts(lambda x: [softmax(x)], (100, 100_000))) == 1
     assert len(parts(lambda x: [r.reduce_sum(x, (0,))], (10,))) == 2
+
+
+def test_rows_of_few_columns_are_folded_side_by_side() -> None:
+    fold, _ = parts(CASES["columns"][0], (100_000, 3))
+    (tiles,) = [statement for statement in fold.nest.body if isinstance(statement, Loop)]
+    start, rows = [statement for statement in tiles.body if isinstance(statement, Loop)]
+    (lanes,) = [statement for statement in rows.body if isinstance(statement, Loop)]
+    assert start.kind == lanes.kind == "vector" and rows.kind == "sequential"
+    assert fold.extent == -(-100_000 // (HEIGHT * min(LANES // 3, math.isqrt(100_000))))
+    # What depends on the column alone would take a division for each element.
+    weighted = lambda x: [r.reduce_sum(e.mul(x, s.iota(F64, x.shape, 1)), (0,))]  # noqa: E731
+    assert parts(weighted, (100_000, 3))[0].extent == -(-100_000 // HEIGHT)
 
 
 def test_kernels_have_two_forms_at_most() -> None:
