@@ -18,6 +18,7 @@ from weft.engine.runtime.tape import Tape, TapeBuilder, read_array
 from weft.engine.runtime.threads import thread_count
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Literal, Var
+from weft.ir.loops.nest import While
 from weft.ir.ops.contract import dot_general_p, dot_plan
 from weft.ir.quiet import quietly
 from weft.kernels.library.routines import HOST_ROUTINES
@@ -80,14 +81,20 @@ class _Assembler:
     def kernels(self, block: Block, plan: Plan, number: int, eqn: Eqn) -> None:
         """The nests of a kernel or routine."""
         one, slots = block.scheduled[number], plan.slots
-        if one.copied is not None:
-            source, target = eqn.ins[one.copied], eqn.outs[0]
+        for out, k in one.starts:
+            source, target = eqn.ins[k], eqn.outs[out]
             if slots[source] != slots[target]:  # type: ignore[index]
                 self.builder.copy(slots[target], slots[source], target.type.nbytes)  # type: ignore[index]
         # Literals stand in the loop nest.
-        gone = {one.copied, *one.overwritten}
+        gone = {*(k for _, k in one.starts), *one.overwritten}
         ins = [slots[a] for k, a in enumerate(eqn.ins) if k not in gone and isinstance(a, Var)]
         operands = ins + [slots[v] for v in eqn.outs] + plan.scratch[number]
+        if one.in_steps:
+            (kernel,) = block.kernels[number]
+            flag = plan.scratch[number][0] if isinstance(one.nest.chunked, While) else None
+            self.builder.steps(kernel.address, one.params, operands, one.extent, plan.progress[number], flag)
+            self.builder.note(kernel.name)
+            return
         for step, kernel in zip(steps(one), block.kernels[number], strict=True):
             if step.calls:
                 if step.extent > 1 or step.work < OWN_THREADS:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from weft.engine import config
 from weft.engine.runtime.roll import roll
-from weft.ir.graph import Eqn, Graph, Var, sub_graphs
+from weft.ir.graph import Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.loops.nest import Nest
+from weft.ir.ops.control import optimization_barrier_p
 from weft.ir.ops.flow import cond_p, scan_p, while_loop_p
 from weft.ir.ops.kernel import kernel_p
 from weft.ir.params import map_graphs
@@ -103,6 +104,7 @@ def _lower(graph: Graph) -> Block:
         from weft.ir.verify import verify
 
         verify(fused)
+    fused = _without_literal_operands(fused)
     block = Block(fused)
     eqns = list(fused.eqns)
     for i, eqn in enumerate(eqns):
@@ -122,6 +124,24 @@ def _lower(graph: Graph) -> Block:
     if any(eqn.prim in FLOW for eqn in eqns):
         block.graph = fused.replace(eqns=eqns)
     return block
+
+
+def _without_literal_operands(graph: Graph) -> Graph:
+    """The graph with kernels that make the literals which branches and loops take."""
+    if not any(eqn.prim in FLOW and any(isinstance(a, Literal) for a in eqn.ins) for eqn in graph.eqns):
+        return graph
+    eqns: list[Eqn] = []
+    for eqn in graph.eqns:
+        if eqn.prim in FLOW:
+            made = {a: Var(a.type) for a in eqn.ins if isinstance(a, Literal)}
+            for literal, var in made.items():
+                inner = Var(literal.type)
+                body = Graph((), (Eqn(optimization_barrier_p, (literal,), (inner,), {}),), (inner,))
+                eqns.append(Eqn(kernel_p, (), (var,), {"graph": body, "kind": "map"}, eqn.source))
+            ins = tuple([made[a] if isinstance(a, Literal) else a for a in eqn.ins])
+            eqn = Eqn(eqn.prim, ins, eqn.outs, eqn.params, eqn.source)
+        eqns.append(eqn)
+    return graph.replace(eqns=eqns)
 
 
 def _schedule(eqn: Eqn) -> Scheduled | None:

@@ -52,6 +52,7 @@ class Plan:
     Attributes:
         slots: where each value is.
         scratch: slots of the scratch buffers of each equation's kernel.
+        progress: slots that count the steps of kernels that are loops.
         copies: what is copied when the equations are done: results that are inputs, or one another.
         inner: the plans of the bodies of each branch.
         loops: the plan of each loop.
@@ -59,6 +60,7 @@ class Plan:
 
     slots: dict[Var, int] = field(default_factory=dict)
     scratch: dict[int, list[int]] = field(default_factory=dict)
+    progress: dict[int, int] = field(default_factory=dict)
     copies: list[Copy] = field(default_factory=list)
     inner: dict[int, tuple[Plan, ...]] = field(default_factory=dict)
     loops: dict[int, Loop] = field(default_factory=dict)
@@ -213,6 +215,8 @@ class Planner:
                     ends.setdefault(max(last.get(base, i), i), []).append(interval)
             scratch = [self.buffer(nbytes) for nbytes in _scratch_bytes(block, i)]
             plan.scratch[i] = [slot for slot, _ in scratch]
+            if i in block.scheduled and block.scheduled[i].in_steps:
+                plan.progress[i] = self.slot()
             if i in block.inner:
                 operands, results = [slot_of(a) for a in eqn.ins], [slot_of(v) for v in eqn.outs]
                 if eqn.prim.name == "cond":
@@ -238,7 +242,7 @@ def roots_of(block: Block, owned: Collection[Var] = ()) -> dict[Var, Var]:
     """What `find_roots` says of a block whose ``owned`` inputs may be overwritten."""
     from weft.engine.runtime.carries import in_place
 
-    copied = {i: [(0, one.copied)] for i, one in block.scheduled.items() if one.copied is not None}
+    copied = {i: list(one.starts) for i, one in block.scheduled.items()}
     copied |= {i: in_place(block.graph.eqns[i], bodies) for i, bodies in block.inner.items()}
     return find_roots(block.graph, copied, owned)
 

@@ -42,6 +42,7 @@ class Program:
     _new: tuple[tuple[Callable[..., np.ndarray], tuple[int, ...], np.dtype], ...]
     _arena_bytes: int
     _pack: Callable[..., None] | None
+    _comes_back: bool
     _idle: list[tuple[np.ndarray, memoryview, int]]
 
     @property
@@ -78,13 +79,15 @@ class Program:
             ctypes.memmove(table[2], id(bound) + _ITEMS, WORD_BYTES * len(bound))
         else:
             self._pack(table[1], 0, *map(id, bound))
-        if self.host_calls:
-            self.tape.run(table[0], self.host_calls)
-        elif _interpret()(self.tape.code_address, 0, table[2], pool_address()) != RETURNED:
-            raise InternalError("a tape without host calls yielded.")
-        self._idle.append(table)
-        if arena is not None:
-            pool.give_back(arena)
+        try:
+            if self._comes_back:
+                self.tape.run(table[0], self.host_calls)
+            elif _interpret()(self.tape.code_address, 0, table[2], pool_address()) != RETURNED:
+                raise InternalError("a tape without host calls and loops yielded.")
+        finally:
+            self._idle.append(table)
+            if arena is not None:
+                pool.give_back(arena)
         return new if len(new) == len(self.out_types) else self._outputs(new, values)
 
     @property
@@ -165,6 +168,7 @@ def compile_graph(graph: Graph, donated: tuple[int, ...] = ()) -> Program:
         constants={i: np.asarray(a.value) for i, a in enumerate(fused.outs) if isinstance(a, Literal)},
         _new=new,
         _arena_bytes=buffers.arena_bytes,
+        _comes_back=tape.comes_back,
         _pack=_packer(buffers.n_bound + bool(buffers.places)),
         _idle=[],
     )

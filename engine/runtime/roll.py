@@ -43,6 +43,7 @@ SMALL = 16
 _LARGEST_STEP = (
     4096  # elements that a step may compute: more is work enough for instructions, and for threads
 )
+_FOREVER = 2**62  # more steps than there will be
 _LONGEST_STEP = 1500  # statements of a body, beyond which LLVM takes long
 
 Bodies = Sequence[tuple[Graph, Mapping[int, Scheduled]]]
@@ -82,8 +83,10 @@ def _is_small(graph: Graph, scheduled: Mapping[int, Scheduled]) -> bool:
             if any(isinstance(one, Call) for one in _walk(step.nest.body)):
                 return False
             statements += sum(1 for _ in _walk(step.nest.body))
-        in_place = scheduled[i].copied is not None
-        elements += sum(atom.type.size for atom in (eqn.ins[1:] if in_place else (*eqn.ins, *eqn.outs)))
+        starts = scheduled[i].starts
+        kept = {k for _, k in starts}, {out for out, _ in starts}
+        elements += sum(a.type.size for k, a in enumerate(eqn.ins) if k not in kept[0])
+        elements += sum(v.type.size for k, v in enumerate(eqn.outs) if k not in kept[1])
     return elements <= _LARGEST_STEP and statements <= _LONGEST_STEP
 
 
@@ -111,9 +114,10 @@ class _Rolled:
         self.statements: list[Any] = []
         self.count = 0
         self.first, self.n_carry = carry_operands(eqn)
-        self.ins = {k: self.buffer(a.type.dtype, "in") for k, a in enumerate(eqn.ins) if isinstance(a, Var)}
+        self.carried = tuple([(k, self.first + k) for k in range(self.n_carry)])
+        gone = {k for _, k in self.carried}
+        self.ins = {k: self.buffer(a.type.dtype, "in") for k, a in enumerate(eqn.ins) if k not in gone}
         self.outs = [self.buffer(v.type.dtype, "out") for v in eqn.outs]
-        self.constants: dict[int, _Place] = {}
         # Scratch stands behind all other buffers, and how much there is shows as the body is written.
         if eqn.prim.name == "scan":
             self.write_scan(*bodies[0])
@@ -122,7 +126,8 @@ class _Rolled:
 
     def finish(self) -> Scheduled:
         nest = Nest(len(self.params), tuple(self.buffers), tuple(self.statements))
-        return Scheduled(nest, tuple(self.params), 1, tuple(self.scratch))
+        length = self.eqn.params.get("length", _FOREVER)
+        return Scheduled(nest, tuple(self.params), length, tuple(self.scratch), carried=self.carried)
 
     # The pieces of a nest
 
@@ -182,28 +187,14 @@ class _Rolled:
 
     # Loops
 
-    def operand(self, k: int) -> _Place:
-        """Where an operand of the loop is."""
-        atom = self.eqn.ins[k]
-        if isinstance(atom, Var):
-            return _Place(self.ins[k])
-        if k not in self.constants:
-            self.constants[k] = self.new_scratch(atom.type.dtype, atom.type.size)
-            self.fill(self.constants[k], atom)
-        return self.constants[k]
-
-    def start(self, graph: Graph) -> tuple[list[_Place], list[_Place]]:
-        """Before the first step: constants and carry are in place. Returns where."""
+    def places(self) -> tuple[list[_Place], list[_Place]]:
+        """Where the constants and the carry are."""
         n_consts = body_consts(self.eqn)
-        consts = [self.operand(k) for k in range(self.first - n_consts, self.first)]
-        now = [_Place(self.outs[k]) for k in range(self.n_carry)]
-        for k, place in enumerate(now):
-            atom = self.eqn.ins[self.first + k]
-            self.put(place, atom, None if isinstance(atom, Literal) else _Place(self.ins[self.first + k]))
-        return consts, now
+        consts = [_Place(self.ins[k]) for k in range(self.first - n_consts, self.first)]
+        return consts, [_Place(self.outs[k]) for k in range(self.n_carry)]
 
     def write_scan(self, graph: Graph, scheduled: Mapping[int, Scheduled]) -> None:
-        consts, now = self.start(graph)
+        consts, now = self.places()
         length, t = self.eqn.params["length"], self.name("t")
         steps = self.param(length)
         at: Index = ix.sub(ix.sub(steps, 1), t) if self.eqn.params["reverse"] else t
@@ -212,7 +203,7 @@ class _Rolled:
             return _Place(buffer, ix.mul(at, self.size(atom.type.size)))
 
         xs = [
-            row(self.operand(self.first + self.n_carry + k).buffer, var)
+            row(self.ins[self.first + self.n_carry + k], var)
             for k, var in enumerate(graph.ins[len(consts) + self.n_carry :])
         ]
         ys = [
@@ -222,13 +213,13 @@ class _Rolled:
         outside, self.statements = self.statements, []
         self.step(graph, scheduled, [*consts, *now, *xs], now, ys)
         body, self.statements = self.statements, outside
-        self.statements.append(Loop(t, steps, "sequential", tuple(body)))
+        self.statements.append(Loop(t, steps, "steps", tuple(body)))
 
     def write_while(self, bodies: Bodies) -> None:
         (graph, scheduled), (test, tests) = bodies
-        consts, now = self.start(graph)
-        of_test = [self.operand(k) for k in range(self.eqn.params["n_cond"])]
-        flag = self.new_scratch(np.dtype(bool), 1)
+        flag = self.new_scratch(np.dtype(bool), 1)  # the first of all: the tape looks at it
+        consts, now = self.places()
+        of_test = [_Place(self.ins[k]) for k in range(self.eqn.params["n_cond"])]
         outside, self.statements = self.statements, []
         self.block(test, tests, [*of_test, *now], [(test.outs[0], flag)], set())
         go_on = self.name("v")
@@ -289,10 +280,11 @@ class _Rolled:
             if is_alias(eqn):
                 continue
             one = scheduled[i]
-            if one.copied is not None:
-                source = eqn.ins[one.copied]
-                self.put(at(eqn.outs[0]), source, at(source) if isinstance(source, Var) else None)
-            operands = [at(a) for k, a in enumerate(eqn.ins) if k != one.copied and isinstance(a, Var)]
+            for out, k in one.starts:
+                source = eqn.ins[k]
+                self.put(at(eqn.outs[out]), source, at(source) if isinstance(source, Var) else None)
+            gone = {*(k for _, k in one.starts), *one.overwritten}
+            operands = [at(a) for k, a in enumerate(eqn.ins) if k not in gone and isinstance(a, Var)]
             operands += [at(var) for var in eqn.outs]
             kinds = [b.dtype for b in one.nest.buffers if b.kind == "scratch"]
             operands += [self.new_scratch(d, n) for d, n in zip(kinds, one.scratch, strict=True)]
@@ -362,7 +354,7 @@ class _Renamed:
                 accs = tuple(
                     [Accumulator(self.name(a.name), a.dtype, a.op, self.name(a.init)) for a in carries]
                 )
-                kind = "sequential" if kind == "parallel" else kind
+                kind = "sequential" if kind in ("parallel", "steps") else kind
                 return Loop(self.name(var), self.index(extent), kind, self.body(body), accs)
         raise TypeError(f"{type(statement).__name__} cannot be put into a loop")
 
@@ -379,4 +371,4 @@ _ARITHMETIC = {
 
 
 def _copied(scheduled: Mapping[int, Scheduled]) -> dict[int, list[tuple[int, int]]]:
-    return {i: [(0, one.copied)] for i, one in scheduled.items() if one.copied is not None}
+    return {i: list(one.starts) for i, one in scheduled.items()}

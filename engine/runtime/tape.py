@@ -17,12 +17,17 @@ pools of numbers that instructions refer to by word offset: ``dims`` and ``args`
     YIELD   extra = index of a Python callable                          return the next program counter
     ONE_THREAD   address of set_num_threads; extra = that of get_num_threads    BLAS keeps to one thread
     OWN_THREADS  address of set_num_threads                                     until here
+                 args = the slot that is 1 in between
     POINT   args = slot, source, offset, slot, source, offset, ...      all at once: slot = source + offset
     SET     args = slot; end = number                                   slot = number
     JUMP    end = instruction                                           go on there
     UNLESS  args = slot; end = instruction                              go on there if the byte at slot is 0
     REPEAT  args = slot; end = instruction                              slot -= 1; go on there unless it is 0 now
+    STEPS   as KERNEL, but in order; args = ..., progress, flag         until the byte at flag is 0, if grain says so
     SWITCH  args = slot, bytes, signed; dims = instructions             go on where the integer at slot says, clamped
+
+Where a loop has run for a slice of time (after a jump back, or between two chunks of STEPS) the interpreter goes back to
+Python too, so that a signal can interrupt it.
 
 A kernel is a C function ``void kernel(int64* dims, void** buffers, int64 begin, int64 end)``. Where ``grain`` is less
 than ``end`` it is called for chunks of ``grain`` iterations, in any order and by any thread of the pool. Its
@@ -87,6 +92,7 @@ class Op(IntEnum):
     UNLESS = 12
     REPEAT = 13
     SWITCH = 14
+    STEPS = 15
 
 
 class _Instruction(NamedTuple):
@@ -110,7 +116,8 @@ class _Instruction(NamedTuple):
         return self.args
 
 
-_WITH_SCRATCH = (Op.KERNEL, Op.POINT)
+_WITH_SCRATCH = (Op.KERNEL, Op.POINT, Op.STEPS)
+_HELD = -1  # the slot, behind all others, that says whether a run keeps BLAS to one thread
 
 
 class TapeBuilder:
@@ -210,13 +217,36 @@ class TapeBuilder:
         """Keep BLAS to one thread from here to `own_threads`, where it can be told."""
         put, get = threads_addresses()
         if put:
-            self._append(_Instruction(Op.ONE_THREAD, put, extra=get))
+            self._append(_Instruction(Op.ONE_THREAD, put, args=(_HELD,), extra=get))
 
     def own_threads(self) -> None:
         """Let BLAS use its own threads again."""
         put, _ = threads_addresses()
         if put:
-            self._append(_Instruction(Op.OWN_THREADS, put))
+            self._append(_Instruction(Op.OWN_THREADS, put, args=(_HELD,)))
+
+    def steps(
+        self,
+        address: int,
+        dims: Sequence[int],
+        args: Sequence[int],
+        end: int,
+        progress: int,
+        flag: int | None = None,
+    ) -> None:
+        """Call a kernel for ``range(end)`` in order, in chunks that take a moment.
+
+        Args:
+            address: where it is.
+            dims: its parameters.
+            args: slots of its buffers.
+            end: how many steps there are, at most.
+            progress: a slot for the number of the next step.
+            flag: the slot of a boolean that is false when no step is to follow.
+        """
+        self.set(progress, 0)
+        slots = (*args, progress, progress if flag is None else flag)
+        self._append(_Instruction(Op.STEPS, address, tuple(dims), slots, int(flag is not None), end))
 
     def point(self, moves: Iterable[tuple[int, int, int]]) -> None:
         """Let slots point elsewhere: each of ``moves``, (slot, source, offset), as if all were done at once."""
@@ -274,6 +304,13 @@ class TapeBuilder:
             InternalError: an instruction names a slot outside ``range(n_slots)``.
         """
         program = [*self._instructions, _Instruction(Op.END)]
+        release = None
+        held = next((one for one in program if one.op is Op.OWN_THREADS), None)
+        if held is not None:  # behind the end stands what undoes the state of a run that is broken off
+            release = len(program)
+            program += [held, _Instruction(Op.END)]
+            program = [one._replace(args=(n_slots,)) if one.args == (_HELD,) else one for one in program]
+            n_slots += 1
         for pc, instruction in enumerate(program):
             for slot in instruction.slots():
                 if not 0 <= slot < n_slots:
@@ -296,7 +333,9 @@ class TapeBuilder:
         for numbers, word in pool.items():
             code[word : word + len(numbers)] = numbers
         scratch = max((len(one.args) for one in program if one.op in _WITH_SCRATCH), default=0)
-        return Tape(code, program, n_slots, n_slots + scratch, dict(self._notes), dict(self._texts))
+        return Tape(
+            code, program[:release], n_slots, n_slots + scratch, dict(self._notes), dict(self._texts), release
+        )
 
     def _append(self, instruction: _Instruction) -> None:
         self._instructions.append(instruction)
@@ -316,7 +355,10 @@ class Tape:
     `run` is the same with checks and calls back to Python.
     """
 
-    __slots__ = ("_notes", "_program", "_texts", "_yields", "code", "code_address", "n_slots", "slot_words")
+    __slots__ = (
+        *("_notes", "_program", "_release", "_texts", "_yields"),
+        *("code", "code_address", "n_slots", "slot_words"),
+    )
 
     def __init__(
         self,
@@ -326,6 +368,7 @@ class Tape:
         slot_words: int,
         notes: dict[int, str],
         texts: dict[int, str],
+        release: int | None,
     ) -> None:
         """Take over what `TapeBuilder.finish` laid out."""
         code.flags.writeable = False
@@ -336,8 +379,14 @@ class Tape:
         self._program = program
         self._notes = notes
         self._texts = texts
+        self._release = release
         # From the program counter that a YIELD returns to the index of what it calls.
         self._yields = {pc + 1: one.extra for pc, one in enumerate(program) if one.op is Op.YIELD}
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether a run may go back to Python before its end."""
+        return any(one.op in (Op.YIELD, Op.STEPS, Op.JUMP, Op.REPEAT) for one in self._program)
 
     @property
     def is_parallel(self) -> bool:
@@ -376,10 +425,22 @@ class Tape:
             address = slots.ctypes.data
         else:
             address = slots
-        pc = interpret(self.code_address, 0, address, pool)
-        while pc != RETURNED:
-            python_calls[self._yields[pc]](slots)
-            pc = interpret(self.code_address, pc, address, pool)
+        try:
+            pc = interpret(self.code_address, 0, address, pool)
+            while pc != RETURNED:
+                called = self._yields.get(pc)
+                if (
+                    called is not None
+                ):  # else a slice of time is over: Python has looked for signals, and on it goes
+                    python_calls[called](slots)
+                pc = interpret(self.code_address, pc, address, pool)
+        except BaseException:
+            if (
+                self._release is not None
+                and ctypes.c_int64.from_address(address + WORD_BYTES * (self.n_slots - 1)).value
+            ):
+                interpret(self.code_address, self._release, address, pool)
+            raise
 
     def disassemble(self) -> str:
         """Return the program as text, one line an instruction; ``%3`` is slot 3."""
@@ -431,6 +492,9 @@ def _operands(instruction: _Instruction) -> str:
         case Op.ARENA:
             places = zip(slots[::2], args[1::2], strict=True)
             return ", ".join(f"{slot} = %{extra} + {offset}" for slot, offset in places)
+        case Op.STEPS:
+            until = f" until not {slots[-1]}" if grain else ""
+            return f"{address:#x}({', '.join(slots[:-2])}) dims={list(dims)} from {slots[-2]} to {end}{until}"
         case Op.KERNEL:
             chunks = f" by {grain}" if grain < end else ""
             return f"{address:#x}({', '.join(slots)}) dims={list(dims)} range={end}{chunks}"

@@ -115,10 +115,13 @@ class _Run:
             case Loop():
                 self.loop(statement)
             case While(cond, flag, body):
-                self.body(cond)
-                while self.values[flag]:
-                    self.body(body)
+                left = (self.end or 0) - (self.begin or 0) if statement is self.chunked else -1
+                while left != 0:
                     self.body(cond)
+                    if not self.values[flag]:
+                        break
+                    self.body(body)
+                    left -= 1
             case _:
                 raise InternalError(f"{type(statement).__name__} is not a statement.")
 

@@ -20,7 +20,7 @@ The grammar of the text form (printer.py)::
             | loop
             | "while" "{" stmt* "}" name "{" stmt* "}"   run the first, and if it makes the bool true, the second; again
     loop  ::= "for" name "in" index [kind] ["carry" acc, ...] "{" stmt* "}"
-    kind  ::= "parallel" | "vector"                     or nothing: sequential
+    kind  ::= "parallel" | "vector" | "steps"           or nothing: sequential
     acc   ::= name ":" dtype "=" op "from" name
     arg   ::= index | "'" letter "'" | "&" name | "&" buffer "[" index "]"   each is handed over as an address
     index ::= int | "p" k | loop variable | name (an integer value)
@@ -30,7 +30,9 @@ Indices are int64 element offsets into flat buffers. Names are bound once, and v
 loop they are bound in; an accumulator is visible after its loop, and inside it stands for what was folded so
 far. The body of a nest is a list of statements; when its first loop is marked "parallel" it is chunked: a
 kernel runs iterations ``begin <= i < end`` of it. Chunks run at the same time and each runs the whole rest of
-the body, so beside such a loop stand neither loops nor stores nor calls.
+the body, so beside such a loop stand neither loops nor stores nor calls. If it is marked "steps", or is a while
+loop, it is chunked too, but its chunks run in order: a kernel runs ``end - begin`` steps, or fewer if the condition
+of a while loop fails.
 
 Distinct buffers never overlap in memory. The iterations of a loop mean what they mean in order; that some may
 run side by side ("vector") is for LLVM to prove, so the mark is a hint and never changes a result.
@@ -246,10 +248,10 @@ class Nest:
     body: tuple[Any, ...]
 
     @property
-    def chunked(self) -> Loop | None:
+    def chunked(self) -> Loop | While | None:
         """The loop that a kernel runs from begin to end; None when the kernel ignores begin and end."""
-        first = next((s for s in self.body if isinstance(s, Loop)), None)
-        return first if first is not None and first.kind == "parallel" else None
+        first = next((s for s in self.body if isinstance(s, Loop | While)), None)
+        return first if isinstance(first, While) or (first and first.kind in ("parallel", "steps")) else None
 
     def __str__(self) -> str:
         from weft.ir.loops.printer import print_nest

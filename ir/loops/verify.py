@@ -86,7 +86,7 @@ class _Verifier:
         for statement in self.nest.body:
             self.number += 1
             if statement is chunked:
-                if chunked.carries:
+                if isinstance(chunked, Loop) and chunked.carries:
                     self.fail("the chunked loop carries accumulators, but no chunk sees them all", "carry")
             elif isinstance(statement, Loop | Store | Call | While):
                 self.fail("beside the chunked loop stand only values: each chunk would run this")
@@ -188,8 +188,8 @@ class _Verifier:
 
     def loop(self, loop: Loop) -> list[str]:
         self.index(loop.extent)
-        if loop.kind not in ("parallel", "vector", "sequential"):
-            self.fail(f"a loop is parallel, vector or sequential, not {loop.kind!r}", loop.kind)
+        if loop.kind not in ("parallel", "vector", "sequential", "steps"):
+            self.fail(f"a loop is parallel, vector, sequential or steps, not {loop.kind!r}", loop.kind)
         for acc in loop.carries:
             if acc.op not in FOLDS:
                 self.fail(f"an accumulator folds with one of {', '.join(FOLDS)}, not {acc.op}", acc.op)

@@ -291,14 +291,25 @@ class _Emitter:
     def repeat(self, statement: While) -> None:
         writer = self.writer
         head, inside, done = writer.label("head"), writer.label("body"), writer.label("done")
-        outside = self.offsets
+        outside, before = self.offsets, writer.block
         self.offsets = dict(outside)
+        chunked = statement is self.nest.chunked
         writer.br(head)
         writer.place(head)
+        if chunked:  # so many steps at most
+            step, test = (
+                writer.phi("i64", [(Register(writer, "i64", "%begin"), before)]),
+                writer.label("test"),
+            )
+            writer.cond_br(step < Register(writer, "i64", "%end"), test, done)
+            writer.place(test)
         self.body(statement.cond)
         writer.cond_br(self.values[statement.flag].reg, inside, done)
         writer.place(inside)
         self.body(statement.body)
+        if chunked:
+            following = writer.emit("i64", f"add nsw i64 {step.ref}, 1")
+            writer.add_incoming(step, following, writer.block)
         writer.br(head)
         writer.place(done)
         self.offsets = outside

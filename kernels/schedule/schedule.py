@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 
 from weft.ir.graph import Eqn, Graph, Literal, Var
-from weft.ir.loops.nest import Nest
+from weft.ir.loops.nest import Nest, While
 from weft.ir.records import dataclass
 from weft.kernels.schedule.columns import write_columns
 from weft.kernels.schedule.costs import estimate, grain_of
@@ -37,6 +37,7 @@ class Scheduled:
         extent: iterations of the outermost parallel loop, to be split into chunks; 1 when there is none.
         scratch: the number of elements of each scratch buffer.
         copied: the operand that the first output is to start as a copy of; it is then no buffer of the nest.
+        carried: pairs of an output and the operand that it is to start as a copy of, as in ``copied``.
         overwritten: operands that are found in the memory of outputs, and are no buffers either (in_place.py).
         grain: iterations of that loop in a chunk, at least 1; 0 stands for all of them. Like all that is here
             it follows from sizes alone, never from the number of threads, and chunks may run in any order.
@@ -54,12 +55,24 @@ class Scheduled:
     work: float = 0.0
     then: Scheduled | None = None
     calls: bool = False
+    carried: tuple[tuple[int, int], ...] = ()
     overwritten: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Settle the grain."""
         if self.grain < 1:
             object.__setattr__(self, "grain", max(self.extent, 1))
+
+    @property
+    def starts(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of an output and the operand that it starts as a copy of."""
+        return self.carried if self.copied is None else ((0, self.copied), *self.carried)
+
+    @property
+    def in_steps(self) -> bool:
+        """Whether the chunks of the nest are steps, to be run in order."""
+        chunked = self.nest.chunked
+        return isinstance(chunked, While) or (chunked is not None and chunked.kind == "steps")
 
 
 def schedule(kernel: Eqn | Graph) -> Scheduled:

@@ -14,6 +14,7 @@ from weft.engine.runtime.native.words import (
     get_int,
     move_bytes,
     native,
+    now,
     read,
     read_byte,
     write,
@@ -26,7 +27,7 @@ __all__ = ["interpret"]
 # Numba freezes these numbers as constants of the compiled code.
 _OP, _ADDRESS, _DIMS, _ARGS, _NARGS, _GRAIN, _END, _EXTRA = map(int, Field)
 _END_OF_TAPE, _BIND, _ARENA, _KERNEL, _COPY, _ZERO, _YIELD, _ONE_THREAD = (int(op) for op in list(Op)[:8])
-_OWN_THREADS, _POINT, _SET, _JUMP, _UNLESS, _REPEAT, _SWITCH = (int(op) for op in list(Op)[8:])
+_OWN_THREADS, _POINT, _SET, _JUMP, _UNLESS, _REPEAT, _SWITCH, _STEPS = (int(op) for op in list(Op)[8:])
 _BLAS_USERS, _BLAS_NORMAL = int(Pool.BLAS_USERS), int(Pool.BLAS_NORMAL)
 
 
@@ -43,6 +44,35 @@ def _read_integer(address: int, size: int, signed: int) -> int:
     return value
 
 
+# Nanoseconds after which a loop goes back to Python, so that it may be interrupted, and after which it looks at the clock.
+_SLICE = 50_000_000
+_LOOK = 5_000_000
+_FIRST_STEPS = 1024
+
+
+@native
+def _run_steps(here: int, dims: int, buffers: int, slots: int, args: int, nargs: int) -> int:
+    """Run steps of a loop that is one kernel, for a slice of time: whether it is done."""
+    progress = read(args, nargs - 2)
+    step, end = read(slots, progress), read(here, _END)
+    start = last = now()
+    size = _FIRST_STEPS
+    while step < end:
+        following = end if end - step < size else step + size
+        call_kernel(read(here, _ADDRESS), dims, buffers, step, following)
+        step = following
+        if read(here, _GRAIN) != 0 and read_byte(read(slots, read(args, nargs - 1)), 0) == 0:
+            return 1
+        time = now()
+        if time - last < _LOOK:
+            size *= 2
+        if time - start > _SLICE and step < end:
+            write(slots, progress, step)
+            return 0
+        last = time
+    return 1
+
+
 @native
 def interpret(code: int, pc: int, slots: int, pool: int) -> int:
     """Execute instructions from ``pc`` on, until the end or the next yield to Python.
@@ -54,8 +84,10 @@ def interpret(code: int, pc: int, slots: int, pool: int) -> int:
         pool: address of the threads' pool.
 
     Returns:
-        The number of the instruction to resume with after a yield, or ``RETURNED`` at the end of the tape.
+        The number of the instruction to resume with after a yield, or after a slice of time in a loop; ``RETURNED`` at
+        the end of the tape.
     """
+    turns, look, start, last = 0, 1, 0, 0
     while True:
         here = code + INSTRUCTION_BYTES * pc
         pc += 1
@@ -77,6 +109,7 @@ def interpret(code: int, pc: int, slots: int, pool: int) -> int:
             write(slots, read(args, 0), left)
             if left > 0:
                 pc = read(here, _END)
+                turns += 1
         elif op == _POINT:
             scratch = slots + WORD_BYTES * read(here, _EXTRA)
             for i in range(0, nargs, 3):
@@ -84,7 +117,14 @@ def interpret(code: int, pc: int, slots: int, pool: int) -> int:
             for i in range(0, nargs, 3):
                 write(slots, read(args, i), read(scratch, i))
         elif op == _JUMP:
+            turns += read(here, _END) < pc
             pc = read(here, _END)
+        elif op == _STEPS:
+            buffers = slots + WORD_BYTES * read(here, _EXTRA)
+            for i in range(nargs - 2):
+                write(buffers, i, read(slots, read(args, i)))
+            if _run_steps(here, code + WORD_BYTES * read(here, _DIMS), buffers, slots, args, nargs) == 0:
+                return pc - 1
         elif op == _UNLESS:
             if read_byte(read(slots, read(args, 0)), 0) == 0:
                 pc = read(here, _END)
@@ -110,13 +150,26 @@ def interpret(code: int, pc: int, slots: int, pool: int) -> int:
                 slot = read(args, i)
                 write(slots, slot, read(read(slots, slot), data_word))
         elif op == _ONE_THREAD:
+            write(slots, read(args, 0), 1)
             if add(pool, _BLAS_USERS, 1) == 0:
                 write(pool, _BLAS_NORMAL, get_int(read(here, _EXTRA)))
                 call_with_int(read(here, _ADDRESS), 1)
         elif op == _OWN_THREADS:
+            write(slots, read(args, 0), 0)
             if add(pool, _BLAS_USERS, -1) == 1:
                 call_with_int(read(here, _ADDRESS), read(pool, _BLAS_NORMAL))
         elif op == _YIELD:
             return pc
         else:
             return RETURNED
+        if turns >= look:
+            # The clock is looked at after twice as many turns, as long as they take no time.
+            time = now()
+            if last == 0:
+                start = last = time
+            elif time - last < _LOOK:
+                look *= 2
+            last = time
+            turns = 0
+            if time - start > _SLICE:
+                return pc

@@ -7,6 +7,7 @@ word for and the machine does in an instruction or a call.
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ __all__ = [
     "lock",
     "move_bytes",
     "native",
+    "now",
     "read",
     "read_byte",
     "read_now",
@@ -216,6 +218,24 @@ def get_int(typing_context, function):
         return builder.sext(_call(builder, args[0], _INT, []), _WORD)
 
     return types.int64(types.int64), emit
+
+
+@_intrinsic
+def now(typing_context):
+    """Nanoseconds of a clock that only goes forward; 0 where there is none."""
+
+    def emit(context, builder, signature, args):
+        if not _POSIX:
+            return _WORD(0)
+        clock = 6 if sys.platform == "darwin" else 1  # CLOCK_MONOTONIC
+        time = cgutils.alloca_once(builder, ir.ArrayType(_WORD, 2))
+        shape = ir.FunctionType(_INT, [_INT, time.type])
+        function = cgutils.get_or_insert_function(builder.module, shape, "clock_gettime")
+        builder.call(function, [_INT(clock), time])
+        seconds, rest = (builder.load(cgutils.gep_inbounds(builder, time, 0, k)) for k in (0, 1))
+        return builder.add(builder.mul(seconds, _WORD(1_000_000_000)), rest)
+
+    return types.int64(), emit
 
 
 def _system_call(name: str, n_pointers: int, doc: str) -> Any:
