@@ -1,6 +1,6 @@
 # The commands of this project. Bare `make` prints them; CI calls the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-gpu golden dev links lint types docs bench clean
+.PHONY: help demo test test-gpu golden dev links lint types docs bench performance accuracy asv clean
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -16,7 +16,7 @@ fits := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
 help:  ## print this list
 	@echo "Weft: a JIT-compiled array engine for Python"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 	@echo 'Variables: PYTHON (a Python 3.11 to 3.13), VENV (default .venv), ARGS (more arguments for pytest or the benchmarks)'
 
 demo: $(VENV)/.weft-examples  ## train a network on handwritten digits, in seconds
@@ -46,6 +46,16 @@ docs: $(VENV)/.weft-dev links  ## run the code in the documentation and in docst
 
 bench: $(VENV)/.weft-dev  ## time Weft beside NumPy and JAX
 	@$(py) -m asv_bench.compare $(ARGS)
+
+performance: $(VENV)/.weft-dev  ## measure what has a target, and write docs/performance.md
+	@$(py) -m asv_bench.performance $(if $(ARGS),$(ARGS),--write)
+
+accuracy: $(VENV)/.weft-dev  ## measure the maths functions, and write docs/accuracy.md
+	@$(py) -m asv_bench.accuracy $(if $(ARGS),$(ARGS),--write)
+
+asv: $(VENV)/.weft-dev  ## let asv run some suites once, which shows that they work
+	@cd asv_bench && ../$(VENV)/bin/asv machine --yes >/dev/null && \
+	../$(VENV)/bin/asv run --quick --show-stderr --python=same --bench '$(or $(ARGS),^(dispatch|trace|memory|compile.NewJit|warm.Import))'
 
 clean:  ## remove .venv and all that was built
 	@rm -rf $(VENV) build out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

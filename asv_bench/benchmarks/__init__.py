@@ -15,6 +15,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -23,6 +24,11 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 BACKENDS = ("weft", "numpy", "jax")
+COMPILERS = ("weft", "jax")
+# A line for scripts in processes of their own (asv's timeraw_), so that they find this package.
+FIND_US = (
+    f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[__name__.count('.') + 1])!r})"
+)
 
 
 @dataclass(frozen=True)
@@ -82,14 +88,16 @@ class Programs(ABC):
     """A suite: each of its programs at each size on each backend.
 
     A subclass lists `programs` and `sizes`, and says by `data(program, n)` what a program is called with.
-    `transforms` leaves NumPy out, which has none; `jit` False runs the programs eagerly. (asv passes over
-    this class because it is abstract.)
+    `transforms` leaves NumPy out, which has none, `without_numpy` single programs; `jit` False runs the programs
+    eagerly; `dtype` is that of the floats among the data. (asv passes over this class because it is abstract.)
     """
 
     programs: tuple[Callable[..., Any], ...]
     sizes: tuple[int, ...]
     transforms = False
+    without_numpy: tuple[str, ...] = ()
     jit = True
+    dtype = "float64"
     param_names = ("backend", "program", "n")
 
     def __init_subclass__(cls) -> None:
@@ -99,16 +107,29 @@ class Programs(ABC):
     def data(self, program: str, n: int) -> tuple[Any, ...]:
         """The NumPy arrays, in trees or not, with which the program of that name is called."""
 
+    def arguments(self, program: str, n: int) -> Any:
+        """The data with floats in the suite's dtype."""
+        return cast(self.data(program, n), self.dtype)
+
     def setup(self, backend: str, program: str, n: int) -> None:
-        if self.transforms and backend == "numpy":
-            raise NotImplementedError("NumPy has no transformations")
+        if backend == "numpy" and (self.transforms or program in self.without_numpy):
+            raise NotImplementedError("NumPy has no such function")
         (program_function,) = (fun for fun in self.programs if fun.__name__ == program)
         of = Backend.of(backend)
         fun = functools.partial(program_function, of)
-        self.call = of.prepare(of.jit(fun) if self.jit else fun, self.data(program, n))
+        self.call = of.prepare(of.jit(fun) if self.jit else fun, self.arguments(program, n))
 
     def time_call(self, backend: str, program: str, n: int) -> None:
         self.call()
+
+
+def cast(tree: Any, dtype: str) -> Any:
+    """A tree of arrays with its floats in another dtype."""
+    if isinstance(tree, dict):
+        return {key: cast(value, dtype) for key, value in tree.items()}
+    if isinstance(tree, tuple | list):
+        return type(tree)(cast(value, dtype) for value in tree)
+    return tree.astype(dtype) if tree.dtype.kind == "f" else tree
 
 
 def normal(*shape: int) -> numpy.ndarray:

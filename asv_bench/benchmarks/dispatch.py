@@ -9,6 +9,14 @@ def six_operations(backend, x, y):
     return (x * y + 3.0 * x - y) * (x - 0.5)
 
 
+def square_plus(backend, x, y):
+    return x * x + x
+
+
+def leaves(backend, tree):
+    return {key: leaf * 2.0 for key, leaf in tree.items()}
+
+
 def small_network(backend, params, x, y):
     """Eight leaves of arguments, and a dozen operations on a few numbers each."""
     return network_loss(backend, params, x, y)
@@ -16,7 +24,7 @@ def small_network(backend, params, x, y):
 
 class Jitted(Programs):
     programs = (six_operations, small_network)
-    sizes = (10,)
+    sizes = (10, 1_000)
 
     def data(self, program, n):
         if program == "small_network":
@@ -24,8 +32,19 @@ class Jitted(Programs):
         return normal(n), normal(n) + 1.0
 
 
+class Leaves(Programs):
+    """A dictionary of n small arrays in, and one out."""
+
+    programs = (leaves,)
+    sizes = (50,)
+
+    def data(self, program, n):
+        return ({f"leaf{k}": normal(4) for k in range(n)},)
+
+
 class Eager(Jitted):
     """The same, one operation after the other."""
 
+    programs = (six_operations, square_plus, small_network)
     sizes = (32,)
     jit = False

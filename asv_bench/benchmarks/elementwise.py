@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import Programs, normal
+from .dispatch import six_operations
 
 
 def arithmetic(backend, x, y):
@@ -26,6 +27,10 @@ def outer_difference(backend, x, y):
     return (x[:, None] - y[None, :]) ** 2
 
 
+def sum_of_exp_sin(backend, x):
+    return backend.np.sum(backend.np.exp(x) * backend.np.sin(x))
+
+
 class Elementwise(Programs):
     programs = (arithmetic, gaussian, trigonometric, choice)
     sizes = (1_000, 100_000, 1_000_000)
@@ -40,3 +45,25 @@ class Broadcast(Programs):
 
     def data(self, program, n):
         return normal(n), normal(n, 1)[:, 0]
+
+
+class SixOperations(Programs):
+    """What `dispatch` calls with a few numbers: here memory is the limit."""
+
+    programs = (six_operations,)
+    sizes = (100_000, 1_000_000, 10_000_000)
+
+    def data(self, program, n):
+        return normal(n), normal(n, 1)[:, 0]
+
+
+class Transcendental(Programs):
+    programs = (sum_of_exp_sin,)
+    sizes = (1_000_000,)
+
+    def data(self, program, n):
+        return (normal(n),)
+
+
+class Transcendental32(Transcendental):
+    dtype = "float32"

@@ -21,7 +21,7 @@ def vector(backend, a, b, bias):
     return a @ bias
 
 
-def batched(backend, a, b):
+def product(backend, a, b):
     return a @ b
 
 
@@ -36,8 +36,22 @@ class Matmul(Programs):
 class Batched(Programs):
     """256 products of n x n matrices."""
 
-    programs = (batched,)
+    programs = (product,)
     sizes = (4, 32)
 
     def data(self, program, n):
         return normal(256, n, n), normal(256, n, n) + 1.0
+
+
+class Product(Programs):
+    """One product and nothing else."""
+
+    programs = (product,)
+    sizes = (16, 64, 256, 1024)
+
+    def data(self, program, n):
+        return normal(n, n), normal(n, n) + 1.0
+
+
+class Product32(Product):
+    dtype = "float32"

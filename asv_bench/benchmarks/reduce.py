@@ -52,3 +52,13 @@ class Reduce(Programs):
 
     def data(self, program, n):
         return (normal(n, 64),)
+
+
+class Square(Programs):
+    """Over a matrix of n rows and columns."""
+
+    programs = (total, rows, columns, softmax, layer_norm)
+    sizes = (1_000,)
+
+    def data(self, program, n):
+        return (normal(n, n),)

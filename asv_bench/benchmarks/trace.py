@@ -5,20 +5,18 @@ from __future__ import annotations
 import functools
 import itertools
 
-from . import BACKENDS, Backend, layers, network_loss, normal
+from . import COMPILERS, Backend, layers, network_loss, normal
 
 
 class NewShape:
     """A jitted function called with one more row each time, up to asv's few repeats."""
 
     param_names = ("backend", "program")
-    params = (BACKENDS, ("elementwise", "network"))
+    params = (COMPILERS, ("elementwise", "network"))
     number, repeat, rounds, warmup_time = 1, 15, 1, 0
     timeout = 120
 
     def setup(self, backend, program):
-        if backend == "numpy":
-            raise NotImplementedError("NumPy does not trace")
         self.backend = Backend.of(backend)
         self.rows = itertools.count(100)
         if program == "network":
@@ -32,3 +30,18 @@ class NewShape:
         n = next(self.rows)
         args = (normal(n),) if program == "elementwise" else (self.params_, normal(n, 8), normal(n, 4))
         self.backend.wait(self.fun(*args))
+
+
+class Compiles:
+    """How many times Weft compiled for twenty shapes: once."""
+
+    param_names = ("program",)
+    params = (("elementwise", "network"),)
+    unit = "compiles"
+
+    def track_compiles_of_twenty_shapes(self, program):
+        suite = NewShape()
+        suite.setup("weft", program)
+        for _ in range(19):
+            suite.time_new_shape("weft", program)
+        return suite.fun.compiles
