@@ -115,8 +115,11 @@ class Graph:
 
     def __hash__(self) -> int:
         if not self._hash:
-            names = tuple((eqn.prim.name, len(eqn.ins)) for eqn in self.eqns)
-            self._hash.append(hash((self.in_types, names, self.out_types)))
+            # Carried graphs too: calls nested in calls look alike from outside.
+            parts = tuple(
+                [(eqn.prim.name, len(eqn.ins), *[hash(g) for _, g in sub_graphs(eqn)]) for eqn in self.eqns]
+            )
+            self._hash.append(hash((self.in_types, parts, self.out_types)))
         return self._hash[0]
 
     def __str__(self) -> str:
