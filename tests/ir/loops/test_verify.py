@@ -128,7 +128,7 @@ BROKEN = {
         "an accumulator folds with one of add, mul, max, min, and, or, xor, set, not sub",
         "sub",
     ),
-    "kind of loop": ((loop(kind="fast"),), "a loop is parallel, vector or sequential, not 'fast'", "fast"),
+    "kind of loop": ((loop(kind="fast"),), "a loop is parallel, vector, sequential or steps, not 'fast'", "fast"),
     "chunked loop that carries": (
         (ZERO, loop(carries=SUM, kind="parallel")),
         "the chunked loop carries accumulators, but no chunk sees them all",
