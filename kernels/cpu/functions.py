@@ -21,7 +21,6 @@ from weft.kernels.calls import SHARED
 from weft.kernels.cpu.assemble import assemble
 from weft.kernels.cpu.linker import link
 from weft.kernels.entry import Entry
-from weft.kernels.maths import FUNCTIONS
 from weft.kernels.register import SUFFIX, Module, Register, Writer, literal
 from weft.kernels.store import KernelStore, NoStore
 
@@ -53,6 +52,8 @@ def function_text(names: Sequence[str]) -> str:
 
     Of one function, only the form of most lanes is written out; the others call it.
     """
+    from weft.kernels.maths import FUNCTIONS  # who finds them on disk never looks at them
+
     module = Module()
     widest: dict[tuple[str, str], int] = {}
     for name, kind, lanes in map(_parse, names):
