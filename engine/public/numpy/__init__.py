@@ -22,6 +22,7 @@ from weft.numpy import (
     products,
     reductions,
     searching,
+    sets,
     shapes,
     sorting,
     ufuncs,
@@ -36,6 +37,7 @@ from weft.numpy.numerics import *  # noqa: F403
 from weft.numpy.products import *  # noqa: F403
 from weft.numpy.reductions import *  # noqa: F403
 from weft.numpy.searching import *  # noqa: F403
+from weft.numpy.sets import *  # noqa: F403
 from weft.numpy.shapes import *  # noqa: F403
 from weft.numpy.sorting import *  # noqa: F403
 from weft.numpy.ufuncs import *  # noqa: F403
@@ -52,6 +54,7 @@ _PARTS = (
     products,
     reductions,
     searching,
+    sets,
     shapes,
     sorting,
     ufuncs,

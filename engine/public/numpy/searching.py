@@ -1,4 +1,4 @@
-"""Elements by position and by condition: take, nonzero, unique and kin.
+"""Elements by position and by condition: take, nonzero and kin.
 
 The one idea: how many elements fulfil a condition is not known while a function is traced. Such functions take ``size=`` there,
 the length of the result; without it the values must be known (as they are in `grad` without `jit`).
@@ -15,21 +15,18 @@ from weft.engine.dispatch import as_dtype, broadcast_shapes, broadcast_to, broad
 from weft.ir.builder import Value, concrete
 from weft.ir.errors import ArgumentError, IndexingError, ShapeError
 from weft.ir.ops import elementwise as e
-from weft.ir.ops import index as ix
 from weft.ir.ops import shape as s
 from weft.ir.ops import sort as so
 from weft.ir.ops.cumulative import cumsum
-from weft.ir.types import INT64, is_inexact
+from weft.ir.types import INT64
 from weft.numpy.shapes import unravel_index
 from weft.numpy.staging import axis_index, like_numpy, refuse, same_dtype, static_int, to_bool, value
 
 __all__ = [
-    "argwhere", "choose", "compress", "extract", "flatnonzero", "intersect1d", "isin", "nonzero",
-    "put_along_axis", "setdiff1d", "setxor1d", "take", "take_along_axis", "union1d", "unique", "unique_all",
-    "unique_counts", "unique_inverse", "unique_values",
+    "argwhere", "choose", "compress", "extract", "flatnonzero", "nonzero", "put_along_axis", "take", "take_along_axis",
 ]  # fmt: skip
 
-_FOR_SHAPE = "needs the values, which give the shape of the result; size= says it without them"
+NEEDS_VALUES = "needs the values, which give the shape of the result; size= says it without them"
 
 
 # By position
@@ -104,7 +101,7 @@ def take(
 
 @like_numpy(
     lambda arr, indices, axis=-1, mode=None, fill_value=None: (
-        np.take_along_axis(arr, indices, axis) if mode is None else _refused()
+        np.take_along_axis(arr, indices, axis) if mode is None else refused()
     )
 )
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1, mode: Any = None, fill_value: Any = None) -> Any:
@@ -130,7 +127,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1, mode: Any = None, fi
     return indexing.read(x, tuple(every), how, fill_value)
 
 
-def _refused() -> Any:
+def refused() -> Any:
     raise TypeError
 
 
@@ -218,7 +215,7 @@ def compress(
 
 @like_numpy(
     lambda condition, arr, *, size=None, fill_value=0: (
-        np.extract(condition, arr) if size is None else _refused()
+        np.extract(condition, arr) if size is None else refused()
     )
 )
 def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: Any = 0) -> Any:
@@ -232,7 +229,7 @@ def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: An
 # By condition
 
 
-def _sized(condition: Any, size: Any, fill: Any) -> Any:
+def places_where(condition: Any, size: Any, fill: Any) -> Any:
     """The first ``size`` places of a vector where a condition holds, filled up."""
     size, n = static_int(size, "nonzero", "size"), condition.shape[0]
     if n == 0:
@@ -243,7 +240,7 @@ def _sized(condition: Any, size: Any, fill: Any) -> Any:
 
 
 def _nonzero_data(a: Any, *, size: Any = None, fill_value: Any = None) -> Any:
-    return np.nonzero(a) if size is None else _refused()
+    return np.nonzero(a) if size is None else refused()
 
 
 @like_numpy(_nonzero_data)
@@ -259,12 +256,12 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     if x.ndim == 0:
         raise ShapeError("nonzero got an array without axes; use atleast_1d.")
     if size is None:
-        return np.nonzero(concrete(x, f"nonzero {_FOR_SHAPE}"))
+        return np.nonzero(concrete(x, f"nonzero {NEEDS_VALUES}"))
     flat = to_bool(s.reshape(x, (x.size,)))
     fills = fill_value if isinstance(fill_value, tuple | list) else [fill_value] * x.ndim
     if len(fills) != x.ndim:
         raise ArgumentError(f"nonzero got {len(fills)} fill values for {x.ndim} axes.")
-    places = _sized(flat, size, x.size)
+    places = places_where(flat, size, x.size)
     missing = e.eq(places, np.asarray(x.size))
     positions = unravel_index.staged(places, x.shape)
     return tuple(
@@ -275,151 +272,18 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     )
 
 
-@like_numpy(lambda a, *, size=None, fill_value=None: np.flatnonzero(a) if size is None else _refused())
+@like_numpy(lambda a, *, size=None, fill_value=None: np.flatnonzero(a) if size is None else refused())
 def flatnonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     """Positions in the flattened array of the elements that are not zero."""
     x = value(a, "flatnonzero")
     return nonzero.staged(s.reshape(x, (x.size,)), size=size, fill_value=fill_value)[0]
 
 
-@like_numpy(lambda a, *, size=None, fill_value=None: np.argwhere(a) if size is None else _refused())
+@like_numpy(lambda a, *, size=None, fill_value=None: np.argwhere(a) if size is None else refused())
 def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     """Positions of the elements that are not zero, as rows."""
     x = value(a, "argwhere")
     if size is None:
-        return np.argwhere(concrete(x, f"argwhere {_FOR_SHAPE}"))
+        return np.argwhere(concrete(x, f"argwhere {NEEDS_VALUES}"))
     columns = nonzero.staged(x, size=size, fill_value=fill_value)
     return s.concatenate([s.reshape(c, (c.shape[0], 1)) for c in columns], 1)
-
-
-# Sets
-
-
-def _unique_data(
-    ar: Any, return_index: Any = False, return_inverse: Any = False, return_counts: Any = False, axis: Any = None, *,
-    equal_nan: bool = True, size: Any = None, fill_value: Any = None, sorted: bool = True,
-) -> Any:  # fmt: skip
-    if size is not None:
-        raise TypeError
-    return np.unique(ar, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan)
-
-
-@like_numpy(_unique_data)
-def unique(
-    ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, axis: Any = None, *,
-    equal_nan: bool = True, size: int | None = None, fill_value: Any = None, sorted: bool = True,
-) -> Any:  # fmt: skip
-    """The different elements in order.
-
-    Args:
-        ar: array, flattened unless ``axis`` is given.
-        return_index: give the position of the first of each too.
-        return_inverse: give the number of each element among the results too.
-        return_counts: give how often each occurs too.
-        axis: compare parts along this axis.
-        equal_nan: all NaN are one element.
-        size: length of the result; traced arrays need it.
-        fill_value: what fills up, the smallest element by default.
-        sorted: accepted for NumPy's sake.
-    """
-    x = value(ar, "unique")
-    if size is None:
-        x = concrete(x, f"unique {_FOR_SHAPE}")
-        return _unique_data(x, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan)
-    if axis is not None and x.ndim > 1:
-        raise ArgumentError("unique takes size= or axis=, not both.")
-    size, shape, n = static_int(size, "unique", "size"), x.shape, x.size
-    flat = s.reshape(x, (n,))
-    if n == 0:
-        raise ShapeError("unique got no elements and a size: there is nothing to fill with.")
-    ordered, order = so.sort_many([flat, s.iota(INT64, (n,))], 0)
-    before, after = s.slice_axis(ordered, 0, 0, n - 1), s.slice_axis(ordered, 0, 1, n)
-    new = e.ne(after, before)
-    if equal_nan and is_inexact(x.dtype):
-        new = e.and_(new, e.not_(e.and_(e.ne(after, after), e.ne(before, before))))
-    first = s.concatenate([s.full((1,), True, np.dtype(bool)), new], 0)
-    places = _sized(first, size, n)
-    missing = e.eq(places, np.asarray(n))
-    clipped = e.select(missing, np.asarray(0, INT64), places)
-    result = ix.gather(ordered, [clipped], [0], "promise")
-    if fill_value is not None:
-        result = e.select(
-            *broadcast_values("unique", missing, as_dtype(value(fill_value, "unique"), x.dtype), result)
-        )
-    results = [result]
-    if return_index:
-        results.append(ix.gather(order, [clipped], [0], "promise"))
-    if return_inverse:
-        number = e.sub(cumsum(e.cast(first, INT64), 0), np.asarray(1, INT64))
-        inverse = ix.scatter(s.full((n,), 0, INT64), number, [order], [0], "set", "promise", True)
-        results.append(s.reshape(inverse, shape))
-    if return_counts:
-        ends = s.concatenate([places, s.full((1,), n, INT64)], 0)
-        results.append(e.sub(s.slice_axis(ends, 0, 1, size + 1), s.slice_axis(ends, 0, 0, size)))
-    return tuple(results) if len(results) > 1 else results[0]
-
-
-def unique_values(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> Any:
-    """The different elements; each NaN counts as one."""
-    return unique(x, equal_nan=False, size=size, fill_value=fill_value)
-
-
-def unique_counts(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> Any:
-    """The different elements and how often each occurs."""
-    return unique(x, return_counts=True, equal_nan=False, size=size, fill_value=fill_value)
-
-
-def unique_inverse(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> Any:
-    """The different elements, and the number of each element among them."""
-    return unique(x, return_inverse=True, equal_nan=False, size=size, fill_value=fill_value)
-
-
-def unique_all(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> Any:
-    """The different elements, positions, numbers and counts."""
-    return unique(x, True, True, True, equal_nan=False, size=size, fill_value=fill_value)
-
-
-@like_numpy(
-    lambda element, test_elements, assume_unique=False, invert=False, *, method="auto": np.isin(
-        element, test_elements, assume_unique, invert
-    )
-)
-def isin(
-    element: Any,
-    test_elements: Any,
-    assume_unique: bool = False,
-    invert: bool = False,
-    *,
-    method: str = "auto",
-) -> Any:
-    """Whether each element is among ``test_elements``."""
-    x, others = same_dtype("isin", element, test_elements)
-    others = s.reshape(others, (others.size,))
-    if others.size == 0:
-        found = s.full(x.shape, False, np.dtype(bool))
-    else:
-        table = so.sort(others, 0)
-        places = e.minimum(so.searchsorted(table, x), np.asarray(others.size - 1, INT64))
-        found = e.eq(ix.gather(table, [places], [0], "promise"), x)
-    return e.not_(found) if invert else found
-
-
-def _set_operation(reference: Any) -> Any:
-    """A set operation; the values must be known, as they give the shape."""
-
-    def definition(ar1: Any, ar2: Any, *args: Any, **kwargs: Any) -> Any:
-        known = [
-            concrete(value(x, name), f"{name} needs the values: they give the shape of the result")
-            for x in (ar1, ar2)
-        ]
-        return reference(*known, *args, **kwargs)
-
-    name = reference.__name__
-    definition.__name__ = definition.__qualname__ = name
-    definition.__doc__ = f"NumPy's ``{name}``, of arrays whose values are known. See `numpy.{name}`."
-    return like_numpy(reference)(definition)
-
-
-intersect1d, setdiff1d, setxor1d, union1d = map(
-    _set_operation, (np.intersect1d, np.setdiff1d, np.setxor1d, np.union1d)
-)

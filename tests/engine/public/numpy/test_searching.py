@@ -69,7 +69,7 @@ def test_choose_compress_extract() -> None:
     same(wnp.compress([True, False], wnp.asarray(X), 0), X.compress([True, False], 0), "a short condition")
 
 
-@pytest.mark.parametrize("name", ["nonzero", "flatnonzero", "argwhere", "where", "unique"])
+@pytest.mark.parametrize("name", ["nonzero", "flatnonzero", "argwhere", "where"])
 def test_shapes_by_value_need_values(name: str) -> None:
     same(getattr(wnp, name)(wnp.asarray(V)), getattr(np, name)(V), name)
     with pytest.raises(ConcretizationError, match="size= says it without them"):
@@ -88,37 +88,3 @@ def test_nonzero_of_given_size() -> None:
         same(call(lambda v: wnp.flatnonzero(v, size=n), m), np.flatnonzero(m), "flat")
         same(call(lambda v: wnp.argwhere(v, size=n), m), np.argwhere(m), "rows")
         same(call(lambda v: wnp.where(v, size=n), m), (rows, columns), "where")
-
-
-@pytest.mark.parametrize(
-    "values", [V, np.array([1.0, np.nan, 1.0, np.nan]), np.array([[2, 1], [1, 2]], np.uint8)]
-)
-def test_unique_of_given_size(values: np.ndarray) -> None:
-    want = np.unique(values, return_index=True, return_inverse=True, return_counts=True)
-    n = len(want[0])
-    got = staged(lambda v: wnp.unique(v, True, True, True, size=n), values)
-    same(got, want, "unique")
-    same(
-        wnp.unique(wnp.asarray(values), size=n + 1, fill_value=0),
-        np.append(want[0], [0]).astype(values.dtype),
-        "filled",
-    )
-
-
-def test_unique_variants() -> None:
-    x = wnp.asarray(V)
-    same(wnp.unique_values(x), np.unique(V), "values")
-    same(wnp.unique_counts(x), np.unique(V, return_counts=True), "counts")
-    same(wnp.unique_inverse(x), np.unique(V, return_inverse=True), "inverse")
-    same(wnp.unique_all(x)[1], np.unique(V, return_index=True)[1], "all")
-    same(wnp.unique(wnp.asarray(X), axis=0), np.unique(X, axis=0), "rows")
-
-
-def test_sets() -> None:
-    agree("isin", V, np.array([0, 7, 100]))
-    agree(lambda m: lambda a, b: m.isin(a, b, invert=True), V, np.array([[0.0, 7.5]]))
-    agree("isin", V, np.array([], int))
-    for name in ("union1d", "intersect1d", "setdiff1d", "setxor1d"):
-        same(getattr(wnp, name)(wnp.asarray(V), [0, 5]), getattr(np, name)(V, [0, 5]), name)
-        with pytest.raises(ConcretizationError, match=f"{name} needs the values"):
-            staged(lambda v, n=name: getattr(wnp, n)(v, [0]), V)
