@@ -7,6 +7,7 @@ axes exchanged. Which axis is which stands in ``dims``, so that exchanging roles
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -70,6 +71,13 @@ def conv_sizes(lhs: ArrayType, rhs: ArrayType, params: Any) -> Sizes:
         window,
         tuple(window_count(*axis) for axis in per_axis),
     )
+
+
+def has_products(sizes: Sizes) -> bool:
+    """Whether elements that are read are in so many products that a convolution had better be a product of matrices."""
+    features, terms = sizes.out_features, sizes.in_features * math.prod(sizes.window)
+    results = sizes.batch * sizes.groups * features * math.prod(sizes.count)
+    return features > 2 and features * terms > 16 and results * terms > 2**12
 
 
 # Type

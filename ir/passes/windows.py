@@ -1,8 +1,8 @@
 """Sliding windows as the routines take them: what can be done before or by other operations is written out.
 
-Elements that are spread get the gaps filled; 16-bit floats are summed as f32; large windows are folded one axis after the
-other, and along an axis by doubling. Convolutions get their operands padded, and their windows as matrices; with windows of
-one element they are products.
+Elements that are spread get the gaps filled, or make several convolutions that are not spread; 16-bit floats are summed as
+f32; large windows are folded one axis after the other, and along an axis by doubling. Convolutions get their operands
+padded, and their windows as matrices; with windows of one element they are products.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.ops import window as w
 from weft.ir.ops.contract import dot_general
-from weft.ir.ops.convolution import ConvDims, conv_p
+from weft.ir.ops.convolution import ConvDims, conv_p, conv_sizes, has_products
 from weft.ir.ops.half import compute_dtype
-from weft.ir.ops.windows import spread_and_padded
+from weft.ir.ops.windows import dilated, spread_and_padded
 from weft.ir.primitive import Primitive
 from weft.ir.source import at_source
 
 # Elements of a window up to which it is folded element by element: for one axis, and times the sum over several.
 _LONG, _BROAD = 32, 4
+# Convolutions that one is written as.
+_PARTS = 16
 
 _ELEMENTWISE: dict[str, Callable[[Any, Any], Any]] = {
     "add": e.add,
@@ -97,6 +99,9 @@ def _conv(lhs: Any, rhs: Any, **params: Any) -> Any:
         return e.cast(_conv(*wide, **params), dtype)
     dims = ConvDims(*params["dims"])
     rank = len(dims.lhs) - 2
+    axis = _spread_axis(params)
+    if axis is not None:
+        return _by_residue(lhs, rhs, params, axis)
     padding, spread = [(0, 0)] * (rank + 2), [1] * (rank + 2)
     for d, pair, apart in zip(dims.lhs[2:], params["padding"], params["lhs_dilation"], strict=True):
         padding[d], spread[d] = pair, apart
@@ -105,8 +110,48 @@ def _conv(lhs: Any, rhs: Any, **params: Any) -> Any:
     grouped = params["feature_groups"] * params["batch_groups"] > 1
     if not grouped and all(rhs.shape[d] == 1 for d in dims.rhs[2:]):
         return _product(lhs, rhs, dims, params["strides"])
-    rhs, dims = _with_rows(rhs, dims, grouped)
+    if has_products(conv_sizes(lhs.type, rhs.type, params)):
+        rhs, dims = _with_rows(rhs, dims, grouped)
     return conv_p.bind(lhs, rhs, **{**params, "dims": tuple(dims)})
+
+
+def _spread_axis(params: dict[str, Any]) -> int | None:
+    """A spatial axis along which elements are spread, if `_by_residue` is for it, and there are not too many parts."""
+    spread, apart, strides = params["lhs_dilation"], params["rhs_dilation"], params["strides"]
+    if math.prod(spread) > _PARTS:
+        return None
+    taken = (d for d, n in enumerate(spread) if n > 1 and strides[d] == 1 and math.gcd(n, apart[d]) == 1)
+    return next(taken, None)
+
+
+def _by_residue(lhs: Any, rhs: Any, params: dict[str, Any], d: int) -> Any:
+    """A convolution of spread elements as several that are not spread: each result sees every n-th element of a window.
+
+    Results whose places are equal modulo n see the same ones.
+    """
+    dims, n = ConvDims(*params["dims"]), params["lhs_dilation"][d]
+    on_lhs, on_rhs, on_out = (spec[2 + d] for spec in dims)
+    apart, low, k = params["rhs_dilation"][d], params["padding"][d][0], rhs.shape[on_rhs]
+    count = conv_sizes(lhs.type, rhs.type, params).count[d]
+    per_part = -(-count // n)
+
+    def replaced(key: str, value: Any) -> tuple[Any, ...]:
+        return (*params[key][:d], value, *params[key][d + 1 :])
+
+    parts = []
+    for part in range(n):
+        # Results part, part + n ... see the elements first, first + n ... of a window.
+        first = next(i for i in range(n) if (part + i * apart - low) % n == 0)
+        window = s.slice_axis(rhs, on_rhs, min(first, k), k, n)
+        before = (low - part - first * apart) // n
+        reach = dilated(window.shape[on_rhs], apart)
+        padding = (before, per_part - 1 + reach - lhs.shape[on_lhs] - before)
+        options = {"padding": replaced("padding", padding), "lhs_dilation": replaced("lhs_dilation", 1)}
+        parts.append(s.expand_dims(_conv(lhs, window, **{**params, **options}), (on_out + 1,)))
+    out = s.concatenate(parts, on_out + 1)
+    shape = out.shape
+    out = s.reshape(out, (*shape[:on_out], per_part * n, *shape[on_out + 2 :]))
+    return s.slice_axis(out, on_out, 0, count)
 
 
 def _product(lhs: Any, rhs: Any, dims: ConvDims, strides: tuple[int, ...]) -> Any:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
+from weft.ir.ops.convolution import conv_sizes, has_products
 from weft.kernels.library.lapack import LETTERS, NoRoutine
 from weft.kernels.library.patches import schedule_patches
 from weft.kernels.library.strided import Axis, Contraction, contraction, size_of
@@ -17,8 +18,6 @@ from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
 
-_FEW = 16  # products for each element read, up to which a product of matrices does not pay
-_SMALL = 2**12  # products in all
 _CHUNK_TIME = 30_000.0  # nanoseconds
 _PRODUCT = 0.6  # nanoseconds for a product of the direct form
 
@@ -27,8 +26,8 @@ def _convolution(eqn: Eqn) -> Scheduled | None:
     if any(low or high for low, high in eqn.params["padding"]) or set(eqn.params["lhs_dilation"]) - {1}:
         return None
     found = contraction(eqn)
-    by_blas = eqn.outs[0].type.dtype in LETTERS and 0 not in (found.terms, size_of(found.kept))
-    if by_blas and _reuse(found) > _FEW and size_of(found.kept) * found.terms > _SMALL:
+    sizes = conv_sizes(eqn.ins[0].type, eqn.ins[1].type, eqn.params)
+    if eqn.outs[0].type.dtype in LETTERS and has_products(sizes) and found.terms and size_of(found.kept):
         try:
             scheduled = schedule_patches(eqn, found)
         except NoRoutine:
@@ -36,12 +35,6 @@ def _convolution(eqn: Eqn) -> Scheduled | None:
         if scheduled is not None:
             return scheduled
     return _direct(eqn, found)
-
-
-def _reuse(found: Contraction) -> int:
-    """Products in which an element of the smaller matrix is: the terms of a sum, and the results that share their terms."""
-    features = size_of([axis for axis in found.kept if axis.w and not axis.x])
-    return min(found.terms, 8) * features
 
 
 def _direct(eqn: Eqn, found: Contraction) -> Scheduled:

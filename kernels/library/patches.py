@@ -24,7 +24,9 @@ from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
 
-_TILE = 2**17  # bytes of a tile
+_TILE = 2**20  # bytes of a tile
+# Multiplications up to which OpenBLAS takes matrices as they lie, and rows that a tile should have for that to pay.
+_SMALL_PRODUCT, _FEW_ROWS = 10**6, 48
 _CHUNKS = 64  # at most
 _CHUNK_TIME = 150_000.0  # nanoseconds
 _COPY = 0.3  # nanoseconds to copy an element
@@ -96,7 +98,7 @@ def schedule_patches(eqn: Eqn, contraction: Contraction) -> Scheduled | None:
     if max(rows, terms, product.feature.count, product.w_step, eqn.outs[0].type.size) > _LARGEST:
         return None
     tile = max(_TILE // eqn.outs[0].type.dtype.itemsize, 1)
-    if terms >= 4 * rows and len(product.summed) > 1 and rows * terms > tile:
+    if terms >= 4 * rows and rows * terms > tile:
         return _Patches(eqn, product, tile).by_columns()
     return _Patches(eqn, product, tile).by_rows()
 
@@ -157,7 +159,9 @@ class _Patches:
         if not lines:
             lines, inner = [inner], _ONE
         n_lines, width, terms = size_of(lines), inner.count, self.terms_count
-        height = min(max(self.tile // max(width * terms, 1), 1), max(n_lines, 1))
+        most = self.tile // max(terms, 1)
+        small = _SMALL_PRODUCT // max(terms * product.feature.count, 1)
+        height = min(max((small if _FEW_ROWS <= small < most else most) // max(width, 1), 1), max(n_lines, 1))
         per_outer = -(-n_lines // height)
         total = size_of(product.outer) * per_outer
         per_chunk = self._per_chunk(total)
@@ -309,13 +313,10 @@ class _Patches:
     def by_columns(self) -> Scheduled:
         """A tile is some of the terms, with all rows; each chunk adds its products up, then chunks are added."""
         product, build = self.product, self.build
-        longest, *rest = product.summed
-        *lines, inner = product.run
-        if not lines:
-            lines, inner = [inner], _ONE
-        others = size_of(rest)
-        depth = min(max(self.tile // max(self.rows_count * others, 1), 1), longest.count)
-        total = -(-longest.count // depth)
+        stepped, rest = self._stepped()
+        n_steps, others = size_of(stepped), size_of(rest)
+        depth = min(max(self._depth() // others, 1), n_steps)
+        total = -(-n_steps // depth)
         per_chunk = self._per_chunk(total)
         chunks = -(-total // per_chunk)
         tile, size = depth * others * self.rows_count, self.eqn.outs[0].type.size
@@ -329,27 +330,18 @@ class _Patches:
             with build.loop(outer, "sequential") as (item, _), build.loop(count, "sequential") as (step, _):
                 where = self.decode("outer", product.outer, item if product.outer else 0)
                 start = ix.mul(ix.add(first, step), self.size("depth", depth))
-                here = ix.minimum(
-                    ix.sub(self.size("longest", longest.count), start), self.size("depth", depth)
-                )
+                here = ix.minimum(ix.sub(self.size("steps", n_steps), start), self.size("depth", depth))
                 begin = ix.mul(chunk, self.size("tile", tile))
-                at = ix.add(
-                    self.offset("outer", "x", product.outer, where),
-                    ix.mul(start, self.number("x of longest", 0, longest.x)),
-                )
+                at = self.offset("outer", "x", product.outer, where)
                 with build.loop(here, "sequential") as (i, _):
-                    # Each step along the longest axis is a block of its own: terms by rows.
+                    # Each step is a block of its own: terms by rows.
                     block = ix.mul(i, ix.mul(self.size("others", others), self.size("rows", self.rows_count)))
-                    self._fill_block(
-                        ix.add(begin, block),
-                        ix.add(at, ix.mul(i, self.number("x of longest", 0, longest.x))),
-                        tuple(lines),
-                        inner,
-                        rest,
-                    )
+                    places = self.decode("steps", stepped, ix.add(start, i))
+                    at_step = ix.add(at, self.offset("steps", "x", stepped, places))
+                    self._fill_block(ix.add(begin, block), at_step, (*rest, *product.run))
                 w_at = ix.add(
                     self.offset("outer", "w", product.outer, where),
-                    ix.mul(start, self.number("w of longest", 0, longest.w)),
+                    ix.mul(start, self.number("w of steps", 0, stepped[-1].w)),
                 )
                 is_first = build.compare("eq", step, 0)
                 beta = build.op(
@@ -365,26 +357,32 @@ class _Patches:
         found = self._finish(chunks if size else 0, scratch)
         return replace(found, then=self._added_up(chunks, size, scratch))
 
-    def _fill_block(
-        self, begin: Index, at: Index, lines: tuple[Axis, ...], inner: Axis, rest: Sequence[Axis]
-    ) -> None:
-        """Copy the elements of one step along the longest axis: the other terms, each with all rows."""
+    def _depth(self) -> int:
+        """How many terms a tile has."""
+        most = self.tile // self.rows_count
+        small = _SMALL_PRODUCT // (self.rows_count * self.product.feature.count)
+        return small if _FEW_ROWS <= small < most else most
+
+    def _stepped(self) -> tuple[tuple[Axis, ...], tuple[Axis, ...]]:
+        """The axes of the terms along which tiles lie one after the other, and those that a tile has whole."""
+        summed = self.product.summed
+        for n in range(1, len(summed)):
+            if size_of(summed[n:]) <= self._depth():
+                return summed[:n], summed[n:]
+        return summed, ()
+
+    def _fill_block(self, begin: Index, at: Index, axes: Sequence[Axis]) -> None:
+        """Copy the elements of one step: the other terms, each with all rows."""
         build = self.build
+        flat: Index = 0
         with ExitStack() as stack:
-            flat: Index = 0
-            where: list[Index] = []
-            for n, axis in enumerate((*rest, *lines, inner)):
-                if axis is _ONE:
-                    continue
+            for n, axis in enumerate(axes):
                 extent = self.size(f"block{n}", axis.count)
-                kind = "vector" if n == len(rest) + len(lines) - (inner is _ONE) else "sequential"
-                variable, _ = stack.enter_context(build.loop(extent, kind))
-                where.append(ix.mul(variable, self.number("x of block", n, axis.x)))
-                flat = ix.add(ix.mul(flat, extent), variable) if n else variable
-            source = at
-            for step in where:
-                source = ix.add(source, step)
-            build.store(self.patches, ix.add(begin, flat), build.load(self.dtype, self.x, source))
+                kind = "vector" if n == len(axes) - 1 else "sequential"
+                i, _ = stack.enter_context(build.loop(extent, kind))
+                at = ix.add(at, ix.mul(i, self.number("x of block", n, axis.x)))
+                flat = ix.add(ix.mul(flat, extent), i) if n else i
+            build.store(self.patches, ix.add(begin, flat), build.load(self.dtype, self.x, at))
 
     def _added_up(self, chunks: int, size: int, scratch: tuple[int, ...]) -> Scheduled:
         """A second nest, over the same buffers: the sum of the chunks' results, in their order."""
