@@ -106,7 +106,7 @@ class Frame:
                 return self._operand(eqn, 0, 0)
             case "full":
                 dtype = eqn.outs[0].type.dtype
-                return builder.literal(("full", number), np.asarray(eqn.params["value"], dtype)[()])
+                return builder.literal(("full", number), np.full(1, eqn.params["value"], dtype)[0])
             case "iota":
                 shape, axis = eqn.outs[0].type.shape, eqn.params["axis"]
                 if len(shape) > 1:

@@ -130,8 +130,8 @@ class _Network:
     def _each(self, length: Index, move: Callable[[Index], None]) -> None:
         """Move elements of a row one by one: they lie too far apart for vectors, so the loop is unrolled here."""
         with self.build.loop(ix.div(length, _AT_ONCE), "sequential") as (eight, _):
-            for i in range(_AT_ONCE):
-                move(ix.add(ix.mul(eight, _AT_ONCE), i))
+            for k in range(_AT_ONCE):
+                move(ix.add(ix.mul(eight, _AT_ONCE), k))
         rest = ix.mod(length, _AT_ONCE)
         with self.build.loop(rest, "sequential") as (i, _):
             move(ix.add(ix.sub(length, rest), i))

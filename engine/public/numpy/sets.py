@@ -264,7 +264,9 @@ def intersect1d(
         fill_value: what fills up, the smallest element of the result by default.
     """
     if size is None:
-        return np.intersect1d(*_known("intersect1d", ar1, ar2), assume_unique, return_indices)
+        a, b = _known("intersect1d", ar1, ar2)
+        reference: Any = np.intersect1d
+        return reference(a, b, assume_unique, return_indices)
     sides = _Sides("intersect1d", ar1, ar2, size, fill_value)
     if not sides.n:
         nowhere = s.full((sides.size,), 0, INT64)
@@ -299,7 +301,8 @@ def setdiff1d(
         fill_value: what fills up, 0 by default.
     """
     if size is None:
-        return np.setdiff1d(*_known("setdiff1d", ar1, ar2), assume_unique)
+        a, b = _known("setdiff1d", ar1, ar2)
+        return np.setdiff1d(a, b, assume_unique)
     sides = _Sides("setdiff1d", ar1, ar2, size, 0 if fill_value is None else fill_value)
     if not sides.x.size:
         return sides.nothing()
@@ -326,7 +329,8 @@ def setxor1d(
         fill_value: what fills up, the smallest element of the result by default.
     """
     if size is None:
-        return np.setxor1d(*_known("setxor1d", ar1, ar2), assume_unique)
+        a, b = _known("setxor1d", ar1, ar2)
+        return np.setxor1d(a, b, assume_unique)
     sides = _Sides("setxor1d", ar1, ar2, size, fill_value)
     if not sides.n:
         return sides.nothing()

@@ -22,7 +22,11 @@ from weft.numpy.staging import static_int
 
 __all__ = ["segment_max", "segment_min", "segment_prod", "segment_sum"]
 
-_MODES = {None: "fill", "fill": "fill", "drop": "fill", "clip": "clip", "promise_in_bounds": "promise"}
+_MODES: dict[str | None, str] = {
+    **dict.fromkeys((None, "fill", "drop", "fill_or_drop"), "fill"),
+    "clip": "clip",
+    "promise_in_bounds": "promise",
+}
 _COMBINE = {"add": r.reduce_sum, "mul": r.reduce_prod, "min": r.reduce_min, "max": r.reduce_max}
 
 
@@ -66,8 +70,7 @@ def _segments(
             f"{name} got data of shape {tuple(x.shape)} and segment_ids of shape {tuple(ids.shape)}: "
             "it needs a vector with an id for each element of the leading axis of data."
         )
-    how = mode if mode is None or isinstance(mode, str) else getattr(mode, "name", str(mode)).lower()
-    how = {"fill_or_drop": "fill"}.get(how, how)
+    how = mode if mode is None or isinstance(mode, str) else str(getattr(mode, "name", mode)).lower()
     if how not in _MODES:
         raise IndexingError(
             f"{name} got mode={mode!r}: the modes are 'fill', 'drop', 'clip' and 'promise_in_bounds'."
