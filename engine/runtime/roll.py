@@ -33,15 +33,18 @@ from weft.ir.loops.nest import (
     While,
 )
 from weft.ir.loops.nest import bodies as nested
+from weft.ir.ops.contract import dot_general_p
 from weft.ir.records import dataclass, replace
+from weft.kernels.library.small_products import multiply_small
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
+from weft.kernels.schedule.costs import estimate
 
 SMALL = 16
 """Sizes up to this one are constants of the machine code."""
 
 _LARGEST_STEP = (
-    4096  # elements that a step may compute: more is work enough for instructions, and for threads
+    5_000.0  # nanoseconds: what takes longer is work enough for instructions, and perhaps for threads
 )
 _FOREVER = 2**62  # more steps than there will be
 _LONGEST_STEP = 1500  # statements of a body, beyond which LLVM takes long
@@ -65,13 +68,19 @@ def roll(eqn: Eqn, bodies: Bodies) -> Scheduled | None:
         bodies: the fused graph of its body, and that of the condition of a `while_loop`, each with the schedules of its
             equations.
     """
-    if any(not _is_small(graph, scheduled) for graph, scheduled in bodies):
-        return None
-    return _Rolled(eqn, bodies).finish()
+    whole = [(graph, _with_products(graph, scheduled)) for graph, scheduled in bodies]
+    return _Rolled(eqn, whole).finish() if all(_is_small(*body) for body in whole) else None
+
+
+def _with_products(graph: Graph, scheduled: Mapping[int, Scheduled]) -> Mapping[int, Scheduled]:
+    """The schedules of a body, with those of products of small matrices, which are BLAS's where they stand alone."""
+    products = {i: multiply_small(eqn) for i, eqn in enumerate(graph.eqns) if eqn.prim is dot_general_p}
+    return {**scheduled, **{i: one for i, one in products.items() if one is not None}}
 
 
 def _is_small(graph: Graph, scheduled: Mapping[int, Scheduled]) -> bool:
-    elements = statements = 0
+    work = 0.0
+    statements = 0
     if any(atom.type.size == 0 for eqn in graph.eqns for atom in (*eqn.ins, *eqn.outs)):
         return False
     for i, eqn in enumerate(graph.eqns):
@@ -83,11 +92,8 @@ def _is_small(graph: Graph, scheduled: Mapping[int, Scheduled]) -> bool:
             if any(isinstance(one, Call) for one in _walk(step.nest.body)):
                 return False
             statements += sum(1 for _ in _walk(step.nest.body))
-        starts = scheduled[i].starts
-        kept = {k for _, k in starts}, {out for out, _ in starts}
-        elements += sum(a.type.size for k, a in enumerate(eqn.ins) if k not in kept[0])
-        elements += sum(v.type.size for k, v in enumerate(eqn.outs) if k not in kept[1])
-    return elements <= _LARGEST_STEP and statements <= _LONGEST_STEP
+            work += estimate(step.nest, step.params, 0)
+    return work <= _LARGEST_STEP and statements <= _LONGEST_STEP
 
 
 def _steps(one: Scheduled | None) -> Iterable[Scheduled]:

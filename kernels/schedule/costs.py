@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.loops.nest import Accumulate, Index, IndexOp, Load, Loop, Nest, Op, Param, Store
+from weft.ir.loops.nest import Accumulate, Index, IndexOp, Load, Loop, Nest, Op, Param, Store, While
 from weft.ir.loops.vocabulary import register_dtype
 from weft.kernels.schedule.index import names_in
 
@@ -34,6 +34,7 @@ _PRICES = {
 }
 _SCALAR = 6.0  # how much longer it takes where there are no vectors
 _APART = 4.0  # how much longer a load or store takes that does not lie beside the one before
+_TURNS = 100.0  # of a loop that runs nobody knows how often
 _ITERATION = 1.0  # of a loop that is not one of vectors
 # For 8 bytes, where the kernel goes through so many: caches are larger on one machine and faster on another.
 _MEMORY = ((2**18, 0.05), (2**20, 0.08), (2**24, 0.14), (2**63, 0.3))
@@ -71,6 +72,8 @@ class _Estimate:
             match statement:
                 case Loop():
                     total += self.loop(statement)
+                case While(cond, _, inside):
+                    total += _TURNS * self.body((*cond, *inside))
                 case Op(_, dtype, op, _):
                     total += self.operation(op, dtype, vector)
                 case Accumulate(acc, _):
@@ -84,7 +87,7 @@ class _Estimate:
         self.folds.update({acc.name: (acc.op, acc.dtype) for acc in loop.carries})
         times = max(_value(loop.extent, self.params), 0)
         inner = all(not isinstance(statement, Loop) for statement in loop.body)
-        vector = inner and loop.kind != "sequential"
+        vector = inner and loop.kind not in ("sequential", "steps")
         return _ITERATION + times * (self.body(loop.body, vector, loop.var) + (0 if vector else _ITERATION))
 
     def operation(self, op: str, dtype: np.dtype, vector: bool) -> float:
