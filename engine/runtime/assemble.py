@@ -21,7 +21,7 @@ from weft.ir.graph import Eqn, Literal, Var
 from weft.ir.loops.nest import While
 from weft.ir.ops.contract import dot_general_p, dot_plan
 from weft.ir.quiet import quietly
-from weft.kernels.library.routines import HOST_ROUTINES
+from weft.kernels.library.routines import host_routine
 from weft.kernels.schedule import Scheduled
 
 HostCall = Callable[[Any], None]
@@ -214,7 +214,7 @@ def _host_call(eqn: Eqn, slots: dict[Var, int]) -> HostCall:
     ins = [(None, a.value) if isinstance(a, Literal) else (slots[a], a.type) for a in eqn.ins]
     outs = [(slots[v], v.type) for v in eqn.outs]
     prim, params = eqn.prim, dict(eqn.params)
-    routine = HOST_ROUTINES.get(prim.lower.rule) if prim.lower.kind == "library" else None
+    routine = host_routine(prim)
 
     def call(table: np.ndarray) -> None:
         args = [x if slot is None else read_array(int(table[slot]), x.shape, x.dtype) for slot, x in ins]

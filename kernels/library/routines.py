@@ -13,36 +13,12 @@ from typing import Any
 import numpy as np
 
 from weft.ir.graph import Eqn
-from weft.kernels.library.convolution import ROUTINES as CONVOLUTION
-from weft.kernels.library.fourier import transform
+from weft.ir.primitive import Primitive
 from weft.kernels.library.frame import library_equation
-from weft.kernels.library.lapack_factors import ROUTINES as FACTORS
-from weft.kernels.library.lapack_spectral import ROUTINES as SPECTRAL
-from weft.kernels.library.lapack_systems import ROUTINES as SYSTEMS
-from weft.kernels.library.pooling import ROUTINES as POOLING
-from weft.kernels.library.running import ROUTINES as RUNNING
-from weft.kernels.library.searching import ROUTINES as SEARCHING
-from weft.kernels.library.sorting import ROUTINES as SORTING
-from weft.kernels.library.writing import ROUTINES as WRITING
 from weft.kernels.schedule import Scheduled
 
-ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {
-    **CONVOLUTION,
-    **POOLING,
-    **RUNNING,
-    **WRITING,
-    **SORTING,
-    **SEARCHING,
-    **FACTORS,
-    **SYSTEMS,
-    **SPECTRAL,
-}
-"""By the name that a primitive's `library` lowering gives."""
-
-HOST_ROUTINES: dict[
-    str, Callable[[Sequence[np.ndarray], Sequence[np.ndarray], Mapping[str, Any], int], None]
-] = {"fft": transform}
-"""Functions of arrays, of arrays for the results, of params and of how many threads they may use."""
+HostRoutine = Callable[[Sequence[np.ndarray], Sequence[np.ndarray], Mapping[str, Any], int], None]
+"""A function of arrays, of arrays for the results, of params and of how many threads it may use."""
 
 
 def schedule_routine(eqn: Eqn) -> Scheduled | None:
@@ -52,5 +28,18 @@ def schedule_routine(eqn: Eqn) -> Scheduled | None:
         eqn: an equation, or a `routine` around one with what computes its operands.
     """
     lower = library_equation(eqn).prim.lower
-    routine = ROUTINES.get(lower.rule) if lower.kind == "library" else None
+    if lower.kind != "library":
+        return None
+    from weft.kernels.library.tables import ROUTINES
+
+    routine = ROUTINES.get(lower.rule)
     return routine(eqn) if routine is not None else None
+
+
+def host_routine(prim: Primitive) -> HostRoutine | None:
+    """The routine that computes a primitive in Python's place, if there is one."""
+    if prim.lower.kind != "library":
+        return None
+    from weft.kernels.library.tables import HOST_ROUTINES
+
+    return HOST_ROUTINES.get(prim.lower.rule)

@@ -6,17 +6,16 @@ signatures and results are those of NumPy 2; keywords that JAX added (``size=``,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from weft.engine.array import Array
 from weft.numpy import (
     creation,
     dtypes,
     elementwise,
-    fft,  # noqa: F401
     histograms,
     joining,
-    linalg,  # noqa: F401
     nans,
     numerics,
     products,
@@ -60,6 +59,16 @@ _PARTS = (
     ufuncs,
 )
 __all__ = sorted({"fft", "linalg", "ndarray"}.union(*[part.__all__ for part in _PARTS]))
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("fft", "linalg"):  # when they are first named
+        return importlib.import_module(f"weft.numpy.{name}")
+    raise AttributeError(f"module 'weft.numpy' has no attribute {name!r}")
+
+
+if TYPE_CHECKING:
+    from weft.numpy import fft, linalg  # noqa: F401
 
 if TYPE_CHECKING:  # what `ufuncs` makes from a table, in which checkers do not look
     # fmt: off
