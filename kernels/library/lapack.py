@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ _COMPLEX_NAMES = {"orglq": "unglq", "syevd": "heevd"}
 _MODULES = {"trsm": "blas", "trsv": "blas", "gemm": "blas"}
 
 
+# Elements of a matrix: LAPACK wants workspaces of several times as many, and computes how many in 32 bits.
+_LARGEST = np.iinfo(np.int32).max // 8
 _CALL = 200.0  # nanoseconds for a call of LAPACK, and for a multiplication of it
 _MULTIPLICATION = 0.15
 
@@ -97,10 +100,14 @@ def workspaces(stem: str, dtype: np.dtype, *args: Any) -> tuple[int, ...]:
 
 
 def routine(write: Callable[[Eqn], Scheduled | None]) -> Callable[[Eqn], Scheduled | None]:
-    """A routine of `weft.kernels.library.routines` that needs LAPACK: there is none where LAPACK is not."""
+    """A routine of `weft.kernels.library.routines` that needs LAPACK: none where LAPACK is not, or cannot count so far."""
 
     @functools.wraps(write)
     def wrapped(eqn: Eqn) -> Scheduled | None:
+        lead = eqn.ins[0].type.ndim - 2
+        sizes = [math.prod(a.type.shape[lead:]) for a in (*eqn.ins, *eqn.outs)]
+        if max(sizes) > _LARGEST:
+            return None
         try:
             return write(eqn)
         except NoRoutine:

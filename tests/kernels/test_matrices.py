@@ -16,6 +16,7 @@ from weft.ir.interpret import evaluate
 from weft.ir.loops.interpret import run_nest
 from weft.ir.loops.verify import verify_nest
 from weft.ir.ops import linalg, solve, spectral
+from weft.ir.types import ArrayType
 from weft.kernels.backend import compile_nests
 from weft.kernels.library import lapack
 from weft.kernels.library.matrices import PANEL
@@ -338,6 +339,13 @@ def test_all_sizes_of_a_kind_are_one_kernel(name: str) -> None:
         nests = {scheduled(FUNCTIONS[name], np.eye(n))[1].nest for n in sizes}
         nests.add(scheduled(FUNCTIONS[name], np.ones((5, sizes[0], sizes[0])))[1].nest)
         assert len(nests) == 1
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_lapack_is_not_asked_to_count_beyond_its_integers(name: str) -> None:
+    x = ArrayType((20_000, 20_000), DTYPES[1])
+    (eqn,) = build(lambda x: list(as_tuple(FUNCTIONS[name](x))), [x]).eqns
+    assert schedule_routine(eqn) is None
 
 
 def test_without_lapack_the_references_run(monkeypatch: pytest.MonkeyPatch) -> None:
