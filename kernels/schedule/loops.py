@@ -168,6 +168,11 @@ class Loops:
         """Where the tile begins along a group, and how much of it the tile has."""
         return self._in_tile[n] if n in self._in_tile else (0, self.size(n))
 
+    def shorten_tile(self, n: int, height: Index) -> None:
+        """Let the tile have no more of a group than that."""
+        first, full = self.in_tile(n)
+        self._in_tile[n] = first, ix.minimum(height, full)
+
     def open(self, stack: ExitStack, groups: Sequence[int], *, vector: bool = False) -> None:
         """Open loops along groups of a tile; the innermost is one for vectors if said so."""
         for n in groups:

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial, reduce
 from math import isqrt, prod
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
+from weft.ir.types import BOOL, INT64
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.columns import (
     WIDTH,
@@ -31,6 +33,7 @@ from weft.kernels.schedule.columns import (
 )
 from weft.kernels.schedule.fold import Fold, fold_loops
 from weft.kernels.schedule.loops import TILE, Cut, Loops, Tile
+from weft.kernels.schedule.positions import extremum_of
 from weft.kernels.schedule.rows import write_row_pass
 
 HEIGHT = 128  # rows that one tile folds into columns
@@ -125,9 +128,30 @@ def _pass_over_rows(loops: Loops, level: int, parts: _Parts, stack: ExitStack) -
     cuts.sort()
     tile = loops.open_tiles(stack, cuts)
     parts.add(loops.plan.folds_at(level), parts.count_of(cuts))
-    totals = write_row_pass(loops, level)
     place = parts.place(parts.number(cuts, tile))
+    wanted = _is_wanted(loops, level, parts, place)
+    if wanted is not None:
+        loops.shorten_tile(last, ix.mul(wanted, TILE))
+    totals = write_row_pass(loops, level)
     loops.store([(parts.buffers[id(eqn)], place, total) for eqn, _, total in totals])
+
+
+def _is_wanted(loops: Loops, level: int, parts: _Parts, place: Index) -> str | None:
+    """Where a pass only finds positions of extrema: 1 if the tile has one of those, else 0, and it is skipped."""
+    plan, builder, ex = loops.plan, loops.builder, loops.ex
+    bests = [extremum_of(ex.defined, eqn) for eqn in plan.folds_at(level)]
+    if not bests or plan.stored_at(level):
+        return None
+    wanted: list[str] = []
+    for best in bests:
+        source = None if best is None else ex.defined[best]
+        if best is None or source not in plan.folds_at(level - 1):
+            return None
+        fold = Fold(builder, source)
+        part = builder.load(fold.dtype, parts.buffers[id(source)], place)
+        value = builder.cast(ex.at(best, loops.kept_index()), fold.dtype)
+        wanted += [builder.op(BOOL, "eq", part, value), builder.op(BOOL, "ne", part, part)]
+    return builder.cast(reduce(partial(builder.op, BOOL, "or"), wanted), INT64)
 
 
 def _combine_rows(loops: Loops, level: int, parts: _Parts, stack: ExitStack) -> None:

@@ -7,18 +7,21 @@ vectorised nor any simpler.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from weft.ir.builder import build, read
-from weft.ir.graph import Eqn, Graph, Var
+from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.interpret import run_eqns
-from weft.ir.ops.elementwise import cast, eq, ne, or_, select
-from weft.ir.ops.reduce import reduce_max, reduce_min
-from weft.ir.ops.shape import broadcast, iota
+from weft.ir.ops.elementwise import cast, eq, eq_p, ne, ne_p, or_, or_p, select, select_p
+from weft.ir.ops.reduce import reduce_max, reduce_max_p, reduce_min, reduce_min_p
+from weft.ir.ops.shape import broadcast, broadcast_p, iota
 from weft.ir.source import at_source
 from weft.ir.types import INT64, is_inexact
+
+_NOWHERE = np.int64(np.iinfo(INT64).max)
 
 
 def expand_positions(graph: Graph) -> Graph:
@@ -45,5 +48,31 @@ def _position(eqn: Eqn, x: Any) -> Any:
     hit = eq(x, broadcast(best, x.shape, [d for d in range(len(x.shape)) if d != axis]))
     if is_inexact(x.dtype):
         hit = or_(hit, ne(x, x))  # the maximum is NaN where there is one: the first NaN wins
-    nowhere = np.int64(np.iinfo(INT64).max)
-    return cast(reduce_min(select(hit, iota(INT64, x.shape, axis), nowhere), (axis,)), eqn.params["dtype"])
+    return cast(reduce_min(select(hit, iota(INT64, x.shape, axis), _NOWHERE), (axis,)), eqn.params["dtype"])
+
+
+def extremum_of(defined: Mapping[Var, Eqn], eqn: Eqn) -> Var | None:
+    """The extremum whose first position ``eqn`` finds, if that is what it does.
+
+    What has another extremum, and no NaN, has nothing to say about the position.
+    """
+
+    def made_by(prim: Any, atom: Any) -> Eqn | None:
+        found = None if isinstance(atom, Literal) else defined.get(atom)
+        return found if found is not None and found.prim is prim else None
+
+    chosen = made_by(select_p, eqn.ins[0]) if eqn.prim is reduce_min_p else None
+    if chosen is None or not isinstance(chosen.ins[2], Literal) or chosen.ins[2].value != _NOWHERE:
+        return None
+    hit: Any = chosen.ins[0]
+    either = made_by(or_p, hit)
+    if either is not None:
+        nan = made_by(ne_p, either.ins[1])
+        hit = either.ins[0] if nan is not None and nan.ins[0] is nan.ins[1] else None
+    equal = made_by(eq_p, hit) if hit is not None else None
+    if equal is None or (either is not None and nan is not None and nan.ins[0] is not equal.ins[0]):
+        return None
+    spread = made_by(broadcast_p, equal.ins[1])
+    best = spread.ins[0] if spread is not None else equal.ins[1]
+    fold = made_by(reduce_max_p, best) or made_by(reduce_min_p, best)
+    return best if fold is not None and fold.ins[0] is equal.ins[0] and isinstance(best, Var) else None

@@ -91,6 +91,7 @@ CASES: dict[str, tuple[Fun, list[tuple[int, ...]]]] = {
         [(700, 65), (3, 40_001)],
     ),
     "position": (lambda x: [r.argmax(x, x.ndim - 1)], [(1,), (100_003,), (2, 40_001), (500, 70)]),
+    "positions": (lambda x: [r.argmax(x, x.ndim - 1), r.argmin(x, x.ndim - 1)], [(3,), (100_003,), (3, 40_001)]),
     "columns": (lambda x: [r.reduce_sum(x, (0,)), r.reduce_max(x, (0,))], [(3, 600), (70_001, 3), (1000, 700), (700, 2500)]),
     "sums_of_columns": (lambda x: [e.mul(r.reduce_sum(x, (0,)), 2.0)], [(0, 3), (3, 0), (1, 9), (5000, 3)]),
     "norm_of_columns": (_norm_of_columns, [(7, 600), (2000, 5), (600, 700)]),
@@ -188,6 +189,35 @@ def test_special_values_in_any_part(dtype: np.dtype) -> None:
     assert place(x)[0] == 0 and rows(x)[0] == -np.inf
     x = np.full(20_000, -0.0, dtype)
     assert np.signbit(rows(x)[0])  # the largest of negative zeros is one
+
+
+@pytest.mark.parametrize("dtype", [F64, F32, F16, I8, U8, BOOL], ids=str)
+def test_positions_skip_tiles_without_the_extremum(dtype: np.dtype) -> None:
+    both = compile_function(lambda x: [r.argmax(x, 0), r.argmin(x, 0)], np.zeros(20_000, dtype))
+    rng = np.random.default_rng(0)
+    values = [rng.integers(0, 2 if dtype == BOOL else 100, 20_000).astype(dtype), np.zeros(20_000, dtype)]
+    ramp = np.zeros(20_000, dtype)
+    ramp[[9000, 15_000]] = 1
+    values += [ramp, 1 - ramp] if dtype != BOOL else [ramp, ~ramp]
+    if dtype.kind == "f":
+        late = values[0].copy()
+        late[[12_345, 19_000]] = np.nan
+        values.append(late)
+    for x in values:
+        assert [int(place) for place in both(x, chunks=shuffled(1))] == [np.argmax(x), np.argmin(x)]
+
+
+def test_only_positions_skip_tiles() -> None:
+    """Whoever asks for more than the place, or for the place of something else, looks everywhere."""
+    nowhere = np.int64(np.iinfo(np.int64).max)
+
+    def places(x: Any) -> list[Any]:
+        hit = e.eq(e.abs_(x), spread(r.reduce_max(x, (0,)), x.shape))
+        return [r.reduce_min(e.select(hit, s.iota(I64, x.shape, 0), nowhere), (0,))]
+
+    x = np.zeros(10_000)
+    x[[17, 9000]] = -2.0, 2.0
+    assert compile_function(places, x)(x)[0] == 17
 
 
 def test_integers_overflow_as_in_numpy() -> None:
