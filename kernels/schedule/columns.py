@@ -56,7 +56,7 @@ def add_column_places(loops: Loops) -> None:
     """Say where values on the kept axes are that the passes load."""
     for var in loops.plan.kept_reloads:
         buffer = loops.outs.get(var) or loops.add_scratch(var.type.dtype, var.type.size)
-        loops.places[var] = lambda buffer=buffer: (buffer, loops.offset(loops.kept))
+        loops.places[var] = loops.place_in(buffer, loops.kept)
 
 
 def write_between(loops: Loops, level: int, accumulators: dict[int, str], *, begin: bool) -> None:

@@ -68,16 +68,20 @@ class Loops:
         # Where values on the whole space are stored.
         self.places: dict[Var, Callable[[], tuple[str, Index]]] = {}
         for var in plan.full_outs:
-            self.places[var] = self._place_in(outs[var])
+            self.places[var] = self._full_place_in(outs[var])
         for var, out in plan.reloads.items():
             if out is not None:
-                self.places[var] = self._place_in(outs[out])
+                self.places[var] = self._full_place_in(outs[out])
         self.scratch: list[int] = []
         self.extent = 1  # of the parallel loop
         self._ended: list[int] = []  # those of the nests that were written before
 
-    def _place_in(self, buffer: str) -> Callable[[], tuple[str, Index]]:
+    def _full_place_in(self, buffer: str) -> Callable[[], tuple[str, Index]]:
         return lambda: (buffer, self.layout.offset(self.plan.frame, self.full_index()))
+
+    def place_in(self, buffer: str, groups: Sequence[int]) -> Callable[[], tuple[str, Index]]:
+        """Says where in a buffer over a part of the space the element is at which the loops stand."""
+        return lambda: (buffer, self.offset(groups))
 
     def end_nest(self) -> None:
         """Go on with a further nest, to be run after the one written so far."""

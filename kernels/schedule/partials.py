@@ -61,27 +61,24 @@ def write_partials(loops: Loops) -> None:
     for var, out in plan.reloads.items():
         if out is None:
             buffer = loops.add_scratch(var.type.dtype, var.type.size)
-            loops.places[var] = lambda buffer=buffer: (buffer, loops.offset(range(len(loops.groups))))
+            loops.places[var] = loops.place_in(buffer, range(len(loops.groups)))
     if plan.in_columns:
         add_column_places(loops)
         totals = {id(eqn): add_accumulator(loops, eqn) for eqn in plan.folds}
-    nests: list[Callable[[ExitStack], None]] = []
+        combine, write_pass = partial(_combine_columns, totals=totals), _pass_over_columns
+    else:
+        combine, write_pass = partial(_combine_rows), _pass_over_rows
+    nests: list[Callable[..., None]] = []
     for level in range(plan.last + 1):
         if level or any(plan.level[var] == 0 for var in (*plan.kept_outs, *plan.kept_reloads)):
-            if plan.in_columns:
-                nests.append(lambda stack, level=level: _combine_columns(loops, level, parts, totals, stack))
-            else:
-                nests.append(lambda stack, level=level: _combine_rows(loops, level, parts, stack))
+            nests.append(partial(combine, loops, level, parts))
         if plan.folds_at(level) or plan.stored_at(level):
-            write_pass = _pass_over_columns if plan.in_columns else _pass_over_rows
-            nests.append(
-                lambda stack, level=level, write_pass=write_pass: write_pass(loops, level, parts, stack)
-            )
+            nests.append(partial(write_pass, loops, level, parts))
     for number, write in enumerate(nests):
         if number:
             loops.end_nest()
         with ExitStack() as stack:
-            write(stack)
+            write(stack=stack)
 
 
 class _Parts:
@@ -180,7 +177,7 @@ def _combine_rows(loops: Loops, level: int, parts: _Parts, stack: ExitStack) -> 
                 buffer = loops.add_scratch(var.type.dtype, var.type.size)
                 stores.append((buffer, loops.offset(loops.kept), result))
             if buffer is not None:
-                places[var] = lambda buffer=buffer: (buffer, loops.offset(loops.kept))
+                places[var] = loops.place_in(buffer, loops.kept)
     index = loops.kept_index()
     for var in plan.kept_outs:
         if plan.level[var] == level:
@@ -259,7 +256,7 @@ def _pass_over_lanes(loops: Loops, level: int, parts: _Parts, stack: ExitStack) 
 
 
 def _combine_columns(
-    loops: Loops, level: int, parts: _Parts, totals: dict[int, str], stack: ExitStack
+    loops: Loops, level: int, parts: _Parts, stack: ExitStack, totals: dict[int, str]
 ) -> None:
     builder, eqns = loops.builder, loops.plan.folds_at(level - 1)
     loops.open_tiles(stack, column_cuts(loops, parts.count))
