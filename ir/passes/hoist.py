@@ -7,7 +7,7 @@ is left where it is: reading it from memory would cost more than making it again
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +56,7 @@ def hoist(graph: Graph) -> Graph:
     return visit(graph)
 
 
-def _read(same: dict[Var, Atom], atoms: Iterable[Atom]) -> tuple[Atom, ...]:
+def _read(same: Mapping[Var, Atom], atoms: Iterable[Atom]) -> tuple[Atom, ...]:
     return tuple([same.get(a, a) if isinstance(a, Var) else a for a in atoms])
 
 
@@ -172,7 +172,7 @@ def _may_not_end(eqn: Eqn) -> bool:
     return bool(eqn.params) and any(_may_not_end(e) for _, graph in sub_graphs(eqn) for e in graph.eqns)
 
 
-def _substitute(graph: Graph, literals: dict[Var, Atom]) -> Graph:
+def _substitute(graph: Graph, literals: Mapping[Var, Atom]) -> Graph:
     """``graph`` with literals for some of its inputs, which stay."""
     if not literals:
         return graph

@@ -14,6 +14,7 @@ from weft.numpy import (
     creation,
     dtypes,
     elementwise,
+    functional,
     histograms,
     joining,
     nans,
@@ -29,6 +30,7 @@ from weft.numpy import (
 from weft.numpy.creation import *  # noqa: F403
 from weft.numpy.dtypes import *  # noqa: F403
 from weft.numpy.elementwise import *  # noqa: F403
+from weft.numpy.functional import *  # noqa: F403
 from weft.numpy.histograms import *  # noqa: F403
 from weft.numpy.joining import *  # noqa: F403
 from weft.numpy.nans import *  # noqa: F403
@@ -46,6 +48,7 @@ _PARTS = (
     creation,
     dtypes,
     elementwise,
+    functional,
     histograms,
     joining,
     nans,
