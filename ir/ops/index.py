@@ -66,11 +66,14 @@ def _addressed_shape(
 def _positions(
     indices: Sequence[np.ndarray], sizes: Sequence[int], mode: str
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray | None]:
-    """Positions as int64 arrays, moved inside, and where they were inside (``None`` in mode "clip")."""
+    """Positions as int64 arrays, moved inside, and where they were inside: ``None`` for everywhere, as in mode "clip"."""
     huge = np.uint64(np.iinfo(np.int64).max)
     wide = [
-        (np.minimum(i, huge) if i.dtype == np.uint64 else np.asarray(i)).astype(np.int64) for i in indices
+        (np.minimum(i, huge) if i.dtype == np.uint64 else np.asarray(i)).astype(np.int64, copy=False)
+        for i in indices
     ]
+    if not any(i.size and (i.min() < 0 or i.max() >= n) for i, n in zip(wide, sizes, strict=True)):
+        return tuple(wide), None
     inside = None
     if mode != "clip":
         inside = np.ones(wide[0].shape, bool)

@@ -453,6 +453,33 @@ def test_nests_mean_the_same_in_plain_python(name: str) -> None:
         same(got.reshape(want.shape), want, rtol=1e-12 if "tables" in name else 0)
 
 
+def test_threads_change_no_bit() -> None:
+    rng = np.random.default_rng(15)
+    many, rows = rng.normal(size=300_000), rng.normal(size=(2000, 64))
+    places = rng.integers(0, 500, many.size)
+    functions = {
+        "tables": (lambda t, x, i: scatter(t, x, [i], [0], "add"), many[:500].copy(), many, places),
+        "network": (lambda x: sort(x, 1), rows),
+        "ranks": (lambda x: argsort(x, 1), rows[:, :20].copy()),
+        "digits": (lambda x: argsort(x, 1), rng.normal(size=(40, 3000))),
+        "columns": (lambda x: cumulative.cumsum(x, 0), rows),
+        "rows": (lambda x: cumulative.cumsum(x, 1), rng.normal(size=(400, 1000))),
+        "search": (lambda t, x: searchsorted(t, x), np.sort(many[:1000]), many),
+        "top k": (lambda x: top_k(x, 5), rng.normal(size=(300, 1000))),
+    }
+    before = weft.config.read("threads")
+    try:
+        for name, (fun, *args) in functions.items():
+            program = compiled(fun, *args)
+            results = []
+            for threads in (1, 2, 5):
+                weft.config.update(threads=threads)
+                results.append([out.tobytes() for out in program.run(args)])
+            assert results[0] == results[1] == results[2], name
+    finally:
+        weft.config.update(threads=before)
+
+
 def test_the_public_functions_make_no_host_call() -> None:
     x, i = wnp.asarray(np.arange(12.0).reshape(3, 4)), wnp.asarray(np.array([0, 2, 0]))
     functions = {
