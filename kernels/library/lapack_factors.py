@@ -123,7 +123,7 @@ def _solve_factored(eqn: Eqn) -> Scheduled:
             solve(lower=False)
             solve(lower=True)
         with build.loop(n, "sequential") as (i, _):
-            row = build.cast(stack.load(order, i), INT64)
+            row = ix.clamp(build.cast(stack.load(order, i), INT64), ix.sub(n, 1))
             with build.loop(stack.width, "vector") as (j, _):
                 if trans == 0:
                     stack.store(out, i, j, stack.load(source, row, j))
@@ -160,9 +160,11 @@ def _lu(eqn: Eqn) -> Scheduled:
             with build.loop(k, "sequential") as (i, _):
                 other = build.op(INT32, "sub", stack.load(pivots, i), build.const(INT32, 1))
                 stack.store(pivots, i, 0, other)
-                mine, its = stack.load(permutation, i), stack.load(permutation, build.cast(other, INT64))
+                # NaN has no size, so of a column of them LAPACK may take any row, or none.
+                row = ix.clamp(build.cast(other, INT64), ix.sub(m, 1))
+                mine, its = stack.load(permutation, i), stack.load(permutation, row)
                 stack.store(permutation, i, 0, its)
-                stack.store(permutation, build.cast(other, INT64), 0, mine)
+                stack.store(permutation, row, 0, mine)
     return stack.finish()
 
 
@@ -201,19 +203,8 @@ def _qr(eqn: Eqn) -> Scheduled:
             with build.loop(m, "sequential") as (i, _), build.loop(i, "vector") as (j, _):
                 stack.store(q, i, j, stack.load(r, i, j))
                 stack.store(r, i, j, zero)
-        call(
-            build,
-            "orglq",
-            dtype,
-            q_columns,
-            m,
-            k,
-            q.place,
-            ix.maximum(q_columns, 1),
-            tau.place,
-            work.place,
-            lwork,
-        )
+        spaces = ix.maximum(q_columns, 1), tau.place, work.place, lwork
+        call(build, "orglq", dtype, q_columns, m, k, q.place, *spaces)
     return stack.finish()
 
 

@@ -67,22 +67,11 @@ def _eig(eqn: Eqn) -> Scheduled:
         found = stack.scratch("v", dtype, rows, rows) if vectors else a
         spaces = [*stack.workspace("work", dtype, length)]
         spaces += [stack.workspace("spare", kind, 2 * rows)[0] for kind in spare]
-        vectors_of = a.place, 1, found.place, ix.maximum(n, 1)
+        jobs, leading = (Letter("N"), Letter(job)), ix.maximum(n, 1)
+        places = *(part.place for part in parts), a.place, 1, found.place, leading
         failed = stack.if_so(
             stack.is_finite(a, n, n),  # what is not could keep the iteration going for ever
-            lambda: call(
-                build,
-                "geev",
-                dtype,
-                Letter("N"),
-                Letter(job),
-                n,
-                a.place,
-                ix.maximum(n, 1),
-                *(part.place for part in parts),
-                *vectors_of,
-                *spaces,
-            ),
+            lambda: call(build, "geev", dtype, *jobs, n, a.place, leading, *places, *spaces),
         )
         with build.loop(n, "sequential") as (i, _):
             found_parts = [stack.load(part, i) for part in parts]
@@ -106,7 +95,7 @@ def _join_pairs(stack: Stack, v: View, found: View, imaginary: View, n: Index) -
     with build.loop(n, "sequential") as (j, _):
         part = stack.load(imaginary, j)
         lone, second = build.op(BOOL, "eq", part, zero), build.op(BOOL, "lt", part, zero)
-        first = ix.sub(j, stack.times(second))
+        first = ix.maximum(ix.sub(j, stack.times(second)), 0)
         following = ix.minimum(ix.add(first, 1), ix.sub(n, 1))
         with build.loop(n, "sequential") as (i, _):
             other = stack.load(found, i, following)

@@ -117,10 +117,9 @@ def write_lu(
         pivot = stack.load(a, step, step)
         zero = build.op(BOOL, "eq", pivot, build.const(a.dtype, 0))
         divisor = build.op(a.dtype, "select", zero, build.const(a.dtype, 1), pivot)
-        inverse = build.op(a.dtype, "div", build.const(a.dtype, 1), divisor)
         with build.loop(ix.sub(m, below), "sequential") as (r, _):
             i = ix.add(below, r)
-            factor = build.op(a.dtype, "mul", stack.load(a, i, step), inverse)
+            factor = build.op(a.dtype, "div", stack.load(a, i, step), divisor)
             stack.store(a, i, step, factor)
             with build.loop(ix.sub(n, below), "vector") as (c, _):
                 j = ix.add(below, c)
