@@ -1,22 +1,23 @@
-"""Fourier transforms by SciPy, written to where a program wants them.
+"""Fourier transforms by SciPy and NumPy, written to where a program wants them.
 
-The one idea: one long transform is slow, since it goes through memory many times; ``n = p * q`` elements are also a matrix,
-whose columns are transformed, scaled by powers of the root of unity, and whose rows are transformed then. Those are many
-short transforms, which stay in cache, run side by side in vector registers, and on several threads.
+The one idea: one long transform is slow, since it goes through memory many times. But ``n = p * q`` elements are also a
+matrix, whose columns are transformed, scaled by powers of the root of unity, and whose rows are transformed then. Those
+are many short transforms, which stay in cache, run side by side in vector registers, and on several threads; all of them
+take place in the memory of the result.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 _LONG = 2**16  # elements of a single transform from which it is split
-_BLOCK = 2**16  # elements of rows that are transformed in one go, so that they stay in cache
-_THREADED = 2**14  # elements from which threads pay
+_BLOCK = 2**16  # elements that are transformed in one go, so that they stay in cache
+_LARGE = 2**14  # elements from which SciPy pays: it is loaded then, and may use threads
 
 
 def transform(
@@ -24,23 +25,37 @@ def transform(
 ) -> None:
     """Run an ``fft`` equation from arrays to arrays, on up to ``threads`` threads."""
     (x,), (out,) = ins, outs
+    kind, lengths = params["kind"], params["lengths"]
     if not out.size:
+        return
+    several = len(lengths) > 1
+    axes: Any = tuple(range(-len(lengths), 0)) if several else -1
+    name = f"{kind}n" if several else kind
+    is_single = math.prod(lengths) == max(x.size, out.size)
+    is_real = kind in ("rfft", "irfft")
+    if out.size < _LARGE or (is_real and (is_single or threads == 1)):
+        getattr(np.fft, name)(x, lengths if several else lengths[0], axes, None, out)
         return
     from scipy import fft as scipy_fft
 
-    kind, lengths = params["kind"], params["lengths"]
-    workers = threads if out.size >= _THREADED else 1
-    if len(lengths) == 1:
-        n = lengths[0]
-        split = _split(n) if n >= _LONG and kind in ("fft", "ifft") else None
-        if split is not None:
-            for row, target in zip(x.reshape(-1, n), out.reshape(-1, n), strict=True):
-                _long(row, target, split, kind == "ifft", workers)
-            return
-        np.copyto(out, getattr(scipy_fft, kind)(x, n, workers=workers))
+    run = functools.partial(getattr(scipy_fft, name), workers=threads)
+    if is_real:
+        np.copyto(out, run(x, lengths if several else lengths[0], axes))
         return
-    axes = tuple(range(-len(lengths), 0))
-    np.copyto(out, getattr(scipy_fft, f"{kind}n")(x, lengths, axes, workers=workers))
+    split = None if several or lengths[0] < _LONG else _split(lengths[0])
+    if split is None:
+        np.copyto(out, x)
+        _in_place(run, out, axes)
+        return
+    for row, target in zip(x.reshape(-1, lengths[0]), out.reshape(-1, lengths[0]), strict=True):
+        _long(run, row, target, split, 1 if kind == "ifft" else -1)
+
+
+def _in_place(run: Callable[..., np.ndarray], x: np.ndarray, axes: Any) -> None:
+    """Transform an array where it lies."""
+    found = run(x, None, axes, overwrite_x=True)
+    if not np.may_share_memory(found, x):
+        np.copyto(x, found)
 
 
 @functools.lru_cache(maxsize=256)
@@ -52,27 +67,33 @@ def _split(n: int) -> tuple[int, int] | None:
     return None
 
 
-@functools.lru_cache(maxsize=2)
-def _roots(p: int, q: int, dtype: np.dtype) -> np.ndarray:
-    """``exp(-2j * pi * a * b / (p * q))`` for a < p, b < q: exact products, so as accurate as a sine is."""
-    angle = np.outer(np.arange(p), np.arange(q)) * (-2 * np.pi / (p * q))
+def _roots(rows: np.ndarray, p: int, n: int, sign: int, dtype: np.dtype) -> np.ndarray:
+    """``exp(sign * 2j * pi * a * b / n)`` for a in ``rows``, b < p."""
+    angle = np.outer(rows, np.arange(p)) * (sign * 2 * np.pi / n)
     found = np.empty(angle.shape, dtype)
     np.cos(angle, out=found.real, casting="same_kind")
     np.sin(angle, out=found.imag, casting="same_kind")
     return found
 
 
-def _long(x: np.ndarray, out: np.ndarray, split: tuple[int, int], inverse: bool, workers: int) -> None:
-    """One long transform: element ``c + p * d`` of the result from rows ``c``, columns ``d`` of the transformed matrix."""
-    from scipy import fft as scipy_fft
+@functools.lru_cache(maxsize=4)
+def _first_roots(height: int, p: int, n: int, sign: int, dtype: np.dtype) -> np.ndarray:
+    return _roots(np.arange(height), p, n, sign, dtype)
 
+
+def _long(
+    run: Callable[..., np.ndarray], x: np.ndarray, out: np.ndarray, split: tuple[int, int], sign: int
+) -> None:
+    """One long transform: element ``b + q * a`` of ``x`` is in column b, ``c + p * d`` of the result in row d, column c."""
     p, q = split
-    run = scipy_fft.ifft if inverse else scipy_fft.fft
-    columns = run(x.reshape(p, q), axis=0, workers=workers)
-    roots, target = _roots(p, q, out.dtype), out.reshape(q, p)
-    height = max(_BLOCK // q, 1)
-    for first in range(0, p, height):
-        rows = slice(first, first + height)
-        block = columns[rows]
-        block *= np.conj(roots[rows]) if inverse else roots[rows]
-        target[:, rows] = run(block, axis=1, overwrite_x=True, workers=workers).T
+    columns, rows = x.reshape(p, q).T, out.reshape(q, p)
+    height = min(max(_BLOCK // p, 1), q)
+    roots = _first_roots(height, p, p * q, sign, out.dtype)
+    for first in range(0, q, height):
+        block = rows[first : first + height]
+        np.copyto(block, columns[first : first + height])
+        _in_place(run, block, -1)
+        block *= roots[: len(block)]
+        if first:
+            block *= _roots(np.array([first]), p, p * q, sign, out.dtype)
+    _in_place(run, rows, 0)
