@@ -79,6 +79,7 @@ ROWS = (
     Row("segment_sum of 1e6 into 1e3", "routines.Scatter", ("segment_sum", 1_000_000), 0.7),
     Row("random normal, 1e6", "routines.Random", ("random_normal", 1_000_000), 0.5),
     Row("random uniform, 1e6", "routines.Random", ("random_uniform", 1_000_000), 0.5),
+    Row("fft of 1e6 complex numbers", "fourier.Fourier", ("fft", 1_000_000), 0.8),
     Row("eager a * a + a, 32 elements", "dispatch.Eager", ("square_plus", 32), 0.1, of_numpy=4.0),
     Row("cold compile: six operations", "compile.Cold", ("six_operations",), 0.8),
     Row("cold compile: the network's gradient", "compile.Cold", ("network_gradient",), 1.0),
