@@ -10,7 +10,8 @@ a rule computes at once or records an equation, whichever its arguments are; one
     reference(*arrays, **params) -> array or tuple            the meaning, in NumPy
     jvp(prim, primals, tangents, params, answer)              -> (outs, out tangents); a tangent None is zero;
                                                               ``answer()`` gives the primitive's own outputs
-    transpose(prim, cts, ins, params) -> a cotangent or None per input; linear inputs come as `Linear`, zero cts as None
+    transpose(prim, cts, ins, params) -> a cotangent, `Addition` or None per input; linear inputs come as `Linear`, zero cts
+                                              as None
     batch(prim, args, axes, size, params) -> (outs, out axes); NOT_MAPPED for an argument without the batch axis
     lower: Lowering                                           how the compiler takes it (below)
 """
@@ -42,6 +43,18 @@ class Linear:
     def dtype(self) -> Any:
         """Dtype of the value it stands for."""
         return self.type.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A cotangent that is zero but for a part: the transpose of reading a part of an array.
+
+    ``into(x)`` is ``x`` plus the cotangent. So a loop that reads one element a step adds one element a step to the cotangent
+    that it hands on, instead of an array of zeros with one element that is not.
+    """
+
+    type: ArrayType
+    into: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)

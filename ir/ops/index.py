@@ -22,7 +22,7 @@ import numpy as np
 from weft.ir.errors import AxisError, DTypeError, IndexingError, ShapeError
 from weft.ir.ops.elementwise import add, cast, div, eq, full_like, maximum, minimum, mul, select
 from weft.ir.ops.shape import broadcast, expand_dims, full, iota, move_axis, reshape, squeeze, transpose
-from weft.ir.primitive import NOT_MAPPED, Primitive, index, library
+from weft.ir.primitive import NOT_MAPPED, Addition, Primitive, index, library
 from weft.ir.rules import add_all, instantiate, is_linear, linear_in_first, to_front, zeros_like
 from weft.ir.types import BOOL, INT64, ArrayType, is_inexact, is_integer
 
@@ -113,10 +113,9 @@ def _gather_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answe
 
 def _gather_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
     x, *indices = ins
-    return [
-        scatter(zeros_like(x), cts[0], indices, params["axes"], "add", params["mode"]),
-        *[None] * len(indices),
-    ]
+    ct, axes, mode = cts[0], params["axes"], params["mode"]
+    part = Addition(x.type, lambda total: scatter(total, ct, indices, axes, "add", mode))
+    return [part, *[None] * len(indices)]
 
 
 def _gather_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
@@ -315,7 +314,7 @@ def _scatter_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list
             to_x = ct if op == "add" else scatter(ct, updates, op="mul", unique=params["unique"], **where)
     if is_linear(updates):
         to_updates = gather(ct, fill=0, **where)
-        if op == "set" and not params["unique"]:
+        if op == "set" and not params["unique"] and indices[0].shape:  # one update alone wins
             won = _winners(x.shape, updates.shape, indices, params)
             to_updates = select(won, to_updates, full_like(ct, 0))
     return [to_x, to_updates, *[None] * len(indices)]
@@ -421,7 +420,12 @@ def _dynamic_slice_type(x: ArrayType, *starts: ArrayType, sizes: tuple[int, ...]
 
 def _dynamic_slice_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
     x, *starts = ins
-    return [dynamic_update_slice(zeros_like(x), cts[0], starts), *[None] * len(starts)]
+    ct = cts[0]
+
+    def into(total: Any) -> Any:
+        return dynamic_update_slice(total, add(dynamic_slice(total, starts, ct.shape), ct), starts)
+
+    return [Addition(x.type, into), *[None] * len(starts)]
 
 
 def _dynamic_slice_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:

@@ -17,7 +17,6 @@ from weft.ir.errors import ShapeError
 from weft.ir.graph import Graph
 from weft.ir.interpret import evaluate
 from weft.ir.ops.control import prepared
-from weft.ir.ops.elementwise import add
 from weft.ir.ops.flow.bodies import (
     active_outs,
     batched,
@@ -221,16 +220,17 @@ def _transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
     h_types = pick(body.in_types[sizes[0] : sum(sizes)], h_lin)
     c_types = pick(body.in_types[: sizes[0]], c_lin)
     y_types = pick(body.out_types[n_carry:], out_lin[n_carry:])
-    turned = transpose(narrowed(body, (True,) * len(body.ins), out_lin), lin)
+    summed = (*[True] * sum(c_lin), *[False] * (sum(h_lin) + sum(x_lin)))
+    turned = transpose(narrowed(body, (True,) * len(body.ins), out_lin), lin, summed)
     known_types = [t for t, m in zip(body.in_types, lin, strict=True) if not m]
     n_fixed = len(fixed)
 
     def fun(*args: Any) -> list[Any]:
         # consts: fixed; carry: cotangents of the carry, sums of those of consts; xs: rows, cotangents of ys
         f, h_ct, c_sum, r, y_ct = split(args, n_fixed, len(h_types), len(c_types), len(rows))
-        found = evaluate(turned, *f, *r, *h_ct, *y_ct)
+        found = evaluate(turned, *f, *r, *h_ct, *y_ct, *c_sum)
         c_new, h_new, x_new = split(found, len(c_types), len(h_types))
-        return [*h_new, *map(add, c_sum, c_new), *x_new]
+        return [*h_new, *c_new, *x_new]
 
     back = build(fun, [*known_types[:n_fixed], *h_types, *c_types, *known_types[n_fixed:], *y_types])
     h_cts, y_cts = split(cts, n_carry)

@@ -163,14 +163,15 @@ def _transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
     advance = narrowed(body, [*[not m for m in c_lin], *known], known)
     linear_ins = [*c_lin, *h_lin]
     kept = [*[True] * n_body, *[k or m for k, m in zip(known, h_lin, strict=True)]]
-    turned = transpose(narrowed(body, kept, h_lin), tuple(pick(linear_ins, kept)))
+    summed = (*[True] * sum(c_lin), *[False] * sum(h_lin))
+    turned = transpose(narrowed(body, kept, h_lin), tuple(pick(linear_ins, kept)), summed)
     n_known = len(fixed) + sum(known)
     h_types, c_types = pick(body.out_types, h_lin), pick(body.in_types[:n_body], c_lin)
 
     def back(*args: Any) -> list[Any]:
         before, h_ct, c_sum = split(args, n_known, len(h_types))
-        c_new, h_new = split(evaluate(turned, *before, *h_ct), len(c_types))
-        return [*h_new, *map(e.add, c_sum, c_new)]
+        c_new, h_new = split(evaluate(turned, *before, *h_ct, *c_sum), len(c_types))
+        return [*h_new, *c_new]
 
     backward = build(back, [*advance.in_types, *h_types, *c_types])
     start = [*instantiated(pick(cts, h_lin), h_types), *map(zeros_like, c_types)]
