@@ -16,6 +16,7 @@ from weft.ir.passes.fold import fold
 from weft.ir.passes.hoist import hoist
 from weft.ir.passes.inline import inline
 from weft.ir.passes.products import lower_products
+from weft.ir.passes.reroll import reroll
 from weft.ir.passes.simplify import simplify
 from weft.ir.passes.strip_barriers import strip_barriers
 from weft.ir.passes.windows import lower_windows
@@ -25,6 +26,7 @@ Pass = Callable[[Graph], Graph]
 
 BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("inline", inline),
+    ("reroll", reroll),
     ("fold", fold),
     ("cse", cse),
     ("simplify", simplify),
