@@ -76,18 +76,26 @@ def safe_inverse(x: Any) -> Any:
 # eigh
 
 
-def _eigh_type(x: ArrayType, *, lower: bool) -> tuple[ArrayType, ...]:
+def _eigh_type(x: ArrayType, *, lower: bool, vectors: bool) -> tuple[ArrayType, ...]:
     check_matrices("eigh", x, square=True)
-    return ArrayType(x.shape[:-1], real_dtype(x.dtype)), x
+    values = ArrayType(x.shape[:-1], real_dtype(x.dtype))
+    return (values, x) if vectors else (values,)
 
 
-def _eigh_reference(x: np.ndarray, *, lower: bool) -> tuple[np.ndarray, ...]:
-    return or_nan(lambda a: np.linalg.eigh(a, "L" if lower else "U"), x, lambda t: _eigh_type(t, lower=lower))
+def _eigh_reference(x: np.ndarray, *, lower: bool, vectors: bool) -> tuple[np.ndarray, ...]:
+    half = "L" if lower else "U"
+
+    def find(a: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(np.linalg.eigh(a, half)) if vectors else (np.linalg.eigvalsh(a, half),)
+
+    return or_nan(find, x, lambda t: _eigh_type(t, lower=lower, vectors=vectors))
 
 
 def _eigh_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:
-    w, v = answer()
+    w, v = answer() if params["vectors"] else prim.bind(primals[0], **{**params, "vectors": True})
     change = matmul(matmul(adjoint(v), hermitian_from(tangents[0], params["lower"])), v)
+    if not params["vectors"]:
+        return (w,), (real(diagonal(change)),)
     v_dot = matmul(v, mul(cast(_gaps(w), v.dtype), change))
     return (w, v), (real(diagonal(change)), v_dot)
 
@@ -119,7 +127,12 @@ def eigh(x: Any, lower: bool = True, symmetrize: bool = True) -> Any:
     Raises:
         ShapeError, DTypeError: ``x`` is not a stack of square matrices of such a dtype.
     """
-    return eigh_p.bind(hermitian_part(x) if symmetrize else x, lower=bool(lower))
+    return eigh_p.bind(hermitian_part(x) if symmetrize else x, lower=bool(lower), vectors=True)
+
+
+def eigvalsh(x: Any, lower: bool = True, symmetrize: bool = True) -> Any:
+    """The eigenvalues of Hermitian matrices, ascending; see `eigh`."""
+    return eigh_p.bind(hermitian_part(x) if symmetrize else x, lower=bool(lower), vectors=False)[0]
 
 
 # eig

@@ -22,27 +22,30 @@ from weft.kernels.schedule import index as ix
 @routine
 def _eigh(eqn: Eqn) -> Scheduled:
     dtype, rows = eqn.ins[0].type.dtype, eqn.ins[0].type.shape[-1]
-    triangle = "L" if eqn.params["lower"] else "U"
-    stack = Stack(eqn, cost_of(4 * rows**3))
+    triangle, vectors = "L" if eqn.params["lower"] else "U", eqn.params["vectors"]
+    job = "V" if vectors else "N"
+    stack = Stack(eqn, cost_of((4 if vectors else 1) * rows**3))
     build, n = stack.build, stack.size("n", rows)
     real = real_dtype(dtype)
     kinds = [dtype, real, INT32] if is_complex(dtype) else [dtype, INT32]
     wishes = [word for kind in kinds for word in (kind, -1)]
-    lengths = workspaces("syevd", dtype, "V", triangle, rows, dtype, max(rows, 1), real, *wishes)[2:]
+    lengths = workspaces("syevd", dtype, job, triangle, rows, dtype, max(rows, 1), real, *wishes)[2:]
     with stack.each():
-        a, w, v = stack.scratch("a", dtype, rows, rows), stack.result(0, n, 1), stack.result(1, n, n)
+        a, w = stack.scratch("a", dtype, rows, rows), stack.result(0, n, 1)
         stack.copy(a, stack.operand(0, n, n), n, n)
         spaces = [
             word
             for k, (kind, length) in enumerate(zip(kinds, lengths, strict=True))
             for word in stack.workspace(f"work {k}", kind, length)
         ]
-        jobs = Letter("V"), Letter(triangle)
+        jobs = Letter(job), Letter(triangle)
         info = call(build, "syevd", dtype, *jobs, n, a.place, ix.maximum(n, 1), w.place, *spaces)
-        stack.copy(v, a, n, n)
         failed = stack.unless_zero(info)
         stack.fill(w, ix.mul(n, failed), 1, math.nan)
-        stack.fill(v, ix.mul(n, failed), n, math.nan)
+        if vectors:
+            v = stack.result(1, n, n)
+            stack.copy(v, a, n, n)
+            stack.fill(v, ix.mul(n, failed), n, math.nan)
     return stack.finish()
 
 

@@ -121,6 +121,7 @@ row("det", solve.det, np.linalg.det, DTYPES, SQUARE)
 row("slogdet", solve.slogdet, lambda x: tuple(np.linalg.slogdet(x)), DTYPES, SQUARE)
 row("pinv", solve.pinv, np.linalg.pinv, DTYPES, (*OBLONG, *FLAT))
 row("eigh", _eigh, _eigh_reference, DTYPES, SQUARE)
+row("eigh", spectral.eigvalsh, lambda x: np.linalg.eigvalsh(_symmetric(x)), DTYPES, SQUARE, "values")
 row("eig", spectral.eig, _eig_reference, DTYPES, SQUARE)
 row(
     "svd",

@@ -214,7 +214,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     """Eigenvalues of Hermitian matrices, ascending; see `eigh`."""
     a = _hermitian(_matrices(a, "eigvalsh", square=True), _is_lower(UPLO, "eigvalsh"))
-    return spectral.eigh(a, symmetrize=False)[0]
+    return spectral.eigvalsh(a, symmetrize=False)
 
 
 @_like(np.linalg.eig, EigResult)
