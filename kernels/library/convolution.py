@@ -13,6 +13,7 @@ from weft.ir.loops.nest import Index
 from weft.ir.ops.convolution import conv_sizes, has_products
 from weft.kernels.library.lapack import LETTERS, NoRoutine
 from weft.kernels.library.patches import schedule_patches
+from weft.kernels.library.pooling import WIDTH
 from weft.kernels.library.strided import Axis, Contraction, contraction, size_of
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
@@ -42,17 +43,20 @@ def _direct(eqn: Eqn, found: Contraction) -> Scheduled:
     build, dtype = NestBuilder(), eqn.outs[0].type.dtype
     x, w = (build.buffer(dtype, "in") for _ in range(2))
     out = build.buffer(dtype, "out")
-    rows = size_of(outer) if lane.count else 0
+    pieces = -(-lane.count // WIDTH)
+    rows = size_of(outer) * pieces
 
     def number(name: str, n: int, value: int) -> Index:
         return value if value in (0, 1) else build.param((name, n), value)
 
-    with build.loop(build.param("rows", rows), "parallel") as (row, _):
-        width = build.param("lanes", lane.count)
-        first = ix.mul(row, width)
-        at_x: Index = 0
-        at_w: Index = 0
-        rest: Index = row
+    with build.loop(build.param("pieces", rows), "parallel") as (piece, _):
+        lanes, of_row = build.param("lanes", lane.count), build.param("pieces of a row", max(pieces, 1))
+        begin = ix.mul(ix.mod(piece, of_row), WIDTH)
+        width = ix.minimum(ix.sub(lanes, begin), WIDTH)
+        rest: Index = ix.div(piece, of_row)
+        first = ix.add(ix.mul(rest, lanes), begin)
+        at_x = ix.mul(begin, number("x of lane", 0, lane.x))
+        at_w = ix.mul(begin, number("w of lane", 0, lane.w))
         for n in reversed(range(len(outer))):
             count = build.param(("count", n), max(outer[n].count, 1))
             i = ix.mod(rest, count) if n else rest
@@ -72,7 +76,7 @@ def _direct(eqn: Eqn, found: Contraction) -> Scheduled:
             place = ix.add(first, j)
             before = build.load(dtype, out, place, written=True)
             build.store(out, place, build.op(dtype, "add", before, build.op(dtype, "mul", left, right)))
-    time = _PRODUCT * lane.count * max(found.terms, 1)
+    time = _PRODUCT * min(lane.count, WIDTH) * max(found.terms, 1)
     return Scheduled(
         build.finish(),
         tuple(build.params),

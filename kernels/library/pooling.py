@@ -22,6 +22,7 @@ from weft.kernels.schedule.nest_builder import NestBuilder
 
 _CHUNK_TIME = 30_000.0  # nanoseconds, so that handing out chunks costs little
 _STEP_TIME = 0.5  # about what an element of a window takes
+WIDTH = 1024  # results that are folded side by side
 _FEW = 4  # steps up to which machine code knows them
 
 
@@ -79,8 +80,10 @@ class _Windows:
         self.out = self.build.buffer(eqn.outs[0].type.dtype, "out")
         *self.outer, self.lane = _axes(eqn)
         self.rows = math.prod(axis.count for axis in self.outer)
+        self.pieces = -(-self.lane.count // WIDTH)
         self.scratch: list[int] = []
-        self.time = _STEP_TIME * self.lane.count * math.prod(axis.k for axis in (*self.outer, self.lane))
+        terms = math.prod(axis.k for axis in (*self.outer, self.lane))
+        self.time = _STEP_TIME * min(self.lane.count, WIDTH) * terms
 
     def number(self, name: str, d: int, value: int, *, known: int = 1) -> Index:
         """A number that is what it is for an axis: a parameter, but for 0 and what is at most ``known``."""
@@ -88,13 +91,18 @@ class _Windows:
 
     @contextmanager
     def each_row(self) -> Iterator[None]:
-        """A loop over the rows of results, all axes but the innermost."""
+        """A loop over the rows of results, all axes but the innermost, in pieces that stay in cache."""
         build = self.build
-        with build.loop(build.param("rows", self.rows if self.lane.count else 0), "parallel") as (row, _):
-            self.width = build.param("lanes", self.lane.count)
-            self.first = ix.mul(row, self.width)
+        with build.loop(build.param("pieces", self.rows * self.pieces), "parallel") as (piece, _):
+            lanes, pieces = (
+                build.param("lanes", self.lane.count),
+                build.param("pieces of a row", max(self.pieces, 1)),
+            )
+            self.begin = ix.mul(ix.mod(piece, pieces), WIDTH)
+            self.width = ix.minimum(ix.sub(lanes, self.begin), WIDTH)
+            rest: Index = ix.div(piece, pieces)
+            self.first = ix.add(ix.mul(rest, lanes), self.begin)
             self.where: list[Index] = []
-            rest: Index = row
             for d in reversed(range(len(self.outer))):
                 count = build.param(("count", d), max(self.outer[d].count, 1))
                 self.where.insert(0, ix.mod(rest, count) if d else rest)
@@ -123,7 +131,8 @@ class _Windows:
                 k = ix.mul(k, self.number("dilation", d, axis.dilation))
             j = stack.enter_context(self.each_result())
             self.at_result = ix.add(self.first, j)
-            position = ix.add(ix.mul(j, self.number("stride", d, axis.stride, known=_FEW)), k)
+            lane = ix.add(self.begin, j)
+            position = ix.add(ix.mul(lane, self.number("stride", d, axis.stride, known=_FEW)), k)
             mask = None
             if axis.padded:
                 position = ix.sub(position, build.param(("low", d), axis.low))
@@ -154,10 +163,10 @@ class _Windows:
         return Scheduled(
             self.build.finish(),
             tuple(self.build.params),
-            self.rows if self.lane.count else 0,
+            self.rows * self.pieces,
             tuple(self.scratch),
             grain=max(int(_CHUNK_TIME / max(self.time, 1.0)), 1),
-            work=self.rows * self.time,
+            work=self.rows * self.pieces * self.time,
         )
 
 

@@ -29,8 +29,10 @@ from weft.nn.activations import (
     tanh,
 )
 from weft.nn.normalization import log_softmax, logmeanexp, logsumexp, one_hot, softmax, standardize
+from weft.nn.pooling import avg_pool, max_pool, min_pool
 
 __all__ = [
+    "avg_pool",
     "celu",
     "elu",
     "gelu",
@@ -47,6 +49,8 @@ __all__ = [
     "log_softmax",
     "logmeanexp",
     "logsumexp",
+    "max_pool",
+    "min_pool",
     "mish",
     "one_hot",
     "relu",

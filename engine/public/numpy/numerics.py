@@ -12,6 +12,7 @@ from weft.ir.ops import contract
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index as ix
 from weft.ir.ops import shape as s
+from weft.ir.ops.convolution import conv
 from weft.ir.ops.reduce import reduce_and, reduce_sum
 from weft.ir.ops.sort import searchsorted
 from weft.ir.ops.transcendental import sqrt
@@ -264,9 +265,6 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
 
 # Convolution
 
-# Up to this length of the shorter vector, its elements are written out: shifted copies, which fuse. Beyond, a product.
-_WRITTEN_OUT = 16
-
 
 def _slide(a: Any, v: Any, mode: str, name: str) -> Any:
     """Sums of products of ``v`` with windows of ``a`` (the longer), without turning ``v`` round."""
@@ -274,16 +272,12 @@ def _slide(a: Any, v: Any, mode: str, name: str) -> Any:
     if mode not in ("full", "same", "valid"):
         raise ArgumentError(f"{name} got mode={mode!r}: it is 'full', 'same' or 'valid'.")
     side = {"full": (m - 1, m - 1), "same": (m // 2, m - 1 - m // 2), "valid": (0, 0)}[mode]
-    x = s.pad(a, formulas.constant(a, 0), side[:1], side[1:])
-    count = x.shape[0] - m + 1
-    if m > _WRITTEN_OUT:
-        place = e.add(s.iota(INT64, (count, m), 0), s.iota(INT64, (count, m), 1))
-        return contract.matmul(ix.gather(x, [place], [0], "promise"), v)
-    total = None
-    for i in range(m):
-        term = e.mul(s.slice_axis(x, 0, i, i + count), broadcast_to(s.slice_axis(v, 0, i, i + 1), (count,)))
-        total = term if total is None else e.add(total, term)
-    return total
+    if is_bool(a.dtype):  # "and" and "or": whether any product is true
+        counts = _slide(e.cast(a, INT64), e.cast(v, INT64), mode, name)
+        return e.gt(counts, 0)
+    images, windows = (s.reshape(x, (1, 1, x.shape[0])) for x in (a, v))
+    sums = conv(images, windows, (1,), (side,), ((0, 1, 2),) * 3)
+    return s.reshape(sums, (sums.shape[2],))
 
 
 def _vectors(name: str, a: Any, v: Any) -> tuple[Any, Any]:

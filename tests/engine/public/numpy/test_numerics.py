@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import weft
 import weft.numpy as wnp
 from tests.engine.public.numpy.checks import agree, same, sample, staged
 from weft.ir.errors import ArgumentError, ShapeError
@@ -153,3 +156,22 @@ def test_second_derivative_of_logaddexp_at_a_tie() -> None:
     same(evaluate(once, zero, one)[1], np.array(0.5), "first")
     twice = jvp(once, (True, False))
     same(evaluate(twice, zero, one, one)[-1], np.array(0.25), "second")
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize(("n", "m"), [(5, 3), (4, 6), (3000, 70), (40, 2500)])
+def test_convolution_of_vectors(mode: str, n: int, m: int) -> None:
+    rng = np.random.default_rng(n)
+    real = rng.standard_normal(n), rng.standard_normal(m)
+    whole = tuple((4 * x).astype(np.int32) for x in real)
+    cases = [real, whole, tuple(x > 1 for x in real), (real[0] + 1j, real[1] * 1j)]
+    for a, v in cases:
+        for name in ("convolve", "correlate"):
+            wanted = getattr(np, name)(a, v, mode)
+            found = weft.jit(lambda a, v, name=name: getattr(wnp, name)(a, v, mode))(a, v)
+            assert found.dtype == wanted.dtype
+            np.testing.assert_allclose(found, wanted, atol=1e-10)
+    ours = weft.jit(weft.grad(lambda a, v: wnp.sum(wnp.sin(wnp.convolve(a, v, mode))), (0, 1)))
+    theirs = jax.grad(lambda a, v: jnp.sum(jnp.sin(jnp.convolve(a, v, mode))), (0, 1))
+    for slope, by_jax in zip(ours(*real), theirs(*real), strict=True):
+        np.testing.assert_allclose(slope, by_jax, atol=1e-9)
