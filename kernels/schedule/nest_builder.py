@@ -69,6 +69,8 @@ class NestBuilder:
     def _start_nest(self) -> None:
         self.params: list[int] = []
         self.written: set[str] = set()  # the buffers that this nest has stored to so far
+        # Elements that are loaded from another place than the one asked for.
+        self.elsewhere: dict[tuple[str, Index], tuple[str, Index]] = {}
         self._keys: dict[Hashable, Param] = {}
         self._bodies = [_Body()]
         self._depths: dict[str, int] = {}
@@ -150,6 +152,7 @@ class NestBuilder:
         self, dtype: np.dtype, buffer: str, index: Index, *, written: bool = False, mask: str | None = None
     ) -> str:
         """An element of a buffer, 0 where ``mask`` is false; one ``written`` in this nest is loaded here and now."""
+        buffer, index = self.elsewhere.get((buffer, index), (buffer, index))
         names = names_in(index) if mask is None else [*names_in(index), mask]
         depth = len(self._bodies) - 1 if written else self._depth(names)
         return self._bind("v", Load, (dtype, buffer, index, mask), depth, share=not written)
@@ -214,10 +217,14 @@ class NestBuilder:
             del body.statements[length:]
             body.known = known
 
-    def indices(self) -> list[Index]:
-        """The indices of all that the innermost body loads, stores or makes values of."""
-        found = [getattr(statement, "index", None) for statement in self._bodies[-1].statements]
-        return [index for index in found if index is not None]
+    def accesses(self) -> list[tuple[str | None, Index]]:
+        """What the innermost body loads, stores, and makes values of: buffers with indices, and mere indices."""
+        statements = self._bodies[-1].statements
+        return [
+            (getattr(statement, "buffer", None), statement.index)
+            for statement in statements
+            if hasattr(statement, "index")
+        ]
 
     def _name(self, letter: str, dtype: np.dtype, depth: int) -> str:
         number = self._counts.get(letter, 0)

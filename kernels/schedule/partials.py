@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial, reduce
-from math import isqrt, prod
+from math import prod
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
@@ -29,15 +29,13 @@ from weft.kernels.schedule.columns import (
     open_columns,
     write_between,
     write_column_pass,
-    write_step,
 )
 from weft.kernels.schedule.fold import Fold, fold_loops
+from weft.kernels.schedule.lanes import HEIGHT, write_lanes
 from weft.kernels.schedule.loops import TILE, Cut, Loops, Tile
 from weft.kernels.schedule.positions import extremum_of
 from weft.kernels.schedule.rows import write_row_pass
 
-HEIGHT = 128  # rows that one tile folds into columns
-LANES = 2048  # accumulators side by side where rows lie behind one another: pages are met in their order, and caches hold it
 FEW_ROWS, LONG_ROW = (
     16,
     32768,
@@ -89,12 +87,13 @@ class _Parts:
         self.buffers: dict[int, str] = {}
         self.count = 1
 
-    def add(self, eqns: list[Eqn], count: int) -> None:
-        """Make room for the reductions of a level, each in so many parts."""
+    def add(self, eqns: list[Eqn], count: int) -> dict[int, str]:
+        """Make room for the reductions of a level, each in so many parts; gives the buffers."""
         loops, self.count = self.loops, count
         for eqn in eqns:
             elements = count * loops.count(loops.kept)
             self.buffers[id(eqn)] = loops.add_scratch(Fold(loops.builder, eqn).dtype, elements)
+        return self.buffers
 
     def count_of(self, cuts: list[Cut]) -> int:
         """How many parts reductions have if the space is cut like that."""
@@ -190,8 +189,7 @@ def _combine_rows(loops: Loops, level: int, parts: _Parts, stack: ExitStack) -> 
 
 
 def _pass_over_columns(loops: Loops, level: int, parts: _Parts, stack: ExitStack) -> None:
-    if _lies_flat(loops, level):
-        _pass_over_lanes(loops, level, parts, stack)
+    if write_lanes(loops, level, parts.add):
         return
     *outer, last = loops.kept
     single = len(loops.reduced) == 1
@@ -207,52 +205,6 @@ def _pass_over_columns(loops: Loops, level: int, parts: _Parts, stack: ExitStack
             place = parts.place(number)
             loops.store([(parts.buffers[id(eqn)], place, Fold(loops.builder, eqn).start()) for eqn in eqns])
     write_column_pass(loops, level, parts.buffers, lambda: parts.place(number))
-
-
-def _lies_flat(loops: Loops, level: int) -> bool:
-    """Whether rows that follow one another are one line for all that a pass reads and writes."""
-    if loops.kept != [1] or loops.reduced != [0]:
-        return False
-    with loops.builder.rehearsal(), loops.builder.loop(1, "vector") as (lane, _):
-        _stand_at(loops, lane)
-        write_step(loops, level, {id(eqn): "" for eqn in loops.plan.folds_at(level)}, lane)
-        return not any(map(ix.divides, loops.builder.indices()))
-
-
-def _stand_at(loops: Loops, flat: Index) -> None:
-    width = loops.size(1)
-    loops.where.update({0: ix.div(flat, width), 1: ix.mod(flat, width)})
-
-
-def _pass_over_lanes(loops: Loops, level: int, parts: _Parts, stack: ExitStack) -> None:
-    """The pass over columns that are few: several rows side by side are as one long row, and have parts of their own."""
-    builder, eqns = loops.builder, loops.plan.folds_at(level)
-    rows, width = loops.count([0]), loops.count([1])
-    together = max(
-        min(LANES // max(width, 1), isqrt(rows)), 1
-    )  # not more than there are to put together later
-    groups = max(-(-rows // together), 1)
-    blocks = -(-groups // HEIGHT)
-    parts.add(eqns, blocks * together)
-    across = -(-width * together // LANES)
-    loops.extent = blocks * across
-    tile, _ = stack.enter_context(builder.loop(builder.param("tiles", loops.extent), "parallel"))
-    beside = builder.param("beside", max(across, 1))
-    lanes = builder.param("lanes", width * together)
-    block, first = ix.div(tile, beside), ix.mul(ix.mod(tile, beside), LANES)
-    there = ix.minimum(LANES, ix.sub(lanes, first))
-    begin = ix.mul(block, HEIGHT)
-    with builder.loop(there, "vector") as (lane, _):
-        place = ix.add(ix.mul(block, lanes), ix.add(first, lane))
-        loops.store([(parts.buffers[id(eqn)], place, Fold(builder, eqn).start()) for eqn in eqns])
-    height = ix.minimum(HEIGHT, ix.sub(builder.param("groups", groups), begin))
-    with builder.loop(height, "sequential") as (n, _):
-        start = ix.add(ix.mul(ix.add(begin, n), lanes), first)
-        left = ix.sub(loops.flat_size([0, 1]), start)
-        with builder.loop(ix.minimum(there, left), "vector") as (lane, _):
-            _stand_at(loops, ix.add(start, lane))
-            place = ix.add(ix.mul(block, lanes), ix.add(first, lane))
-            write_step(loops, level, parts.buffers, place)
 
 
 def _combine_columns(

@@ -68,11 +68,11 @@ def compile_function(fun: Callable[..., Sequence[Any]], *args: np.ndarray) -> Ca
     """A function that is one kernel."""
     graph = fuse(build(fun, [ArrayType(a.shape, a.dtype) for a in args]))
     (eqn,) = kernels(graph)
-    assert eqn.ins == graph.ins and set(eqn.outs) == set(graph.outs), graph
+    assert set(eqn.ins) == set(graph.ins) and set(eqn.outs) == set(graph.outs), graph
     run, order = compiled(eqn), [eqn.outs.index(atom) for atom in graph.outs]
 
     def ordered(*operands: np.ndarray, chunks: Chunks = at_once) -> list[np.ndarray]:
-        outs = run(*operands, chunks=chunks)
+        outs = run(*(operands[graph.ins.index(var)] for var in eqn.ins), chunks=chunks)
         return [outs[k] for k in order]
 
     return ordered

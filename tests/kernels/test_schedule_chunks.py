@@ -25,9 +25,9 @@ from weft.ir.types import ArrayType, bfloat16
 from weft.kernels.backend import compile_nests
 from weft.kernels.schedule import Scheduled, schedule
 from weft.kernels.schedule.costs import CHUNK
+from weft.kernels.schedule.lanes import HEIGHT, LANES
 from weft.kernels.schedule.loops import TILE
 from weft.kernels.schedule.maps import SQUARE
-from weft.kernels.schedule.partials import HEIGHT, LANES
 
 F64, F32, F16, I64, I8, U8, BOOL, C128 = map(np.dtype, ("f8", "f4", "f2", "i8", "i1", "u1", "?", "c16"))
 
@@ -94,7 +94,7 @@ CASES: dict[str, tuple[Fun, list[tuple[int, ...]]]] = {
     "positions": (lambda x: [r.argmax(x, x.ndim - 1), r.argmin(x, x.ndim - 1)], [(3,), (100_003,), (3, 40_001)]),
     "columns": (lambda x: [r.reduce_sum(x, (0,)), r.reduce_max(x, (0,))], [(3, 600), (70_001, 3), (1000, 700), (700, 2500)]),
     "sums_of_columns": (lambda x: [e.mul(r.reduce_sum(x, (0,)), 2.0)], [(0, 3), (3, 0), (1, 9), (5000, 3)]),
-    "norm_of_columns": (_norm_of_columns, [(7, 600), (2000, 5), (600, 700)]),
+    "norm_of_columns": (_norm_of_columns, [(7, 600), (2000, 5), (70_001, 3), (600, 700)]),
     "middle": (lambda x: [r.reduce_sum(x, (1,))], [(3, 20, 7), (3, 5000, 7), (40, 1000, 30)]),
     "apart": (
         lambda x: [r.reduce_sum(e.mul(x, spread(s.iota(F64, x.shape[1:2], 0), x.shape, 1)), range(x.ndim))],
@@ -289,6 +289,22 @@ def test_rows_of_few_columns_are_folded_side_by_side() -> None:
     # What depends on the column alone would take a division for each element.
     weighted = lambda x: [r.reduce_sum(e.mul(x, s.iota(F64, x.shape, 1)), (0,))]  # noqa: E731
     assert parts(weighted, (100_000, 3))[0].extent == -(-100_000 // HEIGHT)
+
+
+def test_what_has_one_value_a_column_is_repeated_for_rows_side_by_side() -> None:
+    def fun(x: Any, b: Any) -> list[Any]:
+        return [r.reduce_sum(e.mul(e.sub(x, spread(b, x.shape, 1)), x), (0,))]
+
+    for shape in ((5000, 3), (5000, 70), (700, 3000)):
+        x, b = sample(*shape), sample(shape[1])
+        run = compile_function(fun, x, b)
+        (whole,) = run(x, b)
+        np.testing.assert_allclose(whole, np.sum((x - b) * x, 0), atol=1e-9)
+        assert_same_bits(run(x, b, chunks=shuffled(0, most=2)), [whole])
+    repeat, *_ = parts(fun, (5000, 3), (3,))
+    assert repeat.nest.chunked is None and repeat.work < 10_000
+    levels = [part.nest.chunked is not None for part in parts(_norm_of_columns, (5000, 3))]
+    assert levels == [True, True, False, True, True, False, True]
 
 
 def test_kernels_have_two_forms_at_most() -> None:
