@@ -28,7 +28,7 @@ def schedule_routine(eqn: Eqn) -> Scheduled | None:
         eqn: an equation, or a `routine` around one with what computes its operands.
     """
     lower = library_equation(eqn).prim.lower
-    if lower.kind != "library":
+    if lower.kind != "library" or lower.rule == "dot_general":  # products are instructions of the tape
         return None
     from weft.kernels.library.tables import ROUTINES
 
