@@ -84,6 +84,28 @@ def call_rare(
     return is_rare.select(slow, usual)
 
 
+def where_any(mask: Register, build: Callable[[], Register], otherwise: Register) -> Register:
+    """``mask ? build() : otherwise``, where ``build()`` is only worked out if ``mask`` holds for some lane.
+
+    For functions that are called with vectors: a loop with such a branch in it is not vectorised.
+    """
+    writer = mask.writer
+    asked = mask
+    if writer.lanes > 1:
+        bits = f"i{writer.lanes}"
+        packed = writer.emit(bits, f"bitcast {mask.type} {mask.ref} to {bits}")
+        asked = writer.emit("i1", f"icmp ne {bits} {packed.ref}, 0")
+    before, work, done = writer.block, writer.label("work"), writer.label("done")
+    writer.cond_br(asked, work, done)
+    writer.place(work)
+    built = build()
+    end = writer.block
+    writer.br(done)
+    writer.place(done)
+    chosen = writer.phi(otherwise.kind, [(otherwise, before), (built, end)])
+    return mask.select(chosen, otherwise)
+
+
 # optnone: nobody waits for rare code to run, but everybody would for LLVM to optimise it.
 _RARE_PROMISE = "noinline optnone nounwind willreturn memory(none)"
 

@@ -90,8 +90,8 @@ class Writer:
 
     Args:
         module: where declarations go; a new one when omitted.
-        lanes: how many values a register holds. With more than one, kinds are those of the lanes, and there are no branches,
-            since lanes cannot part.
+        lanes: how many values a register holds. With more than one, kinds are those of the lanes, and there are no branches
+            but those that all lanes take (see `weft.kernels.calls.where_any`), since lanes cannot part.
     """
 
     def __init__(self, module: Module | None = None, lanes: int = 1) -> None:
@@ -187,7 +187,7 @@ class Writer:
         """The instructions so far, without the function's header."""
         lines = list(self._lines)
         for ref, (at, kind, edges) in self._phis.items():
-            lines[at] = f"  {ref} = phi {kind} {', '.join(edges)}"
+            lines[at] = f"  {ref} = phi {self.type(kind)} {', '.join(edges)}"
         return "\n".join(lines)
 
     def define(self, name: str, header: str) -> None:

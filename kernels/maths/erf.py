@@ -7,6 +7,7 @@ doi:10.1090/S0025-5718-1981-0595058-X).
 
 from __future__ import annotations
 
+from weft.kernels.calls import where_any
 from weft.kernels.maths.bits import (
     fast_two_sum,
     keep_zero,
@@ -73,8 +74,10 @@ def erf_inv(x: Register) -> Register:
     top, rest = log_in_parts((-x).fma(x, x.const(1.0)))
     w = -(top + rest)
     end, middle, tail = (5.0, 2.5, 3.0) if x.kind == "float" else (6.25, 3.125, 4.25)
-    factor = (w < end).select(
-        long_polynomial("erf_inv_center", w - middle), long_polynomial("erf_inv_tail", w.sqrt() - tail)
+    factor = where_any(
+        w >= end,
+        lambda: long_polynomial("erf_inv_tail", w.sqrt() - tail),
+        long_polynomial("erf_inv_center", w - middle),
     )
     edge = size.eq(1.0).select(x * float("inf"), float("nan"))
     return keep_zero(x, (size < 1.0).select(x * factor, edge))
