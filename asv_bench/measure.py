@@ -1,7 +1,8 @@
 """Take samples of asv's benchmarks, several backends in turns, until the ratios between them are stable.
 
 The one idea: samples are taken in rounds, one of each backend, so that a slow spell of the machine falls on all of them;
-what is compared is the median over rounds of the ratio within a round. Rounds go on until that moves no more.
+what is compared is the median over rounds of the ratio within a round. Rounds go on until that moves no more. Before a
+sample comes a pause: threads that a backend keeps awake for its next call would be in the way of another's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ Sampler = Callable[[], float]
 
 ROOT = Path(__file__).parent.parent
 KINDS = ("time_", "timeraw_", "peakmem_", "track_")
-SHORTEST = 0.005  # seconds that a sample takes at least, by as many calls as it needs
+SHORTEST = 0.02  # seconds that a sample takes at least, by as many calls as it needs
+PAUSE = 0.1  # seconds after which OpenBLAS's threads, XLA's and Weft's sleep
 WINDOW = 4  # rounds in which a stable median does not move by more than MOVE
 MOVE = 0.03
 
@@ -91,6 +93,9 @@ def _sample(benchmark: Benchmark, suite: Any, params: Sequence[Any], number: int
         return _time_in_process(suite, method())
     if benchmark.method.startswith("track_"):
         return float(method())
+    if not benchmark.once:
+        time.sleep(PAUSE)
+        method()  # wakes the threads, fills the caches
     return seconds(method, number)
 
 

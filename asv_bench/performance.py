@@ -156,7 +156,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pattern", nargs="?", default="", help="a regular expression that rows must match")
     parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
-    parser.add_argument("--limit", type=float, default=3.0, help="seconds a row takes, about (3)")
+    parser.add_argument("--limit", type=float, default=4.0, help="seconds a row takes, about (4)")
     args = parser.parse_args(argv)
     if args.pattern and args.write:
         parser.error("the table is written whole: leave out the pattern or --write")
