@@ -44,7 +44,7 @@ class Sizes(NamedTuple):
     out_features: int
     space: Axes
     window: Axes
-    count: Axes
+    counts: Axes
 
 
 def conv_sizes(lhs: ArrayType, rhs: ArrayType, params: Any) -> Sizes:
@@ -76,7 +76,7 @@ def conv_sizes(lhs: ArrayType, rhs: ArrayType, params: Any) -> Sizes:
 def has_products(sizes: Sizes) -> bool:
     """Whether elements that are read are in so many products that a convolution had better be a product of matrices."""
     features, terms = sizes.out_features, sizes.in_features * math.prod(sizes.window)
-    results = sizes.batch * sizes.groups * features * math.prod(sizes.count)
+    results = sizes.batch * sizes.groups * features * math.prod(sizes.counts)
     return features > 2 and features * terms > 16 and results * terms > 2**12
 
 
@@ -111,7 +111,7 @@ def _conv_type(lhs: ArrayType, rhs: ArrayType, **params: Any) -> ArrayType:
         raise DTypeError(f"a convolution needs operands of one dtype, and numbers; got {both}.")
     _check_groups(lhs, rhs, dims, params["feature_groups"], params["batch_groups"])
     sizes = conv_sizes(lhs, rhs, params)
-    shape = dict(zip(dims.out, (sizes.batch, rhs.shape[dims.rhs[0]], *sizes.count), strict=True))
+    shape = dict(zip(dims.out, (sizes.batch, rhs.shape[dims.rhs[0]], *sizes.counts), strict=True))
     return ArrayType(tuple(shape[d] for d in every), lhs.dtype)
 
 
@@ -162,14 +162,14 @@ def _conv_reference(lhs: np.ndarray, rhs: np.ndarray, **params: Any) -> np.ndarr
         views = views.reshape(sizes.batch, sizes.groups, sizes.in_features, *views.shape[2:])
         order = (1, 0, *range(3, 3 + rank), 2, *inside)
     terms = sizes.in_features * int(np.prod(sizes.window))
-    places = sizes.batch * int(np.prod(sizes.count))
+    places = sizes.batch * int(np.prod(sizes.counts))
     left = views.transpose(order).reshape(sizes.groups, places, terms)
     right = w.reshape(sizes.groups, sizes.out_features, terms)
     product = np.matmul(left, right.transpose(0, 2, 1))
-    product = product.reshape(sizes.groups, sizes.batch, *sizes.count, sizes.out_features)
+    product = product.reshape(sizes.groups, sizes.batch, *sizes.counts, sizes.out_features)
     product = product.transpose(1, 0, 2 + rank, *range(2, 2 + rank))
     np.transpose(out, dims.out)[...] = product.reshape(
-        sizes.batch, sizes.groups * sizes.out_features, *sizes.count
+        sizes.batch, sizes.groups * sizes.out_features, *sizes.counts
     )
     return out
 
@@ -316,7 +316,7 @@ def _merged_inside(x: Any, source: int, target: int, groups: int) -> Any:
     return reshape(x, (*shape[:target], shape[target] * shape[target + 1], *shape[target + 2 :]))
 
 
-conv_p = Primitive(
+conv_p: Primitive = Primitive(
     "conv",
     type_rule=_conv_type,
     reference=_conv_reference,

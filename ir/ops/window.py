@@ -148,10 +148,9 @@ def _window_reference(op: str, ufunc: np.ufunc) -> Callable[..., np.ndarray]:
                 continue
             ones, along = [1] * x.ndim, (window[axis], strides[axis], dilation[axis])
             view = windows_of(part, *([*ones[:axis], v, *ones[axis + 1 :]] for v in along))
-            lines = np.moveaxis(view, x.ndim + axis, 0)[(..., *[0] * (x.ndim - 1))]
-            part = np.full(lines.shape[1:], start)
-            for line in lines:
-                part = ufunc(part, line)
+            part = np.full(view.shape[: x.ndim], start)
+            for k in range(window[axis]):
+                part = ufunc(part, view.take(k, x.ndim + axis).reshape(part.shape))
         return part
 
     return reference
@@ -320,8 +319,8 @@ def _define_arg(name: str, op: str, arg: Callable[..., np.ndarray]) -> Primitive
     )
 
 
-window_argmax_p = _define_arg("window_argmax", "max", np.argmax)
-window_argmin_p = _define_arg("window_argmin", "min", np.argmin)
+window_argmax_p: Primitive = _define_arg("window_argmax", "max", np.argmax)
+window_argmin_p: Primitive = _define_arg("window_argmin", "min", np.argmin)
 
 
 # Functions

@@ -132,7 +132,7 @@ def _by_residue(lhs: Any, rhs: Any, params: dict[str, Any], d: int) -> Any:
     dims, n = ConvDims(*params["dims"]), params["lhs_dilation"][d]
     on_lhs, on_rhs, on_out = (spec[2 + d] for spec in dims)
     apart, low, k = params["rhs_dilation"][d], params["padding"][d][0], rhs.shape[on_rhs]
-    count = conv_sizes(lhs.type, rhs.type, params).count[d]
+    count = conv_sizes(lhs.type, rhs.type, params).counts[d]
     per_part = -(-count // n)
 
     def replaced(key: str, value: Any) -> tuple[Any, ...]:

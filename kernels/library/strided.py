@@ -62,7 +62,7 @@ def contraction(eqn: Eqn) -> Contraction:
         Axis("feature", sizes.out_features, 0, out_feature, result),
     ]
     summed = [Axis("input", sizes.in_features, feature, in_feature, 0)]
-    for d, (count, k) in enumerate(zip(sizes.count, sizes.window, strict=True)):
+    for d, (count, k) in enumerate(zip(sizes.counts, sizes.window, strict=True)):
         at_x, at_w, at_out = of_x[dims.lhs[2 + d]], of_w[dims.rhs[2 + d]], of_out[dims.out[2 + d]]
         kept.append(Axis(f"window{d}", count, eqn.params["strides"][d] * at_x, 0, at_out))
         summed.append(Axis(f"inside{d}", k, eqn.params["rhs_dilation"][d] * at_x, at_w, 0))
