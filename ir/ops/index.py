@@ -307,16 +307,16 @@ def _scatter_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list
     (x, updates, *indices), ct = ins, cts[0]
     op, where = params["op"], {"indices": indices, "axes": params["axes"], "mode": params["mode"]}
     to_x, to_updates = None, None
+    if is_linear(updates):  # read before it is written to, which then can happen in place
+        to_updates = gather(ct, fill=0, **where)
+        if op == "set" and not params["unique"] and indices[0].shape:  # one update alone wins
+            won = _winners(x.shape, updates.shape, indices, params)
+            to_updates = select(won, to_updates, full_like(ct, 0))
     if is_linear(x):
         if op == "set":
             to_x = scatter(ct, zeros_like(updates), op="set", unique=params["unique"], **where)
         else:  # x + ... gives ct, x * (product of the updates) gives that product times ct
             to_x = ct if op == "add" else scatter(ct, updates, op="mul", unique=params["unique"], **where)
-    if is_linear(updates):
-        to_updates = gather(ct, fill=0, **where)
-        if op == "set" and not params["unique"] and indices[0].shape:  # one update alone wins
-            won = _winners(x.shape, updates.shape, indices, params)
-            to_updates = select(won, to_updates, full_like(ct, 0))
     return [to_x, to_updates, *[None] * len(indices)]
 
 
@@ -499,8 +499,9 @@ def _dynamic_update_slice_reference(x: np.ndarray, update: np.ndarray, *starts: 
 
 def _dynamic_update_slice_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
     (x, update, *starts), ct = ins, cts[0]
-    to_x = dynamic_update_slice(ct, zeros_like(update), starts) if is_linear(x) else None
+    # Read before it is written to, which then can happen in place.
     to_update = dynamic_slice(ct, starts, update.shape) if is_linear(update) else None
+    to_x = dynamic_update_slice(ct, zeros_like(update), starts) if is_linear(x) else None
     return [to_x, to_update, *[None] * len(starts)]
 
 

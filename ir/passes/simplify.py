@@ -8,12 +8,13 @@ divides by one), and programs stay the same for all shapes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from weft.ir.graph import Graph
-from weft.ir.match import Rules, constant, op, rewrite, variables
+from weft.ir.graph import Eqn, Graph, Var
+from weft.ir.match import Rewriter, Rules, constant, op, rewrite, variables
 from weft.ir.ops import elementwise, shape
 from weft.ir.types import ArrayType, is_bool, is_floating, is_inexact, is_integer
 
@@ -28,7 +29,29 @@ def simplify(graph: Graph) -> Graph:
     Keeps inputs, outputs, types and sources. Leaves equations that lost their readers to `dce`. Needs
     nothing; idempotent.
     """
-    return rewrite(graph, lambda: RULES.step)
+    return rewrite(graph, lambda: _step)
+
+
+def _step(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
+    found = RULES.step(eqn, rewriter)
+    return _same_window(eqn, rewriter) if found is None else found
+
+
+def _same_window(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
+    """What is read or written where an update was written: the update, or an update of what was before."""
+    if eqn.prim.name not in ("dynamic_slice", "dynamic_update_slice") or not isinstance(eqn.ins[0], Var):
+        return None
+    before = rewriter.made_by.get(eqn.ins[0])
+    if before is None or before.prim.name != "dynamic_update_slice":
+        return None
+    x, update, *starts = before.ins
+    if eqn.prim.name == "dynamic_slice":  # dynamic_slice(dynamic_update_slice(x,y,i),i) -> y
+        same = eqn.outs[0].type == update.type and list(eqn.ins[1:]) == starts
+        return (rewriter.value(update),) if same else None
+    # dynamic_update_slice(dynamic_update_slice(x,y,i),z,i) -> dynamic_update_slice(x,z,i)
+    if eqn.ins[1].type != update.type or list(eqn.ins[2:]) != starts:
+        return None
+    return rewriter.emit(eqn.prim, [rewriter.value(a) for a in (x, *eqn.ins[1:])], eqn.params)
 
 
 def _zero(out: ArrayType) -> Any:

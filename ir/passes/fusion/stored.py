@@ -52,6 +52,7 @@ def choose_stored(graph: Graph) -> Stored:
     repeated = _find_repeated(graph, readers)
     stored: set[Var] = set(graph.ins)
     closure: dict[Var, int] = {}
+    taken_out = _find_taken_out(graph)
     costs = Costs(graph.eqns)
     result = Stored(stored, aliases, closure, costs)
     plain: set[Var] = set()  # values that are the same expression at every flat index
@@ -79,6 +80,7 @@ def choose_stored(graph: Graph) -> Stored:
                 or result.is_full(bits)
                 or moves >= DEEPEST
                 or (var in repeated and not _only_moves(eqn) and costs.of(bits) > COSTLY)
+                or (var in repeated and var in taken_out)
                 or (not is_plain and any(_mixes_axes(reader) for reader in readers.get(var, ())))
             ):
                 stored.add(var)
@@ -122,6 +124,18 @@ def _find_repeated(graph: Graph, readers: dict[Var, list[Eqn]]) -> set[Var]:
             ):
                 repeated.add(var)
     return repeated
+
+
+def _find_taken_out(graph: Graph) -> set[Var]:
+    """Parts of arrays that are written to: a part that is stored is not read again, so that writing can happen in place."""
+    written = {eqn.ins[0] for eqn in graph.eqns if eqn.prim.name in ("dynamic_update_slice", "scatter")}
+    return {
+        eqn.outs[0]
+        for eqn in graph.eqns
+        if eqn.prim.name in ("dynamic_slice", "gather")
+        and eqn.ins[0] in written
+        and eqn.outs[0].type.size < eqn.ins[0].type.size
+    }
 
 
 def _repeats(reader: Eqn, var: Var) -> bool:

@@ -505,3 +505,34 @@ def test_solves_with_more_than_a_solution() -> None:
     value, aux = weft.jit(root)(4.0)
     assert float(value) == 2.0 and bool(aux["found"])
     np.testing.assert_allclose(weft.grad(lambda a: root(a)[0])(4.0), 0.25)
+
+
+def thomas(np_: Any, lx: Any) -> Callable[..., Any]:
+    """A tridiagonal system, solved by writing one element a step."""
+
+    def solve(d: Any, low: Any) -> Any:
+        n = d.shape[0]
+
+        def forward(i: Any, c: Any) -> Any:
+            p, q = c
+            w = 1 / (3.0 + d[i] - low[i] * p[i - 1])
+            return p.at[i].set(low[i] * w), q.at[i].set((d[i] - low[i] * q[i - 1]) * w)
+
+        start = np_.zeros(n).at[0].set(low[0] / 3.0), np_.zeros(n).at[0].set(d[0] / 3.0)
+        p, q = lx.fori_loop(1, n, forward, start)
+        x = lx.fori_loop(1, n, lambda k, x: x.at[n - 1 - k].add(-p[n - 1 - k] * x[n - k]), q)
+        return np_.sum(x**2)
+
+    return solve
+
+
+def test_steps_of_a_gradient_touch_what_the_steps_of_the_loop_touch() -> None:
+    """One element a step, forwards and backwards: no step copies or clears an array."""
+    d, low = np.linspace(0.5, 1.5, 40), np.linspace(0.1, 0.3, 40)
+    grad = weft.jit(weft.grad(thomas(wnp, lax), (0, 1)))
+    expected = jax.grad(thomas(jax.numpy, jax.lax), (0, 1))(d, low)
+    for found, theirs in zip(grad(d, low), expected, strict=True):
+        np.testing.assert_allclose(found, theirs, rtol=1e-10, atol=1e-13)
+    text = grad.lower(d, low).as_text("loops")
+    assert text.count(" steps {") == 4
+    assert not re.search(r"^ {4,}for \w+ in p", text, re.MULTILINE)

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.ir.passes.texts import body, unchanged
+from tests.ir.passes.texts import body, changed, unchanged
+from weft.ir.passes.dce import dce
 from weft.ir.passes.simplify import simplify
 
 HEAD = "a: f64[2,3], i: i64[2,3], m: bool[2,3], z: c128[2,3], h: f32[2,3], n: bf16[3]"
@@ -129,3 +130,27 @@ def test_casts_that_lose_stay(through: str, back: str) -> None:
 def test_a_long_chain_vanishes() -> None:
     lines = ["b0: f64[2,3] = neg a"] + [f"b{k}: f64[2,3] = neg b{k - 1}" for k in range(1, 400)]
     assert body(simplify, HEAD, "\n".join(lines) + "\nreturn b399") == "return a"
+
+
+def test_what_is_read_where_it_was_written() -> None:
+    assert changed(
+        lambda g: dce(simplify(g)),
+        """
+        graph(a: f64[9], b: f64[2], c: f64[2], d: i64[], e: i64[]) {
+          f: f64[9] = dynamic_update_slice a b d
+          g: f64[2] = dynamic_slice[sizes=(2,)] f d
+          h: f64[9] = dynamic_update_slice f c d
+          i: f64[2] = dynamic_slice[sizes=(2,)] f e
+          j: f64[1] = dynamic_slice[sizes=(1,)] f d
+          return g, h, i, j
+        }
+        """,
+    ) == (
+        "graph(a: f64[9], b: f64[2], c: f64[2], d: i64[], e: i64[]) {\n"
+        "  f: f64[9] = dynamic_update_slice a b d\n"
+        "  g: f64[9] = dynamic_update_slice a c d\n"
+        "  h: f64[2] = dynamic_slice[sizes=(2,)] f e\n"
+        "  i: f64[1] = dynamic_slice[sizes=(1,)] f d\n"
+        "  return b, g, h, i\n"
+        "}"
+    )
