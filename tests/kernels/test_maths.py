@@ -307,3 +307,15 @@ def test_fitted_polynomials_are_those_of_the_script() -> None:
     with mp.workdps(60):
         found = fit(mp.cbrt, 1, 8, 2.0**-8)
     assert tuple(float(c) for c in found) == COEFFICIENTS["cbrt"]["double"]
+
+
+def test_expansions_around_roots_are_those_of_the_script() -> None:
+    """The first rows of the table, found anew."""
+    from weft.kernels.maths.fit import digamma_roots, lgamma_roots
+    from weft.kernels.maths.roots import ROOTS
+
+    for name, rows in (("digamma", digamma_roots()), ("lgamma", lgamma_roots())):
+        with mp.workdps(60):
+            root, factor, center, *coefficients = next(rows)
+            sums = [float(root), float(root - float(root)), float(factor), float(factor - float(factor))]
+        assert (*sums, float(center), *map(float, coefficients)) == ROOTS[name][0]
