@@ -77,9 +77,11 @@ def test_what_sees_a_block_keeps_it(name: str) -> None:
 def test_a_dead_result_is_the_next_one() -> None:
     f = weft.jit(lambda x: x * 2.0)
     x = wnp.arange(float(N))
-    first = np.asarray(f(x))
+    result = f(x)
+    assert type(result._data.base) is Lease
+    first = np.asarray(result)
     address = first.ctypes.data
-    assert type(first.base.base) is Lease
+    del result
     held = f(x)  # while the first is alive
     assert np.asarray(held).ctypes.data != address
     del first
