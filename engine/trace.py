@@ -6,6 +6,7 @@ gives its graph, the values it closed over, and the structure of its result.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import operator
 from collections.abc import Callable, Sequence
@@ -113,17 +114,38 @@ def function_name(fun: Callable[..., Any]) -> str:
     return getattr(fun, "__name__", None) or type(fun).__name__
 
 
-def argument_names(fun: Callable[..., Any], args: Any, kwargs: Any) -> list[str]:
+class Names(Sequence[str]):
+    """Names for messages, made when one is asked for: most traces are never complained about."""
+
+    def __init__(self, count: int, make: Callable[[], Sequence[str]]) -> None:
+        self._count, self._make = count, make
+
+    @functools.cached_property
+    def _all(self) -> Sequence[str]:
+        return self._make()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, which: Any) -> Any:
+        return self._all[which]
+
+
+def argument_names(fun: Callable[..., Any], args: Any, kwargs: Any) -> Sequence[str]:
     """What messages call each leaf of the arguments: ``x``, ``params['w']``."""
-    indices = iter(range(len(tree.leaves((args, kwargs)))))
-    args, kwargs = tree.map(lambda leaf: next(indices), (args, kwargs))
+    leaves, structure = tree.flatten((args, kwargs))
+    count = len(leaves)
+    # The leaves themselves are not kept.
+    return Names(count, lambda: _argument_names(fun, *tree.unflatten(structure, range(count))))
+
+
+def _argument_names(fun: Callable[..., Any], args: Any, kwargs: Any) -> list[str]:
+    """The same for arguments whose leaves are numbered."""
     try:
         bound = inspect.signature(fun).bind_partial(*args, **kwargs).arguments
     except (TypeError, ValueError):
         bound = {f"argument {i}": x for i, x in enumerate(args)} | kwargs
-    found = {
-        leaf: f"{name}{path}" for name, value in bound.items() for path, leaf in leaves_with_path(value)
-    }
+    found = {leaf: f"{name}{path}" for name, value in bound.items() for path, leaf in leaves_with_path(value)}
     return [found[i] for i in sorted(found)]
 
 

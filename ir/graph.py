@@ -128,8 +128,14 @@ class Graph:
         return print_graph(self)
 
 
+WITHOUT_GRAPHS = ("scalar", "index", "reduce", "argreduce")
+"""The kinds of lowerings of primitives whose params are never graphs: nearly all equations."""
+
+
 def sub_graphs(eqn: Eqn) -> Iterator[tuple[str, Graph]]:
     """The graphs among an equation's params, by name, in sorted order; tuples of graphs give ``name.i``."""
+    if eqn.prim.lower.kind in WITHOUT_GRAPHS:
+        return
     for name in sorted(eqn.params):
         value = eqn.params[name]
         if isinstance(value, Graph):

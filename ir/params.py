@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from weft.ir.errors import InternalError
-from weft.ir.graph import Eqn, Graph
+from weft.ir.graph import WITHOUT_GRAPHS, Eqn, Graph
 from weft.ir.types import ArrayType
 
 _PLAIN = (str, np.dtype, ArrayType, Graph)
@@ -59,6 +59,8 @@ def params_key(params: Mapping[str, Any]) -> Any:
 
 def map_graphs(eqn: Eqn, change: Callable[[Graph], Graph]) -> Eqn:
     """``eqn`` with ``change(graph)`` for each graph among its params; itself where nothing changes."""
+    if eqn.prim.lower.kind in WITHOUT_GRAPHS:
+        return eqn
     changed: dict[str, Any] = {}
     for name, value in eqn.params.items():
         if isinstance(value, Graph | tuple) and (new := _map_graph(value, change)) is not value:

@@ -11,7 +11,7 @@ import numpy as np
 
 from weft.engine import tree
 from weft.engine.array import wrap_value
-from weft.engine.trace import argument_names, function_name
+from weft.engine.trace import Names, argument_names, function_name
 from weft.engine.transforms.differentiate import (
     check_output_is_scalar,
     flatten_arguments,
@@ -36,27 +36,30 @@ def selected_arguments(kind: str, name: str, argnums: int | Sequence[int], n: in
     return tuple(i % n for i in positions)
 
 
-def selected_names(fun: Callable[..., Any], positions: Sequence[int], args: Any, kwargs: Any) -> list[str]:
+def selected_names(
+    fun: Callable[..., Any], positions: Sequence[int], args: Any, kwargs: Any
+) -> Sequence[str]:
     """What messages call the leaves of some positional arguments."""
     names = argument_names(fun, args, kwargs)
     ends = list(itertools.accumulate([len(tree.leaves(x)) for x in args], initial=0))
-    return [n for i in positions for n in names[ends[i] : ends[i + 1]]]
+    chosen = [k for i in positions for k in range(ends[i], ends[i + 1])]
+    return Names(len(chosen), lambda: [names[k] for k in chosen])
 
 
 def check_inputs(
     kind: str, name: str, paths: Sequence[str], values: Sequence[Any], *, holomorphic: bool, allow_int: bool
 ) -> None:
     """Differentiated inputs must be floating (complex with holomorphic)."""
-    for path, v in zip(paths, values, strict=True):
+    for k, v in enumerate(values):
         if holomorphic and not is_complex(v.dtype):
             raise GradientError(
-                f"{kind} with holomorphic=True needs complex inputs, but argument {path} of {name} has dtype {v.dtype}."
+                f"{kind} with holomorphic=True needs complex inputs, but argument {paths[k]} of {name} has dtype {v.dtype}."
             )
         if not holomorphic and is_complex(v.dtype):
             continue
         if not is_inexact(v.dtype) and not allow_int:
             raise GradientError(
-                f"{kind} needs floating inputs, but argument {path} of {name} has dtype {v.dtype}. "
+                f"{kind} needs floating inputs, but argument {paths[k]} of {name} has dtype {v.dtype}. "
                 f"Convert it with .astype(float), or leave it out of argnums."
             )
 

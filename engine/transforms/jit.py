@@ -216,7 +216,7 @@ class Jitted:
             raise ArgumentError(f"the integer {x} does not fit into 64 bits.")
         return contiguous(to_value(x, f"argument {self._names(args, kwargs)[position]} of {self._name}"))
 
-    def _names(self, args: Any, kwargs: Any) -> list[str]:
+    def _names(self, args: Any, kwargs: Any) -> Sequence[str]:
         """What messages call the leaves of the traced arguments."""
         return argument_names(self._static.of_traced(self._fun), args, kwargs)
 
@@ -226,7 +226,7 @@ class Jitted:
         values: list[Any],
         in_tree: Any,
         static_key: tuple[Any, ...],
-        names: list[str],
+        names: Sequence[str],
     ) -> Traced:
         fun = self._static.bind(self._fun, static_key) if self._static else self._fun
         weak = [

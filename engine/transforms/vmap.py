@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from weft.engine import tree
@@ -31,7 +31,7 @@ _axes = _Axes()
 
 
 def _axis_size(
-    name: str, values: list[Any], axes: list[int | None], paths: list[str], given: int | None
+    name: str, values: list[Any], axes: list[int | None], paths: Sequence[str], given: int | None
 ) -> tuple[int, list[int | None]]:
     """The batch size and the axes as non-negative numbers."""
     sizes: dict[int, str] = {}
@@ -95,7 +95,10 @@ def vmap(
     def batched(*args: Any, **kwargs: Any) -> Any:
         leaves, in_tree = tree.flatten((args, kwargs))
         names = argument_names(fun, args, kwargs)
-        values = [to_value(x, f"argument {n} of vmap({name})") for n, x in zip(names, leaves, strict=True)]
+        values = [
+            x if isinstance(x, Value) else to_value(x, f"argument {names[k]} of vmap({name})")
+            for k, x in enumerate(leaves)
+        ]
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
             raise ArgumentError(
                 f"vmap of {name}: in_axes has {len(in_axes)} entries for {len(args)} positional arguments."

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from tests.ir.random_graphs import graphs
 from weft.ir.builder import build
 from weft.ir.graph import Eqn, Graph, Literal, Source, Var, sub_graphs
-from weft.ir.ops.control import call
-from weft.ir.ops.elementwise import add, mul, neg, neg_p, sub
+from weft.ir.ops.control import call, call_p
+from weft.ir.ops.elementwise import add, mul, neg, sub
 from weft.ir.ops.reduce import reduce_sum
 from weft.ir.parser import parse_graph
 from weft.ir.printer import print_graph
@@ -125,7 +125,7 @@ def test_replace_makes_tuples_and_leaves_the_rest() -> None:
 def test_sub_graphs_by_name() -> None:
     first, second = build(lambda a: [neg(a)], [T]), build(lambda a: [a], [T])
     a = Var(T)
-    eqn = Eqn(neg_p, (a,), (Var(T),), {"z": first, "branches": (second, first, 3), "n": 1})
+    eqn = Eqn(call_p, (a,), (Var(T),), {"z": first, "branches": (second, first, 3), "n": 1})
     assert list(sub_graphs(eqn)) == [("branches.0", second), ("branches.1", first), ("z", first)]
 
 
