@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,27 @@ def traced(program: Program) -> Traced:
 def test_jit_keeps_the_meaning(program: Program) -> None:
     args = arrays(program)
     assert_close(weft.jit(program)(*args), program, *args)
+
+
+@examples(50)
+@given(program=programs())
+def test_donation_changes_nothing(program: Program) -> None:
+    """What the memory of all arguments may be written over with is right, and what others see of it stays."""
+    wanted = [wnp.asarray(x) for x in weft.jit(program)(*arrays(program))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # most arguments find no result of their type
+        donating = weft.jit(program, donate_argnums=tuple(range(len(program.args))))
+        args = arrays(program)
+        for _ in range(2):
+            given_up = [wnp.array(np.asarray(x)) for x in args]
+            seen = [np.asarray(x) for x in given_up[::2]]
+            assert_close(donating(*given_up), program, *args)
+            for x, old in zip(seen, args[::2], strict=True):
+                assert x.tobytes() == np.asarray(old).tobytes()
+            seen.clear()
+            found = donating(*[wnp.array(np.asarray(x)) for x in args])
+            assert_close(found, program, *args)
+            assert [x.shape for x in found] == [x.shape for x in wanted]
 
 
 @examples(25)
