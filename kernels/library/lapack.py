@@ -29,13 +29,11 @@ _MODULES = {"trsm": "blas", "trsv": "blas", "gemm": "blas"}
 
 # Elements of a matrix: LAPACK wants workspaces of several times as many, and computes how many in 32 bits.
 _LARGEST = np.iinfo(np.int32).max // 8
-_CALL = 200.0  # nanoseconds for a call of LAPACK, and for a multiplication of it
-_MULTIPLICATION = 0.15
 
 
-def cost_of(multiplications: float) -> float:
-    """About how many nanoseconds LAPACK takes."""
-    return _CALL + _MULTIPLICATION * multiplications
+def cost_of(multiplications: float, *, small: bool = False, steps: int = 1) -> float:
+    """About how many nanoseconds LAPACK takes in so many ``steps``, or the plain loops for a ``small`` matrix."""
+    return 20 + 0.6 * multiplications if small else 200 * steps + 0.15 * multiplications
 
 
 class NoRoutine(Exception):

@@ -25,7 +25,7 @@ INT32 = np.dtype(np.int32)
 @routine
 def _cholesky(eqn: Eqn) -> Scheduled:
     rows = eqn.ins[0].type.shape[-1]
-    stack = Stack(eqn, cost_of(rows**3 / 6), copied=0)
+    stack = Stack(eqn, cost_of(rows**3 / 6, small=rows <= SMALL), copied=0)
     build, n = stack.build, stack.size("n", rows)
     with stack.each():
         out = stack.result(0, n, n)
@@ -85,7 +85,7 @@ def _triangular_solve(eqn: Eqn) -> Scheduled:
     (*_, rows), b = eqn.ins[0].type.shape, eqn.ins[1].type
     left, params = eqn.params["left_side"], eqn.params
     columns = b.shape[-1] if left else b.shape[-2]
-    stack = Stack(eqn, cost_of(rows**2 * columns / 2), copied=1, columns=columns)
+    stack = Stack(eqn, cost_of(rows**2 * columns / 2, small=rows <= SMALL), copied=1, columns=columns)
     n = stack.size("n", rows)
     with stack.each():
         a, many = stack.operand(0, n, n), stack.all_columns
@@ -104,7 +104,7 @@ def _triangular_solve(eqn: Eqn) -> Scheduled:
 def _solve_factored(eqn: Eqn) -> Scheduled:
     b, trans = eqn.ins[3].type, eqn.params["trans"]
     rows, columns = b.shape[-2:]
-    stack = Stack(eqn, cost_of(rows**2 * columns), columns=columns)
+    stack = Stack(eqn, cost_of(rows**2 * columns, small=rows <= SMALL), columns=columns)
     build, n = stack.build, stack.size("n", rows)
     with stack.each():
         many = stack.all_columns
@@ -142,7 +142,7 @@ def _solve_factored(eqn: Eqn) -> Scheduled:
 def _lu(eqn: Eqn) -> Scheduled:
     rows, width = eqn.ins[0].type.shape[-2:]
     small = max(rows, width) <= SMALL
-    stack = Stack(eqn, cost_of(rows * width * min(rows, width) / 3), copied=0 if small else None)
+    stack = Stack(eqn, cost_of(rows * width * min(rows, width) / 3, small=small), copied=0 if small else None)
     build = stack.build
     m, n, k = stack.size("m", rows), stack.size("n", width), stack.size("k", min(rows, width))
     with stack.each():
@@ -176,7 +176,7 @@ def _qr(eqn: Eqn) -> Scheduled:
     dtype = eqn.ins[0].type.dtype
     rows, width = eqn.ins[0].type.shape[-2:]
     high, least = eqn.outs[0].type.shape[-1], min(rows, width)
-    stack = Stack(eqn, cost_of(2 * rows * width * least + 2 * rows * high * least))
+    stack = Stack(eqn, cost_of(2 * rows * width * least + 2 * rows * high * least, steps=3))
     build = stack.build
     m, n = stack.size("m", rows), stack.size("n", width)
     q_columns, k = stack.size("columns of q", high), stack.size("k", least)

@@ -24,7 +24,7 @@ def _eigh(eqn: Eqn) -> Scheduled:
     dtype, rows = eqn.ins[0].type.dtype, eqn.ins[0].type.shape[-1]
     triangle, vectors = "L" if eqn.params["lower"] else "U", eqn.params["vectors"]
     job = "V" if vectors else "N"
-    stack = Stack(eqn, cost_of((4 if vectors else 1) * rows**3))
+    stack = Stack(eqn, cost_of((4 if vectors else 1) * rows**3, steps=6))
     build, n = stack.build, stack.size("n", rows)
     real = real_dtype(dtype)
     kinds = [dtype, real, INT32] if is_complex(dtype) else [dtype, INT32]
@@ -56,7 +56,7 @@ def _eigh(eqn: Eqn) -> Scheduled:
 def _eig(eqn: Eqn) -> Scheduled:
     dtype, rows, vectors = eqn.ins[0].type.dtype, eqn.ins[0].type.shape[-1], eqn.params["vectors"]
     job, ld = "V" if vectors else "N", max(rows, 1)
-    stack = Stack(eqn, cost_of((12 if vectors else 5) * rows**3))
+    stack = Stack(eqn, cost_of((12 if vectors else 5) * rows**3, steps=20))
     build, n = stack.build, stack.size("n", rows)
     real = real_dtype(dtype)
     # Complex eigenvalues come in two arrays of real ones, where the matrix is real.
@@ -152,7 +152,7 @@ def _svd(eqn: Eqn) -> Scheduled:
     x, vectors = eqn.ins[0].type, eqn.params["compute_uv"]
     rows, width = x.shape[-2:]
     least = min(rows, width)
-    stack = Stack(eqn, cost_of((20 if vectors else 3) * max(rows, width) * least**2))
+    stack = Stack(eqn, cost_of((20 if vectors else 3) * max(rows, width) * least**2, steps=12))
     write = _write_empty if not least else _write_vectors if vectors else _write_values
     with stack.each():
         write(stack, eqn, rows, width)
@@ -204,7 +204,7 @@ def _pinv(eqn: Eqn) -> Scheduled:
     dtype, (width, rows) = eqn.ins[0].type.dtype, eqn.ins[0].type.shape[-2:]
     least = min(rows, width)
     real = real_dtype(dtype)
-    stack = Stack(eqn, cost_of(24 * max(rows, width) * least**2))
+    stack = Stack(eqn, cost_of(24 * max(rows, width) * least**2, steps=12))
     build = stack.build
     # Seen by columns, the operand and the result are transposes, and one is the pseudo-inverse of the other.
     m, n, k = stack.size("m", rows), stack.size("n", width), stack.size("k", least)

@@ -50,7 +50,7 @@ def _product(stack: Stack, sign: str, size: str) -> str:
 
 def _determinant(eqn: Eqn, *, log: bool) -> Scheduled:
     dtype, rows = eqn.ins[0].type.dtype, eqn.ins[0].type.shape[-1]
-    stack = Stack(eqn, cost_of(rows**3 / 3))
+    stack = Stack(eqn, cost_of(rows**3 / 3, small=rows <= SMALL))
     n = stack.size("n", rows)
     with stack.each():
         # By rows where the loops are plain ones, which go along rows.
@@ -86,7 +86,7 @@ def _adjugate(eqn: Eqn) -> Scheduled:
     """By the inverse where that is accurate, else by singular values, as the reference: all seen transposed."""
     dtype, rows = eqn.ins[0].type.dtype, eqn.ins[0].type.shape[-1]
     real = real_dtype(dtype)
-    stack = Stack(eqn, cost_of(rows**3))
+    stack = Stack(eqn, cost_of(rows**3, steps=4))
     build, n = stack.build, stack.size("n", rows)
     if not rows:
         with stack.each():

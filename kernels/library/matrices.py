@@ -24,8 +24,8 @@ from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
 
 INT32 = np.dtype(np.int32)
-_CHUNKS = 64  # at most
-_SCRATCH = 2**23  # elements that all chunks may take together
+_CHUNKS = 32  # at most
+_SCRATCH = 2**22  # elements of the largest matrix that all chunks may take together
 _CHUNK_TIME = 20_000.0  # nanoseconds, so that handing out chunks costs little
 PANEL = 64  # columns
 _TILE = 16  # rows and columns that are transposed in one go

@@ -321,7 +321,7 @@ def test_the_interpreter_of_nests_does_the_same(name: str, n: int) -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_chunks_run_in_any_order(name: str) -> None:
-    a = draw((300, 8, 8), DTYPES[1], heavy=True)
+    a = draw((2000, 8, 8), DTYPES[1], heavy=True)
     a = a @ adjoint(a)
     eqn, one = scheduled(FUNCTIONS[name], a)
     assert one.extent > 1
