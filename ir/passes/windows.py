@@ -23,6 +23,7 @@ from weft.ir.ops.contract import dot_general
 from weft.ir.ops.convolution import ConvDims, conv_p, conv_sizes, has_products
 from weft.ir.ops.half import compute_dtype
 from weft.ir.ops.windows import dilated, spread_and_padded
+from weft.ir.passes.cse import cse
 from weft.ir.primitive import Primitive
 from weft.ir.source import at_source
 
@@ -57,7 +58,7 @@ def lower_windows(graph: Graph) -> Graph:
                 env[eqn.outs[0]] = rule(*(read(env, a) for a in eqn.ins), **eqn.params)
         return [read(env, a) for a in graph.outs]
 
-    return build(fun, graph.in_types)
+    return cse(build(fun, graph.in_types))  # a padded operand serves a convolution and its gradient
 
 
 def _fold(op: str, prim: Primitive) -> Callable[..., Any]:
