@@ -68,8 +68,12 @@ class _Estimate:
 
     def body(self, body: tuple[Any, ...], vector: bool = False, variable: str = "") -> float:
         total = 0.0
+        accumulators = {s.buffer for s in body if isinstance(s, Store)}
+        accumulators &= {s.buffer for s in body if isinstance(s, Load)}
         for statement in body:
             match statement:
+                case Load(_, _, buffer, _) | Store(buffer, _, _) if vector and buffer in accumulators:
+                    total += _MEMORY[0][1] * self.sizes[buffer]
                 case Loop():
                     total += self.loop(statement)
                 case While(cond, _, inside):
