@@ -18,7 +18,7 @@ from weft.ir.match import Rewriter, Rules, constant, op, rewrite, variables
 from weft.ir.ops import elementwise, shape
 from weft.ir.types import ArrayType, is_bool, is_floating, is_inexact, is_integer
 
-x, y, c, d, p, q = variables("x y c d p q")
+x, y, c, d, p, q, low, frame = variables("x y c d p q low frame")
 ZERO = constant(0, "logical")  # of an integer or bool, where no zero has a sign
 TRUE, FALSE = constant(True, "bool"), constant(False, "bool")
 
@@ -139,6 +139,20 @@ def _slice_twice(x: Any, p: Any, q: Any, c: Any, d: Any, out: ArrayType) -> Any:
     return None if 0 in out.shape else shape.slice_(x, start, limit, strides)
 
 
+def _slice_padded(x: Any, p: Any, q: Any, c: Any, d: Any, out: ArrayType) -> Any:
+    whole = p == q and x.shape == out.shape and not any(c) and all(step == 1 for step in d)
+    return x if whole else None
+
+
+def _slice_framed(c: Any, x: Any, y: Any, p: Any, q: Any, low: Any, frame: Any, out: ArrayType) -> Any:
+    """The inside of what is framed: what is chosen there by the condition inside."""
+    if p != low or c.shape != out.shape or any(frame) or not all(step == 1 for step in q):
+        return None
+    limit = [a + n for a, n in zip(p, out.shape, strict=True)]
+    inside = [shape.slice_(v, p, limit) if v.shape else v for v in (x, y)]
+    return elementwise.select(c, *inside)
+
+
 MOVEMENT = Rules(
     [
         (op.transpose(x, perm=p), lambda x, p: x if p == tuple(range(len(p))) else None),  # in place
@@ -155,6 +169,11 @@ MOVEMENT = Rules(
         ),
         (op.slice(x, strides=d), _slice_all),  # x[:] -> x
         (op.slice(op.slice(x, start=p, strides=c), start=q, strides=d), _slice_twice),  # at once
+        (op.slice(op.pad(x, y, low=p, interior=c), start=q, strides=d), _slice_padded),  # what was padded
+        (  # slice(select(pad(c),x,y)) -> select(c,slice(x),slice(y))
+            op.slice(op.select(op.pad(c, d, low=low, interior=frame), x, y), start=p, strides=q),
+            _slice_framed,
+        ),
         (op.pad(x, y), _pad_nothing),  # pad by nothing
         (op.reverse(x, axes=()), lambda x: x),  # along no axes
         (

@@ -14,7 +14,7 @@ import numpy as np
 
 from weft.ir.builder import build
 from weft.ir.errors import ShapeError
-from weft.ir.graph import Graph
+from weft.ir.graph import Graph, Literal
 from weft.ir.interpret import evaluate
 from weft.ir.ops.control import prepared
 from weft.ir.ops.flow.bodies import (
@@ -181,25 +181,47 @@ def _linearized(
 
 
 def _with_small_residuals(primal: Graph, linear: Graph, n_outs: int) -> tuple[Graph, Graph]:
-    """Residuals that repeat a smaller value are made again from it in the linear graph: what is stacked is small."""
-    made: dict[Any, Any] = {eqn.outs[0]: eqn for eqn in primal.eqns if eqn.prim.name == "broadcast"}
+    """Residuals that only move smaller values are made again from those in the linear graph: what is kept is small."""
+    makers = {eqn.outs[0]: eqn for eqn in primal.eqns if eqn.prim.name in _MOVES}
     residuals = primal.outs[n_outs:]
-    if not any(r in made for r in residuals):
+    sources: dict[Any, None] = {}
+    for residual in residuals:
+        below = _made_from(residual, makers)
+        smaller = sum(a.type.size for a in below) < residual.type.size
+        sources.update(dict.fromkeys(below if smaller else [residual]))
+    if list(sources) == list(residuals):
         return primal, linear
-    smaller: list[Any] = [made[r].ins[0] if r in made else r for r in residuals]
     n = len(linear.ins) - len(residuals)
 
     def fun(*args: Any) -> list[Any]:
-        whole = [
-            made[r].prim.bind(x, **made[r].params) if r in made else x
-            for r, x in zip(residuals, args[n:], strict=True)
-        ]
-        return evaluate(linear, *args[:n], *whole)
+        env = dict(zip(sources, args[n:], strict=True))
+
+        def value(atom: Any) -> Any:
+            if isinstance(atom, Literal):
+                return atom.value
+            if atom not in env:
+                eqn = makers[atom]
+                env[atom] = eqn.prim.bind(*map(value, eqn.ins), **eqn.params)
+            return env[atom]
+
+        return evaluate(linear, *args[:n], *map(value, residuals))
 
     return (
-        primal.replace(outs=[*primal.outs[:n_outs], *smaller]),
-        build(fun, [*linear.in_types[:n], *[a.type for a in smaller]]),
+        primal.replace(outs=[*primal.outs[:n_outs], *sources]),
+        build(fun, [*linear.in_types[:n], *[a.type for a in sources]]),
     )
+
+
+_MOVES = frozenset("broadcast concatenate full iota pad reshape reverse slice transpose".split())
+
+
+def _made_from(atom: Any, makers: dict[Any, Any]) -> list[Any]:
+    """The variables that ``atom`` is made from by moving elements; itself, where it is computed."""
+    if isinstance(atom, Literal):
+        return []
+    if atom not in makers:
+        return [atom]
+    return list(dict.fromkeys(v for a in makers[atom].ins for v in _made_from(a, makers)))
 
 
 def _transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:

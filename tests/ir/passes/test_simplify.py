@@ -154,3 +154,30 @@ def test_what_is_read_where_it_was_written() -> None:
         "  return b, g, h, i\n"
         "}"
     )
+
+
+def test_the_inside_of_a_frame() -> None:
+    """What is written to the inside of an array and read there is read from what was written."""
+    assert changed(
+        lambda g: dce(simplify(g)),
+        """
+        graph(a: f64[3], b: f64[5], c: bool[3], d: f64[5]) {
+          e: f64[5] = pad[high=(1,), interior=(0,), low=(1,)] a 0.0:f64
+          f: f64[3] = slice[limit=(4,), start=(1,), strides=(1,)] e
+          g: bool[5] = pad[high=(1,), interior=(0,), low=(1,)] c False:bool
+          h: f64[5] = select g b d
+          i: f64[3] = slice[limit=(4,), start=(1,), strides=(1,)] h
+          j: f64[3] = slice[limit=(3,), start=(0,), strides=(1,)] e
+          return f, i, j
+        }
+        """,
+    ) == (
+        "graph(a: f64[3], b: f64[5], c: bool[3], d: f64[5]) {\n"
+        "  e: f64[5] = pad[high=(1,), interior=(0,), low=(1,)] a 0.0:f64\n"
+        "  f: f64[3] = slice[limit=(4,), start=(1,), strides=(1,)] b\n"
+        "  g: f64[3] = slice[limit=(4,), start=(1,), strides=(1,)] d\n"
+        "  h: f64[3] = select c f g\n"
+        "  i: f64[3] = slice[limit=(3,), start=(0,), strides=(1,)] e\n"
+        "  return a, h, i\n"
+        "}"
+    )
