@@ -179,11 +179,23 @@ def fits() -> Iterator[tuple[str, str, list[Real]]]:
         t_of = [(mp.mpf(x) - 4) / (mp.mpf(x) + 4) for x in (0.45, top)]
         factor = lambda t: (1 + 2 * (4 * (1 + t) / (1 - t))) * erfcx(4 * (1 + t) / (1 - t))  # noqa: E731
         yield "erfc", kind, fit(factor, t_of[0], t_of[1], bound)
+    log_factor = taylor_safe(lambda f: mp.log1p(f) / f, lambda f: 1 - f / 2)
+    for kind, bound in (("float", 2.0**-25), ("double", 2.0**-54)):
+        yield "log_factor", kind, fit(log_factor, mp.mpf("-0.29293"), mp.mpf("0.41426"), bound)
     root = lambda s: _inverse_erf(s * s)  # noqa: E731
-    yield "erf_inv_center", "float", fit(_inverse_erf, 0, 5, 2.0**-26, mp.mpf("2.5"))
-    yield "erf_inv_tail", "float", fit(root, mp.sqrt(5), mp.mpf("4.1"), 2.0**-24, 3)
-    yield "erf_inv_center", "double", fit(_inverse_erf, 0, mp.mpf("6.25"), 2.0**-55, mp.mpf("3.125"))
-    yield "erf_inv_tail", "double", fit(root, mp.mpf("2.5"), mp.mpf("6.1"), 2.0**-54, mp.mpf("4.25"))
+    # Centers at which the value, which is the first coefficient, is all but a number of the type.
+    yield "erf_inv_center", "float", fit(_inverse_erf, 0, 5, 2.0**-26, mp.mpf("2.4365234375"))
+    yield "erf_inv_tail", "float", fit(root, mp.sqrt(5), mp.mpf("4.1"), 2.0**-25, mp.mpf("2.921875"))
+    yield (
+        "erf_inv_center",
+        "double",
+        fit(_inverse_erf, 0, mp.mpf("6.25"), 2.0**-55, mp.mpf("3.3349609375")),
+    )
+    yield (
+        "erf_inv_tail",
+        "double",
+        fit(root, mp.mpf("2.5"), mp.mpf("6.1"), 2.0**-54, mp.mpf("4.2685546875")),
+    )
     yield "cbrt", "double", fit(mp.cbrt, 1, 8, 2.0**-8, 0)
     sixteenth = mp.mpf("0.0626")
     sin_pi = taylor_safe(_sin_pi, lambda z: mp.pi**4 / 120)

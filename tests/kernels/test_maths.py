@@ -93,7 +93,7 @@ DOMAINS: dict[str, tuple[Callable[[bool], list], float, Callable]] = {
             magnitudes(-10, 0),
             lambda rng: 1 - 10.0 ** rng.uniform(-15 if d else -6.5, 0, 50),
         ],
-        2.5,
+        2,
         mp.erfinv,
     ),
     "lgamma": (
