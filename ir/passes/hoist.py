@@ -8,13 +8,13 @@ is left where it is: reading it from memory would cost more than making it again
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.ops.flow.bodies import pick, split
 from weft.ir.params import map_graphs
 from weft.ir.passes.dce import Effects
+from weft.ir.records import dataclass, field
 
 # Elementwise operations that cost no more than reading their result.
 _CHEAP = frozenset(
