@@ -11,16 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var, sub_graphs
-from weft.ir.ops.flow.bodies import pick, split
+from weft.ir.ops.flow.bodies import CHEAP, pick, split
 from weft.ir.params import map_graphs
 from weft.ir.passes.dce import Effects
 from weft.ir.records import dataclass, field
-
-# Elementwise operations that cost no more than reading their result.
-_CHEAP = frozenset(
-    "add sub mul neg abs max min eq ne lt le gt ge and_ or_ xor not_ select cast bitcast floor ceil rint trunc sign is_finite "
-    "real imag conj complex shift_left shift_right shift_right_logical".split()
-)
 
 
 def hoist(graph: Graph) -> Graph:
@@ -135,7 +129,7 @@ class _Loop:
             size.update((v, made_from if only_moves else v.type.size) for v in eqn.outs)
             if only_moves or not eqn.ins:
                 continue
-            cheap = eqn.prim.lower.kind == "scalar" and eqn.prim.name in _CHEAP
+            cheap = eqn.prim.lower.kind == "scalar" and eqn.prim.name in CHEAP
             if cheap and any(v.type.size > max(made_from, 1) for v in eqn.outs):
                 size.update((v, made_from) for v in eqn.outs)
             else:

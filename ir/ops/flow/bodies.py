@@ -20,6 +20,14 @@ from weft.ir.types import ArrayType
 _T = TypeVar("_T")
 Mask = tuple[bool, ...]
 
+CHEAP = frozenset(
+    "add sub mul neg abs max min eq ne lt le gt ge and_ or_ xor not_ select cast bitcast floor ceil rint trunc sign is_finite "
+    "real imag conj complex shift_left shift_right shift_right_logical".split()
+)
+"""Elementwise operations that cost no more than reading their result from memory."""
+MOVES = frozenset("broadcast concatenate full iota pad reshape reverse slice transpose".split())
+"""Operations that move elements to places that are known beforehand."""
+
 
 def pick(items: Iterable[_T], keep: Iterable[bool]) -> list[_T]:
     """The items whose mark is set."""

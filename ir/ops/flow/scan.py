@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.builder import build
+from weft.ir.builder import bind_all, build
 from weft.ir.errors import ShapeError
 from weft.ir.graph import Graph, Literal
 from weft.ir.interpret import evaluate
 from weft.ir.ops.control import prepared
 from weft.ir.ops.flow.bodies import (
+    CHEAP,
+    MOVES,
     active_outs,
     batched,
     check_types,
@@ -160,7 +162,7 @@ def _linearized(
     from weft.ir.passes.linearize import linearize
 
     one = linearize(body, tuple(ins_on))
-    shrunk = _with_small_residuals(one.primal, one.linear, len(body.outs))
+    shrunk = _with_few_residuals(one.primal, one.linear, sizes, len(body.outs))
     primal = _Primal(shrunk[0], sizes, len(body.outs))
     linear = shrunk[1]
     on = split([*ins_on], *sizes)
@@ -180,48 +182,67 @@ def _linearized(
     return primal, build(fun, [*fixed, *types[0], *types[1], *rows, *types[2]])
 
 
-def _with_small_residuals(primal: Graph, linear: Graph, n_outs: int) -> tuple[Graph, Graph]:
-    """Residuals that only move smaller values are made again from those in the linear graph: what is kept is small."""
-    makers = {eqn.outs[0]: eqn for eqn in primal.eqns if eqn.prim.name in _MOVES}
+def _with_few_residuals(
+    primal: Graph, linear: Graph, sizes: tuple[int, int], n_outs: int
+) -> tuple[Graph, Graph]:
+    """Residuals that are cheaply made from others, or only move smaller values, are made again in the linear graph."""
+    makers = {v: eqn for eqn in primal.eqns if eqn.prim.name in CHEAP | MOVES for v in eqn.outs}
+    position = {v: i for i, eqn in enumerate(primal.eqns) for v in eqn.outs}
     residuals = primal.outs[n_outs:]
-    sources: dict[Any, None] = {}
-    for residual in residuals:
-        below = _made_from(residual, makers)
-        smaller = sum(a.type.size for a in below) < residual.type.size
-        sources.update(dict.fromkeys(below if smaller else [residual]))
-    if list(sources) == list(residuals):
+    free = {*primal.ins[: sizes[0]], *primal.ins[sum(sizes) :]}  # need not be stacked
+    kept: dict[Any, None] = {}
+    for residual in sorted(residuals, key=lambda r: position.get(r, -1)):
+        below = _made_from(residual, makers, {*kept, *free}) if residual in makers else None
+        if below is not None and all(v in kept or v in free for v in below):
+            kept.update(dict.fromkeys(below))
+            continue
+        moved = {v: eqn for v, eqn in makers.items() if eqn.prim.name in MOVES}
+        below = _made_from(residual, moved, set(kept))
+        smaller = below is not None and sum(v.type.size for v in below) < residual.type.size
+        kept.update(dict.fromkeys(below if smaller and below is not None else [residual]))
+    if list(kept) == list(residuals):
         return primal, linear
     n = len(linear.ins) - len(residuals)
 
     def fun(*args: Any) -> list[Any]:
-        env = dict(zip(sources, args[n:], strict=True))
+        env = dict(zip(kept, args[n:], strict=True))
 
         def value(atom: Any) -> Any:
             if isinstance(atom, Literal):
                 return atom.value
             if atom not in env:
                 eqn = makers[atom]
-                env[atom] = eqn.prim.bind(*map(value, eqn.ins), **eqn.params)
+                env.update(
+                    zip(eqn.outs, bind_all(eqn.prim, list(map(value, eqn.ins)), eqn.params), strict=True)
+                )
             return env[atom]
 
         return evaluate(linear, *args[:n], *map(value, residuals))
 
     return (
-        primal.replace(outs=[*primal.outs[:n_outs], *sources]),
-        build(fun, [*linear.in_types[:n], *[a.type for a in sources]]),
+        primal.replace(outs=[*primal.outs[:n_outs], *kept]),
+        build(fun, [*linear.in_types[:n], *[a.type for a in kept]]),
     )
 
 
-_MOVES = frozenset("broadcast concatenate full iota pad reshape reverse slice transpose".split())
+_LONGEST = 12  # equations that a residual may take to be made again
 
 
-def _made_from(atom: Any, makers: dict[Any, Any]) -> list[Any]:
-    """The variables that ``atom`` is made from by moving elements; itself, where it is computed."""
-    if isinstance(atom, Literal):
-        return []
-    if atom not in makers:
-        return [atom]
-    return list(dict.fromkeys(v for a in makers[atom].ins for v in _made_from(a, makers)))
+def _made_from(atom: Any, makers: dict[Any, Any], known: set[Any]) -> list[Any] | None:
+    """The variables that ``atom`` is made from by ``makers``, down to ``known`` ones; ``None`` where that is too long."""
+    found: dict[Any, None] = {}
+    seen: set[int] = set()
+    waiting = [atom]
+    while waiting:
+        v = waiting.pop()
+        if isinstance(v, Literal) or v in found:
+            continue
+        if v in known or v not in makers:
+            found[v] = None
+        elif id(makers[v]) not in seen:
+            seen.add(id(makers[v]))
+            waiting.extend(makers[v].ins)
+    return list(found) if len(seen) <= _LONGEST else None
 
 
 def _transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
