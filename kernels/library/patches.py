@@ -321,6 +321,11 @@ class _Patches:
         chunks = -(-total // per_chunk)
         tile, size = depth * others * self.rows_count, self.eqn.outs[0].type.size
         sums = build.buffer(self.dtype, "scratch")
+        # The axis that is innermost is one along which neighbours in ``x`` are neighbours, the longer of two such.
+        last, row = product.summed[-1], product.run[-1]
+        in_columns = not rest or last.x != 1 or (row.x == 1 and row.count >= last.count)
+        rows, most = self.size("rows", self.rows_count), self.size("terms of a tile", depth * others)
+        sides = ((rest, rows if in_columns else 1), (product.run, 1 if in_columns else most))
         with build.loop(self.size("chunks", chunks if size else 0), "parallel") as (chunk, _):
             first = ix.mul(chunk, self.size("tiles of a chunk", per_chunk))
             count = ix.minimum(
@@ -334,11 +339,11 @@ class _Patches:
                 begin = ix.mul(chunk, self.size("tile", tile))
                 at = self.offset("outer", "x", product.outer, where)
                 with build.loop(here, "sequential") as (i, _):
-                    # Each step is a block of its own: terms by rows.
-                    block = ix.mul(i, ix.mul(self.size("others", others), self.size("rows", self.rows_count)))
+                    term = ix.mul(i, self.size("others", others))
                     places = self.decode("steps", stepped, ix.add(start, i))
                     at_step = ix.add(at, self.offset("steps", "x", stepped, places))
-                    self._fill_block(ix.add(begin, block), at_step, (*rest, *product.run))
+                    block = ix.add(begin, ix.mul(term, rows) if in_columns else term)
+                    self._fill_block(block, at_step, sides if in_columns else sides[::-1])
                 w_at = ix.add(
                     self.offset("outer", "w", product.outer, where),
                     ix.mul(start, self.number("w of steps", 0, stepped[-1].w)),
@@ -350,9 +355,9 @@ class _Patches:
                 target = ix.add(
                     ix.mul(chunk, self.size("size", size)), self.offset("outer", "out", product.outer, where)
                 )
-                rows = self.size("rows", self.rows_count)
                 terms = ix.mul(here, self.size("others", others))
-                self._multiply((begin, True, rows), w_at, (sums, target), (rows, terms), beta)
+                matrix = (begin, in_columns, rows if in_columns else most)
+                self._multiply(matrix, w_at, (sums, target), (rows, terms), beta)
         scratch = (chunks * tile, chunks * size)
         found = self._finish(chunks if size else 0, scratch)
         return replace(found, then=self._added_up(chunks, size, scratch))
@@ -371,18 +376,22 @@ class _Patches:
                 return summed[:n], summed[n:]
         return summed, ()
 
-    def _fill_block(self, begin: Index, at: Index, axes: Sequence[Axis]) -> None:
-        """Copy the elements of one step: the other terms, each with all rows."""
+    def _fill_block(self, begin: Index, at: Index, sides: Sequence[tuple[Sequence[Axis], Index]]) -> None:
+        """Copy the elements of one step; ``sides`` are axes, and how far a step along them together goes in the tile."""
         build = self.build
-        flat: Index = 0
+        count = sum(len(axes) for axes, _ in sides)
         with ExitStack() as stack:
-            for n, axis in enumerate(axes):
-                extent = self.size(f"block{n}", axis.count)
-                kind = "vector" if n == len(axes) - 1 else "sequential"
-                i, _ = stack.enter_context(build.loop(extent, kind))
-                at = ix.add(at, ix.mul(i, self.number("x of block", n, axis.x)))
-                flat = ix.add(ix.mul(flat, extent), i) if n else i
-            build.store(self.patches, ix.add(begin, flat), build.load(self.dtype, self.x, at))
+            n = 0
+            for axes, distance in sides:
+                flat: Index = 0
+                for axis in axes:
+                    extent = self.size(f"block{n}", axis.count)
+                    n += 1
+                    i, _ = stack.enter_context(build.loop(extent, "vector" if n == count else "sequential"))
+                    at = ix.add(at, ix.mul(i, self.number("x of block", n, axis.x)))
+                    flat = i if axis is axes[0] else ix.add(ix.mul(flat, extent), i)
+                begin = ix.add(begin, ix.mul(flat, distance))
+            build.store(self.patches, begin, build.load(self.dtype, self.x, at))
 
     def _added_up(self, chunks: int, size: int, scratch: tuple[int, ...]) -> Scheduled:
         """A second nest, over the same buffers: the sum of the chunks' results, in their order."""
