@@ -52,7 +52,11 @@ class Pool:
                 return idle.pop()
             except IndexError:  # another thread was faster
                 pass
-        raw = np.empty(size + ALIGNMENT, np.uint8)
+        try:
+            raw = np.empty(size + ALIGNMENT, np.uint8)
+        except MemoryError:  # what is idle may make room
+            self.trim()
+            raw = np.empty(size + ALIGNMENT, np.uint8)
         offset = -raw.ctypes.data % ALIGNMENT
         return raw[offset : offset + size]
 

@@ -130,6 +130,14 @@ def test_idle_memory_is_bounded() -> None:
     assert own.idle_bytes == own.KEPT * small[0].nbytes
 
 
+def test_idle_memory_makes_room() -> None:
+    own = Pool(1 << 30)
+    own.give_back(own.take(2 * LARGE))
+    with pytest.raises(MemoryError):
+        own.take(1 << 60)
+    assert own.idle_bytes == 0
+
+
 def test_the_setting() -> None:
     f = weft.jit(lambda x: x - 1)
     del_me = f(wnp.arange(float(N)))
