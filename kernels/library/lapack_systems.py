@@ -1,13 +1,16 @@
 """Determinants and adjugates.
 
 The one idea: a determinant is that of the triangle which elimination leaves, and a transposed matrix has the same one, so
-nothing moves. It is the exponential of a sum of logarithms, as in NumPy: a product may overflow on its way to a number that
-does not.
+nothing moves. Where the product of the pivots overflows on its way to a number that does not, it is the exponential of a sum of
+logarithms.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+
+import numpy as np
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
@@ -20,51 +23,79 @@ from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 
 
-def _write_determinant(stack: Stack, a: View, pivots: View, n: Index, small: bool) -> tuple[str, str]:
-    """Eliminate in place, in a matrix by columns: the sign of the determinant, and the logarithm of its size."""
+def _eliminate(stack: Stack, a: View, pivots: View, n: Index, small: bool = False) -> Callable[[Index], str]:
+    """Eliminate in place, in a matrix by columns; gives what loads a pivot, negated where it came from another row."""
     build, dtype = stack.build, a.dtype
-    real = real_dtype(dtype)
     if small:
         write_lu(stack, a, pivots, None, n, n, n)
     else:
         call(build, "getrf", dtype, n, n, a.place, ix.maximum(n, 1), pivots.place)
     first = build.const(INT32, 0 if small else 1)  # LAPACK counts from 1
-    start = [(dtype, "set", build.const(dtype, 1)), (real, "set", build.const(real, 0))]
-    with build.loop(n, "sequential", start) as (i, (sign, size)):
-        pivot = stack.load(a, i, i)
+
+    def pivot(i: Index) -> str:
+        value = stack.load(a, i, i)
         row = build.op(INT32, "add", build.cast(build.index_value(i), INT32), first)
         stays = build.op(BOOL, "eq", stack.load(pivots, i), row)
-        turned = build.op(dtype, "select", stays, pivot, build.op(dtype, "neg", pivot))
-        build.accumulate(sign, build.op(dtype, "mul", sign, build.op(dtype, "sign", turned)))
-        log = build.op(real, "log", build.op(real, "abs", pivot))
+        return build.op(dtype, "select", stays, value, build.op(dtype, "neg", value))
+
+    return pivot
+
+
+def _sign_and_logarithm(
+    stack: Stack, dtype: np.dtype, pivot: Callable[[Index], str], n: Index
+) -> tuple[str, str]:
+    """The product of the pivots as its sign, and the logarithm of its size."""
+    build, real = stack.build, real_dtype(dtype)
+    start = [(dtype, "set", build.const(dtype, 1)), (real, "set", build.const(real, 0))]
+    with build.loop(n, "sequential", start) as (i, (sign, size)):
+        value = pivot(i)
+        build.accumulate(sign, build.op(dtype, "mul", sign, build.op(dtype, "sign", value)))
+        log = build.op(real, "log", build.op(real, "abs", value))
         build.accumulate(size, build.op(real, "add", size, log))
     return sign, size
 
 
-def _product(stack: Stack, sign: str, size: str) -> str:
-    """``sign * exp(size)``."""
-    dtype = stack.build.dtype(sign)
-    value = stack.build.op(real_dtype(dtype), "exp", size)
-    return stack.build.op(dtype, "mul", sign, stack.build.cast(value, dtype))
+def _product(stack: Stack, dtype: np.dtype, pivot: Callable[[Index], str], n: Index) -> tuple[str, str]:
+    """The product of the pivots, and the size of the smallest product on its way."""
+    build, real = stack.build, real_dtype(dtype)
+    start = [(dtype, "set", build.const(dtype, 1)), (real, "min", build.const(real, math.inf))]
+    with build.loop(n, "sequential", start) as (i, (product, least)):
+        following = build.op(dtype, "mul", product, pivot(i))
+        build.accumulate(product, following)
+        build.accumulate(least, stack.size_of(following))
+    return product, least
+
+
+def _write_product(stack: Stack, out: View, pivot: Callable[[Index], str], n: Index) -> None:
+    """The product of the pivots; by logarithms where it leaves the normal numbers on its way."""
+    build, dtype = stack.build, out.dtype
+    real = real_dtype(dtype)
+    product, least = _product(stack, dtype, pivot, n)
+    stack.store(out, 0, 0, product)
+    normal = build.op(BOOL, "ge", least, build.const(real, np.finfo(real).tiny))
+    exact = build.op(BOOL, "and", normal, build.op(BOOL, "is_finite", product))
+    with build.loop(ix.sub(1, stack.times(exact)), "sequential"):
+        sign, size = _sign_and_logarithm(stack, dtype, pivot, n)
+        value = build.cast(build.op(real, "exp", size), dtype)
+        stack.store(out, 0, 0, build.op(dtype, "mul", sign, value))
 
 
 def _determinant(eqn: Eqn, *, log: bool) -> Scheduled:
     dtype, rows = eqn.ins[0].type.dtype, eqn.ins[0].type.shape[-1]
-    stack = Stack(eqn, cost_of(rows**3 / 3, small=rows <= SMALL))
+    small = rows <= SMALL
+    stack = Stack(eqn, cost_of(rows**3 / 3, small=small))
     n = stack.size("n", rows)
     with stack.each():
-        # By rows where the loops are plain ones, which go along rows.
-        a = stack.scratch("a", dtype, rows, rows)
+        a, pivots = stack.scratch("a", dtype, rows, rows), stack.scratch("pivots", INT32, rows)
         stack.copy(a, stack.operand(0, n, n).transposed, n, n)
-        pivots = stack.scratch("pivots", INT32, rows)
-        if rows <= SMALL:
-            a = a.transposed
-        sign, size = _write_determinant(stack, a, pivots, n, rows <= SMALL)
+        # Plain loops go along rows: they take the matrix as it is, LAPACK its transpose.
+        pivot = _eliminate(stack, a.transposed if small else a, pivots, n, small)
         if log:
+            sign, size = _sign_and_logarithm(stack, dtype, pivot, n)
             stack.store(stack.result(0, 1, 1), 0, 0, sign)
             stack.store(stack.result(1, 1, 1), 0, 0, size)
         else:
-            stack.store(stack.result(0, 1, 1), 0, 0, _product(stack, sign, size))
+            _write_product(stack, stack.result(0, 1, 1), pivot, n)
     return stack.finish()
 
 
@@ -97,7 +128,8 @@ def _adjugate(eqn: Eqn) -> Scheduled:
         operand, out = stack.operand(0, n, n).transposed, stack.result(0, n, n).transposed
         a, pivots = stack.scratch("a", dtype, rows, rows), stack.scratch("pivots", INT32, rows)
         stack.copy(a, operand, n, n)
-        determinant = _product(stack, *_write_determinant(stack, a, pivots, n, small=False))
+        determinant = stack.scratch("determinant", dtype, 1)
+        _write_product(stack, determinant, _eliminate(stack, a, pivots, n), n)
         singular = call(
             build,
             "getri",
@@ -111,9 +143,10 @@ def _adjugate(eqn: Eqn) -> Scheduled:
         regular = build.op(BOOL, "eq", singular, build.const(INT32, 0))
         condition = build.op(real, "mul", _norm(stack, operand, n), _norm(stack, a, n))
         small = build.op(BOOL, "lt", condition, build.const(real, 1e3))
+        factor = stack.load(determinant, 0)
         accurate = stack.times(build.op(BOOL, "and", regular, small))
         with build.loop(ix.mul(n, accurate), "sequential") as (j, _), build.loop(n, "vector") as (i, _):
-            stack.store(out, i, j, build.op(dtype, "mul", determinant, stack.load(a, i, j)))
+            stack.store(out, i, j, build.op(dtype, "mul", factor, stack.load(a, i, j)))
         with build.loop(ix.sub(1, accurate), "sequential"):
             _write_by_singular_values(stack, operand, out, a, pivots, n, rows)
     return stack.finish()
@@ -143,7 +176,7 @@ def _write_by_singular_values(
     determinants = []
     for unitary in (u, vh):
         stack.copy(work, unitary, n, n)
-        determinants.append(_product(stack, *_write_determinant(stack, work, pivots, n, small=False)))
+        determinants.append(_product(stack, dtype, _eliminate(stack, work, pivots, n), n)[0])
     one = build.const(real, 1)
     with build.loop(n, "sequential") as (i, _):
         with build.loop(n, "sequential", [(real, "set", one)]) as (j, (product,)):
