@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from weft.ir.builder import type_of_value
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
+from weft.ir.ops.bits import shift_right_logical
 from weft.ir.ops.cumulative import cumsum
 from weft.ir.ops.index import gather
 from weft.ir.ops.random import threefry_bits
@@ -24,7 +26,7 @@ from weft.numpy.staging import axis_index, static_int, static_shape
 from weft.random.continuous import standard_gumbel, two_keys, unit_interval
 from weft.random.keys import drawn, integer_kind, one_key, shape_for
 
-INT32 = np.dtype(np.int32)
+INT32, UINT64 = np.dtype(np.int32), np.dtype(np.uint64)
 
 
 # Integers and events
@@ -51,17 +53,52 @@ def integers_between(key: Any, low: Any, high: Any, shape: tuple[int, ...], dtyp
     span = e.cast(e.sub(high, low), unsigned)
     span = e.select(some, span, e.full_like(span, 1))
     span = e.select(e.and_(beyond, some), e.add(span, one), span)
-    if span.shape != shape:
-        span, low = broadcast_to(span, shape), broadcast_to(low, shape)
     upper, lower = (threefry_bits(k, shape, bits) for k in two_keys(key))
     # 2 ** bits modulo span, through its square root, which fits. A span of 0 is all 2 ** bits values.
     whole = e.eq(span, e.full_like(span, 0))
     span = e.select(whole, e.full_like(span, 1), span)
     factor = e.rem(e.full_like(span, 1 << bits // 2), span)
     factor = e.rem(e.mul(factor, factor), span)
-    offset = e.rem(e.add(e.mul(e.rem(upper, span), factor), e.rem(lower, span)), span)
+    modulo = _remainder_by(span, shape)
+    whole, factor, low = (broadcast_to(x, shape) for x in (whole, factor, low))
+    offset = modulo(e.add(e.mul(modulo(upper), factor), modulo(lower)))
     offset = e.select(whole, lower, offset)
     return e.add(low, e.cast(offset, dtype))
+
+
+def _remainder_by(span: Any, shape: tuple[int, ...]) -> Callable[[Any], Any]:
+    """The remainders of unsigned integers by positive ones; by one number without a division for each.
+
+    The inverse rounded down times ``x`` is the quotient or one less, so the rest is the remainder or a span more.
+    """
+    if span.shape == shape and shape:
+        return lambda x: e.rem(x, span)
+    inverse = e.floor_div(e.full_like(span, int(np.iinfo(span.dtype).max)), span)
+    inverse, span = broadcast_to(inverse, shape), broadcast_to(span, shape)
+
+    def modulo(x: Any) -> Any:
+        rest = e.sub(x, e.mul(_high_product(x, inverse), span))
+        return e.minimum(rest, e.sub(rest, span))  # what is less than 0 is large without a sign
+
+    return modulo
+
+
+def _high_product(x: Any, y: Any) -> Any:
+    """The upper half of the product of unsigned integers of 32 or 64 bits."""
+    if x.dtype.itemsize == 4:
+        return e.cast(_upper(e.mul(e.cast(x, UINT64), e.cast(y, UINT64))), x.dtype)
+    (x1, x0), (y1, y0) = ((_upper(v), _lower(v)) for v in (x, y))
+    middle = e.add(e.mul(x1, y0), _upper(e.mul(x0, y0)))
+    rest = e.add(e.mul(x0, y1), _lower(middle))
+    return e.add(e.add(e.mul(x1, y1), _upper(middle)), _upper(rest))
+
+
+def _upper(x: Any) -> Any:
+    return shift_right_logical(x, e.full_like(x, 32))
+
+
+def _lower(x: Any) -> Any:
+    return e.and_(x, e.full_like(x, (1 << 32) - 1))
 
 
 @drawn("shape", "dtype")

@@ -143,6 +143,18 @@ def test_randint(dtype: str) -> None:
         same(wr.randint(KEY, (6, 5), low, high, dtype), jr.randint(JAX_KEY, (6, 5), low, high, dtype))
 
 
+@pytest.mark.parametrize(("dtype", "bits"), [(np.uint32, 32), (np.int64, 63), (np.uint64, 63)])
+def test_randint_by_spans_of_any_size(dtype: Any, bits: int) -> None:
+    rng = np.random.default_rng(0)
+    spans = [2**k + d for k in range(1, bits) for d in (-1, 0, 1)] + [
+        int(rng.integers(1, 2**k)) for k in range(2, bits)
+    ]
+    ours = weft.jit(lambda key, span: wr.randint(key, (300,), 0, span, dtype))
+    theirs = jax.jit(lambda key, span: jr.randint(key, (300,), 0, span, dtype))
+    for span in spans:
+        same(ours(KEY, dtype(span)), theirs(JAX_KEY, dtype(span)))
+
+
 def test_randint_of_arrays_of_bounds() -> None:
     low, high = np.array([0, 5, 9]), np.array([10, 20, 300])
     same(wr.randint(KEY, (6, 3), low, high), jr.randint(JAX_KEY, (6, 3), low, high))
