@@ -62,12 +62,12 @@ class Pieces(NamedTuple):
 
     Attributes:
         words: its `GemmWord` words.
-        count: how many pieces there are.
+        number: how many pieces there are.
         grain: how many a thread takes at a time.
     """
 
     words: tuple[int, ...]
-    count: int
+    number: int
     grain: int
 
 

@@ -193,7 +193,7 @@ class TapeBuilder:
                 one another.
         """
         pieces = cut_product(dtype, m, n, k, trans_a, trans_b, batch, strides, rows)
-        self.kernel(load_machine().multiply, pieces.words, (a, b, c), pieces.count, pieces.grain)
+        self.kernel(load_machine().multiply, pieces.words, (a, b, c), pieces.number, pieces.grain)
         marks = ("", "'", "*")
         of_a, of_b = f"%{a}{marks[trans_a]}", f"%{b}{marks[trans_b]}"
         batches = f" {batch=} strides={list(strides or ())}" if batch != 1 else ""

@@ -9,7 +9,7 @@ As in linalg.py, what cannot be decomposed gives NaN and no exception.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def _eigh_type(x: ArrayType, *, lower: bool, vectors: bool) -> tuple[ArrayType, 
 
 
 def _eigh_reference(x: np.ndarray, *, lower: bool, vectors: bool) -> tuple[np.ndarray, ...]:
-    half = "L" if lower else "U"
+    half: Literal["L", "U"] = "L" if lower else "U"
 
     def find(a: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(np.linalg.eigh(a, half)) if vectors else (np.linalg.eigvalsh(a, half),)

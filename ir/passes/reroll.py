@@ -171,8 +171,9 @@ def _rolled(graph: Graph, made: Made, run: _Run) -> Graph | None:
     body: list[Eqn] = []
     for i in range(start, start + period):
         eqn = eqns[i]
-        ins = tuple([operand(i, number) for number in range(len(eqn.ins))])
-        if None in ins:
+        found = [operand(i, number) for number in range(len(eqn.ins))]
+        ins = tuple([atom for atom in found if atom is not None])
+        if len(ins) < len(found):
             return None
         outs = tuple([Var(var.type) for var in eqn.outs])
         inner.update(zip(eqn.outs, outs, strict=True))

@@ -73,8 +73,8 @@ def load_machine() -> Machine:
             with contextlib.suppress(OSError):
                 store.add(entry)
         code = form.load(entry)
-    entries = [_built_in(function, code.address(names[function])) for function in _ENTRIES]
-    return Machine(*entries, code.address(names[_KERNEL]))
+    interpret, work = (_built_in(function, code.address(names[function])) for function in _ENTRIES)
+    return Machine(interpret, work, code.address(names[_KERNEL]))
 
 
 def _digest() -> str:
