@@ -362,6 +362,18 @@ def test_searchsorted(dtype: np.dtype, side: str) -> None:
         check(lambda t, v: searchsorted(t, v, side, dtype=INT32), table, values[0])
 
 
+def test_searching_many_values() -> None:
+    rng = np.random.default_rng(16)
+    table, values = np.sort(rng.normal(size=1000)), rng.normal(size=700)
+    for dtype in (I64, INT32, U64, I8):  # which cannot say where most are, but that harms nothing
+        program = check(lambda t, v, dtype=dtype: searchsorted(t, v, dtype=dtype), table, values[:0])
+        (got,) = compiled(lambda t, v, dtype=dtype: searchsorted(t, v, dtype=dtype), table, values).run(
+            [table, values]
+        )
+        np.testing.assert_array_equal(got, np.searchsorted(table, values).astype(dtype))
+        assert not program.host_calls
+
+
 @pytest.mark.parametrize(
     "shapes", [((2, 5), (2, 3)), ((2, 3, 4), (2, 3)), ((2, 0), (2, 3)), ((0, 4), (0, 2)), ((2, 4), (2, 0))]
 )

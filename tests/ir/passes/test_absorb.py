@@ -61,7 +61,6 @@ TAKEN: dict[str, tuple[Callable[..., Any], list[str]]] = {
     "casts": (lambda x, i: cumsum(e.cast(e.gt(x, 0), INT64), 0), ["[cumsum]"]),
     "one of two results": (lambda x, i: (cumsum(e.mul(x, x), 0), e.add(x, x)), ["[cumsum]", "kernel"]),
     "updates": (lambda x, i: dynamic_update_slice(x, full((2,), 7, x.dtype), [np.asarray(1)]), ["[dynamic_update_slice]"]),
-    "what is sought": (lambda x, i: searchsorted(x, e.neg(x)), ["[searchsorted]"]),
 }  # fmt: skip
 
 
@@ -77,6 +76,7 @@ LEFT: dict[str, Callable[..., Any]] = {
     "read by others too": lambda x, i: (lambda y: (cumsum(y, 0), y))(e.mul(x, x)),
     "read twice": lambda x, i: (lambda y: sort_many([y, y], 0))(e.mul(x, x)),
     "moved": lambda x, i: cumsum(reverse(x, (0,)), 0),
+    "looked at several times": lambda x, i: searchsorted(x, e.neg(x)),
     "read often": lambda x, i: searchsorted(e.add(x, x), x),
     "what a product gives": lambda x, i: cumsum(matmul(full((1, 6), 1, x.dtype), x), 0),
 }
