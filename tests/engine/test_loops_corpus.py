@@ -45,8 +45,8 @@ class ForwardJax:
 
 
 ASKED = [
-    "plain", "jit", "vmap", "jit_vmap", "jvp", "jit_jvp", "linearize", "vjp_jit", "grad", "jit_grad", "grad_checkpoint",
-    "vmap_grad", "jit_vmap_grad", "grad_sum_vmap", "jit_hessian", "jacrev_jacrev", "jit_jvp_grad",
+    "plain", "jit", "jit_vmap", "jvp", "jit_jvp", "linearize", "vjp_jit", "grad", "jit_grad", "grad_checkpoint", "vmap_grad",
+    "jit_vmap_grad", "grad_sum_vmap", "jit_hessian", "jit_jvp_grad",
 ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ from weft.ir.ops.flow.bodies import (
     with_ins,
 )
 from weft.ir.primitive import HOST, NOT_MAPPED, Primitive
-from weft.ir.rules import is_linear, to_front, zeros_like
+from weft.ir.rules import is_linear, to_front
 from weft.ir.types import ArrayType
 
 
@@ -246,6 +246,7 @@ def _made_from(atom: Any, makers: dict[Any, Any], known: set[Any]) -> list[Any] 
 
 
 def _transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
+    from weft.ir.ops.flow.sums import summing_scan
     from weft.ir.passes.transpose import transpose
 
     body, n_carry = params["body"], params["n_carry"]
@@ -277,10 +278,10 @@ def _transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
 
     back = build(fun, [*known_types[:n_fixed], *h_types, *c_types, *known_types[n_fixed:], *y_types])
     h_cts, y_cts = split(cts, n_carry)
-    start = [*instantiated(pick(h_cts, h_lin), h_types), *map(zeros_like, c_types)]
+    start = instantiated(pick(h_cts, h_lin), h_types)
     y_cts = instantiated(pick(y_cts, out_lin[n_carry:]), [rows_of(t, params["length"]) for t in y_types])
-    results = scan(
-        back, fixed, start, [*rows, *y_cts], length=params["length"], reverse=not params["reverse"]
+    results = summing_scan(
+        back, fixed, start, c_types, [*rows, *y_cts], length=params["length"], reverse=not params["reverse"]
     )
     h_found, c_found, x_found = split(results, len(h_types), len(c_types))
     h_all = [ct if given else None for ct, given in zip(spread(h_found, h_lin), h_given, strict=True)]
