@@ -18,7 +18,6 @@ import threading
 from collections.abc import Container, Sequence
 
 from weft.kernels.calls import SHARED
-from weft.kernels.cpu.assemble import assemble
 from weft.kernels.cpu.linker import link
 from weft.kernels.entry import Entry
 from weft.kernels.register import SUFFIX, Module, Register, Writer, literal
@@ -119,11 +118,16 @@ def _provide(names: Sequence[str]) -> None:
         for key, code in store.find([(key, None) for key in kept]).items():
             _addresses[kept.pop(key)] = code.address(key)
     if kept:
+        from weft.kernels.cpu.assemble import assemble
+
         object_code, functions = assemble(function_text(list(kept.values())), "weft.maths", loops=False)
         _addresses.update(link(object_code, functions, {}))
         if store is not None:
+            from weft.kernels.cpu.objects import sources_are_current
+
             with contextlib.suppress(OSError):
-                store.add(Entry(store.target, kept, object_code))
+                if sources_are_current():
+                    store.add(Entry(store.target, kept, object_code))
 
 
 @functools.cache

@@ -22,8 +22,8 @@ import llvmlite.binding as llvm
 import weft.ir
 import weft.kernels
 from weft.kernels.backend import Code, Kernel
+from weft.kernels.calls import SHARED
 from weft.kernels.cpu.backend import CpuCode, compile_code
-from weft.kernels.cpu.functions import called_functions
 from weft.kernels.cpu.host import cpu_features, cpu_name, initialize
 from weft.kernels.cpu.linker import link
 from weft.kernels.entry import Entry
@@ -76,9 +76,7 @@ class CpuObjects:
 
     def save(self, names: Sequence[str], code: Code) -> Entry | None:
         """The object code of a module, unless the sources that run here are no longer those on disk."""
-        now = time.time()
-        changed = any(weft.kernels.LOADED < status.st_mtime <= now for _, status in _source_files())
-        if changed or not isinstance(code, CpuCode):
+        if not isinstance(code, CpuCode) or not sources_are_current():
             return None
         module = code.module
         return Entry(self.target, {name: name for name in names}, module.object_code)
@@ -86,7 +84,13 @@ class CpuObjects:
     def load(self, entry: Entry) -> LoadedCode:
         """Link an object file; raises ``RuntimeError`` if LLVM does not take it."""
         symbols = entry.symbols.values()
-        addresses = link(entry.code, symbols, called_functions(entry.code, symbols))
+        known: dict[str, int] = {}
+        if SHARED.encode() in entry.code:
+            # Imported here, since not every warm start calls one.
+            from weft.kernels.cpu.functions import called_functions
+
+            known = called_functions(entry.code, symbols)
+        addresses = link(entry.code, symbols, known)
         return LoadedCode({name: addresses[symbol] for name, symbol in entry.symbols.items()})
 
 
@@ -123,6 +127,12 @@ def _digest(parts: tuple[str, ...], sources: tuple[tuple[Path, int, int], ...]) 
         text = path.read_bytes()
         digest.update(f"\0{path.name}\0{len(text)}\0".encode() + text)
     return digest.hexdigest()
+
+
+def sources_are_current() -> bool:
+    """Whether the sources on disk, of which a target's digest is made, are those that run here."""
+    now = time.time()
+    return not any(weft.kernels.LOADED < status.st_mtime <= now for _, status in _source_files())
 
 
 def _source_files() -> list[tuple[Path, os.stat_result]]:
