@@ -18,7 +18,7 @@ from weft.engine.methods import ArrayMethods
 from weft.engine.runtime.memory import Lease
 from weft.ir.builder import Value, state
 from weft.ir.errors import ArgumentError, DeletedError
-from weft.ir.quiet import quietly
+from weft.ir.quiet import quiet, quietly
 from weft.ir.types import SHORT_NAMES, ArrayType, bfloat16, check_dtype
 
 _ndarray = np.ndarray
@@ -404,16 +404,16 @@ def _fast_binary(ufunc: np.ufunc, name: str) -> None:
     slow_reflected = getattr(ArrayMethods, f"__r{name}__", None)
 
     def forward(self: Array, other: Any) -> Any:
-        kind = other.__class__
+        data, kind = self._data, other.__class__
         try:
             if kind is Array:
-                result = quietly(ufunc, self._data, other._data)
-            elif kind in _FAST_SCALARS and self._data.dtype is not bfloat16:
-                result = quietly(ufunc, self._data, other)
+                result = quiet.run(ufunc, data, other._data)
+            elif kind in _FAST_SCALARS and data.dtype is not bfloat16:
+                result = quiet.run(ufunc, data, other)
             else:
                 return slow(self, other)
-        except (TypeError, ValueError):
-            return slow(self, other)  # which says what is wrong in our words
+        except (RuntimeError, TypeError, ValueError):
+            return slow(self, other)  # which says what is wrong in our words, or runs where we are inside such a call
         if result.__class__ is not _ndarray:
             result = np.asarray(result)
         array = _new(Array)
