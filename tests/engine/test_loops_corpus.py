@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import tests.branch_corpus  # noqa: F401  it lists its programs
 import weft
 import weft.numpy
 from tests.corpus import Namespace, Program

@@ -14,7 +14,7 @@ import numpy as np
 
 from weft.ir.builder import bind_all, build
 from weft.ir.errors import ShapeError
-from weft.ir.graph import Graph, Literal
+from weft.ir.graph import Graph, Literal, Var
 from weft.ir.interpret import evaluate
 from weft.ir.ops.control import prepared
 from weft.ir.ops.flow.bodies import (
@@ -191,7 +191,7 @@ def _with_few_residuals(
     residuals = primal.outs[n_outs:]
     free = {*primal.ins[: sizes[0]], *primal.ins[sum(sizes) :]}  # need not be stacked
     kept: dict[Any, None] = {}
-    for residual in sorted(residuals, key=lambda r: position.get(r, -1)):
+    for residual in sorted(residuals, key=lambda r: position.get(r, -1) if isinstance(r, Var) else -1):
         below = _made_from(residual, makers, {*kept, *free}) if residual in makers else None
         if below is not None and all(v in kept or v in free for v in below):
             kept.update(dict.fromkeys(below))
