@@ -66,6 +66,18 @@ def fold_axis(
         n = max(doubled[0].shape[axis] - size * dilation, 0)
         doubled = combine(windows(doubled, 0, n, 1), windows(doubled, size * dilation, n, 1))
         size *= 2
+        if size in _STORED:
+            doubled = tuple(map(_stored, doubled))
+
+
+# Windows that are kept: an element of larger ones would be computed from as many elements as they have.
+_STORED = frozenset(4**n for n in range(1, 32))
+
+
+def _stored(x: Any) -> Any:
+    """``x``, to be computed once and kept: as a fold of windows of one element, which no kernel takes apart."""
+    op = "or" if is_bool(x.dtype) else "add"
+    return reduce_window(op, x, (1,) * len(x.shape))
 
 
 # The table of folds

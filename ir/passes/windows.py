@@ -1,7 +1,7 @@
 """Sliding windows as the routines take them: what can be done before or by other operations is written out.
 
 Elements that are spread get the gaps filled, or make several convolutions that are not spread; 16-bit floats are summed as
-f32; large windows are folded one axis after the other, and along an axis by doubling. Convolutions get their operands
+f32; large windows are folded one axis after the other, long ones as windows of windows. Convolutions get their operands
 padded, and their windows as matrices; with windows of one element they are products.
 """
 
@@ -22,7 +22,7 @@ from weft.ir.ops import window as w
 from weft.ir.ops.contract import dot_general
 from weft.ir.ops.convolution import ConvDims, conv_p, conv_sizes, has_products
 from weft.ir.ops.half import compute_dtype
-from weft.ir.ops.windows import dilated, spread_and_padded
+from weft.ir.ops.windows import dilated, spread_and_padded, window_count
 from weft.ir.passes.cse import cse
 from weft.ir.primitive import Primitive
 from weft.ir.source import at_source
@@ -82,15 +82,32 @@ def _fold(op: str, prim: Primitive) -> Callable[..., Any]:
             return prim.bind(x, **plain)
         for axis in reversed(range(rank)):
             k, stride, dilation = (plain[key][axis] for key in ("window", "strides", "dilation"))
-            if k > _LONG:
-                combine = _ELEMENTWISE[op]
-                (x,) = w.fold_axis(lambda a, b, f=combine: (f(a[0], b[0]),), (x,), axis, k, stride, dilation)  # type: ignore[misc]
-            elif (k, stride) != (1, 1):
-                alone = [[v if d == axis else 1 for d in range(rank)] for v in (k, stride, dilation)]
-                x = prim.bind(x, **w.window_params(rank, alone[0], alone[1], None, None, alone[2]))
+            if (k, stride) != (1, 1):
+                x = _along(op, x, axis, k, stride, dilation)
         return x
 
     return rule
+
+
+def _along(op: str, x: Any, axis: int, k: int, stride: int, dilation: int) -> Any:
+    """Fold windows along one axis: long ones are windows of windows, and what is left over."""
+
+    def windows(x: Any, *options: int) -> Any:
+        one = [[v if d == axis else 1 for d in range(len(x.shape))] for v in options]
+        return w.WINDOW_FOLDS[op].bind(x, **w.window_params(len(x.shape), one[0], one[1], None, None, one[2]))
+
+    if k <= _LONG:
+        return windows(x, k, stride, dilation)
+    inner = math.isqrt(k)
+    outer = k // inner
+    count = window_count(x.shape[axis], k, stride, (0, 0), 1, dilation)
+    out = _along(op, windows(x, inner, 1, dilation), axis, outer, stride, inner * dilation)
+    out = s.slice_axis(out, axis, 0, count)
+    if rest := k - inner * outer:
+        behind = s.slice_axis(x, axis, min(inner * outer * dilation, x.shape[axis]), x.shape[axis])
+        tail = windows(behind, rest, stride, dilation)
+        out = _ELEMENTWISE[op](out, s.slice_axis(tail, axis, 0, count))
+    return out
 
 
 def _conv(lhs: Any, rhs: Any, **params: Any) -> Any:

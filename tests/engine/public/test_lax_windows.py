@@ -87,7 +87,7 @@ def convolutions(draw: Any) -> tuple[tuple[int, ...], tuple[int, ...], dict[str,
     return lhs, rhs, options
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(convolutions())
 def test_convolution_is_jax(case: Any) -> None:
     lhs, rhs, options = case
@@ -95,7 +95,7 @@ def test_convolution_is_jax(case: Any) -> None:
     check(lambda lax, x, w: lax.conv_general_dilated(x, w, **options), x, w)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(convolutions(), st.sampled_from([(0, None), (None, 0), (1, 0), (0, 1)]))
 def test_convolution_of_batches(case: Any, axes: Any) -> None:
     lhs, rhs, options = case
@@ -261,7 +261,7 @@ def windows(draw: Any) -> tuple[tuple[int, ...], dict[str, Any]]:
 MONOIDS = {"add": 0.0, "max": -np.inf, "min": np.inf, "mul": 1.0}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(windows(), st.sampled_from(["add", "max", "min"]))
 def test_reduce_window_is_jax(case: Any, op: str) -> None:
     shape, options = case
@@ -275,7 +275,7 @@ def test_reduce_window_is_jax(case: Any, op: str) -> None:
     close(weft.jit(ours)(xs), theirs(xs))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(windows())
 def test_reduce_window_by_any_function(case: Any) -> None:
     shape, options = case
