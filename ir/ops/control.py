@@ -29,6 +29,11 @@ def set_runner(runner: Callable[..., Sequence[Any]]) -> None:
     _runner = runner
 
 
+def compiles() -> bool:
+    """Whether carried graphs are compiled, loops in them too, so that a loop is best run as a graph of its own."""
+    return _runner is not evaluate
+
+
 def prepared(graph: Graph) -> Callable[[Sequence[Any]], Sequence[Any]]:
     """A function that runs ``graph`` on a list of arrays, for what runs it many times."""
     runner = _runner

@@ -6,7 +6,8 @@ the body spreads the property; `closure` repeats that until nothing is added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any, TypeVar
 
@@ -181,6 +182,18 @@ def batched(
         return [to_front(x, a, size) if m else x for x, a, m in zip(outs, axes, on, strict=True)]
 
     return build(fun, many.in_types), on
+
+
+def alone(name: str, types: Sequence[ArrayType], params: Mapping[str, Any]) -> Graph:
+    """The graph of one equation."""
+    return _alone(name, tuple(types), tuple(sorted(params.items())))
+
+
+@functools.lru_cache(maxsize=512)
+def _alone(name: str, types: tuple[ArrayType, ...], params: tuple[tuple[str, Any], ...]) -> Graph:
+    from weft.ir.primitive import REGISTRY
+
+    return build(lambda *args: REGISTRY[name].bind(*args, **dict(params)), types)
 
 
 def instantiated(xs: Iterable[Any], types: Iterable[ArrayType]) -> list[Any]:

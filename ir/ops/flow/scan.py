@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.builder import bind_all, build
+from weft.ir.builder import bind_all, build, type_of_value
 from weft.ir.errors import ShapeError
 from weft.ir.graph import Graph, Literal, Var
 from weft.ir.interpret import evaluate
-from weft.ir.ops.control import prepared
+from weft.ir.ops.control import compiles, prepared
 from weft.ir.ops.flow.bodies import (
     CHEAP,
     MOVES,
     active_outs,
+    alone,
     batched,
     check_types,
     closure,
@@ -54,7 +55,16 @@ def _types(
     return (*carry, *[rows_of(t, length) for t in body.out_types[n_carry:]])
 
 
+_LONG = (
+    256  # steps from which compiling the loop, for its length, is sooner done than running the body so often
+)
+
+
 def _reference(*args: Any, body: Graph, n_consts: int, n_carry: int, length: int, reverse: bool) -> Any:
+    if length >= _LONG and compiles():
+        params = {"n_consts": n_consts, "n_carry": n_carry, "length": length, "reverse": reverse}
+        graph = alone("scan", list(map(type_of_value, args)), {"body": body, **params})
+        return tuple(prepared(graph)(args))
     consts, carry, xs = split(args, n_consts, n_carry)
     xs = [np.ascontiguousarray(x) for x in xs]
     ys = [np.empty((length, *t.shape), t.dtype) for t in body.out_types[n_carry:]]

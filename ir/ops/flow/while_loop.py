@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.builder import build
+from weft.ir.builder import build, type_of_value
 from weft.ir.errors import GradientError, ShapeError
 from weft.ir.graph import Graph, Literal
 from weft.ir.interpret import evaluate
 from weft.ir.ops import elementwise as e
-from weft.ir.ops.control import prepared
+from weft.ir.ops.control import compiles, prepared
 from weft.ir.ops.flow.bodies import (
     active_outs,
+    alone,
     batched,
     check_types,
     closure,
@@ -73,6 +74,10 @@ def _step(cond: Graph, body: Graph, n_cond: int, n_body: int) -> Graph:
 
 
 def _reference(*args: Any, cond: Graph, body: Graph, n_cond: int, n_body: int, checkpoints: Any) -> Any:
+    if compiles():
+        params = {"n_cond": n_cond, "n_body": n_body, "checkpoints": checkpoints}
+        graph = alone("while_loop", list(map(type_of_value, args)), {"cond": cond, "body": body, **params})
+        return tuple(prepared(graph)(args))
     consts, carry = split(args, n_cond + n_body)
     (go_on,) = prepared(cond)([*consts[:n_cond], *carry])
     if go_on:
