@@ -20,6 +20,7 @@ from weft.ir.loops.nest import (
     Call,
     Const,
     Copy,
+    If,
     Index,
     IndexOp,
     IndexValue,
@@ -637,6 +638,47 @@ def scratch() -> Case:
 
 ALL_DTYPES = [np.dtype(d) for d in "?bhilBHILefdFD"] + [BF16]
 
+def branches() -> Case:
+    """Twice the running sum where an element is positive, otherwise a sum over all of them, in a loop of its own."""
+    nest = Nest(
+        1,
+        buffers(("x", F64, "in"), ("out", F64, "out")),
+        (
+            const("zero", F64, 0),
+            Loop(
+                "i",
+                N,
+                "sequential",
+                (
+                    Load("a", F64, "x", "i"),
+                    Accumulate("sum", "a"),
+                    Op("positive", BOOL, "gt", ("a", "zero")),
+                    If(
+                        "positive",
+                        (Op("twice", F64, "add", ("sum", "sum")), Store("out", "i", "twice")),
+                        (
+                            Loop(
+                                "j",
+                                N,
+                                "vector",
+                                (Load("b", F64, "x", "j"), Accumulate("all", "b")),
+                                (Accumulator("all", F64, "add", "zero"),),
+                            ),
+                            Store("out", "i", "all"),
+                        ),
+                    ),
+                ),
+                (Accumulator("sum", F64, "add", "zero"),),
+            ),
+        ),
+    )
+
+    def expected(n: int, m: int, x: np.ndarray) -> np.ndarray:
+        return np.where(x > 0, 2 * np.cumsum(x), x.sum())
+
+    return Case("branches", nest, lambda n, m: (n,), lambda n, m: (n, n), expected)
+
+
 CASES = [
     *(elementwise(d) for d in ALL_DTYPES),
     fold("add", F64, 0, np.sum),
@@ -668,4 +710,5 @@ CASES = [
     tiles(),
     scratch(),
     calls(),
+    branches(),
 ]

@@ -112,9 +112,7 @@ def _lower(graph: Graph) -> Block:
             bodies = {id(body): _lower(body) for _, body in sub_graphs(eqn)}
             inner = tuple(bodies[id(body)] for _, body in sub_graphs(eqn))
             eqns[i] = map_graphs(eqn, lambda body: bodies[id(body)].graph)  # noqa: B023
-            rolled = (
-                roll(eqn, [(body.graph, body.scheduled) for body in inner]) if eqn.prim in LOOPS else None
-            )
+            rolled = roll(eqn, inner) if eqn.prim in LOOPS else None
             if rolled is not None:
                 block.scheduled[i] = rolled
             else:

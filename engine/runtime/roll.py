@@ -7,34 +7,32 @@ what runs over them and keeps it in registers. A step then costs what it compute
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from weft.engine.runtime.aliases import body_consts, carry_operands, find_roots, is_alias, root_of
+from weft.engine.runtime.inline import Renamed, Where
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import (
-    Accumulate,
-    Accumulator,
     Buffer,
     Call,
     Const,
+    If,
     Index,
-    IndexOp,
-    IndexValue,
     Load,
     Loop,
     Nest,
     Op,
     Param,
-    ParamValue,
     Store,
     While,
 )
 from weft.ir.loops.nest import bodies as nested
 from weft.ir.ops.contract import dot_general_p
-from weft.ir.records import dataclass, replace
+from weft.ir.ops.flow.branch import cond_p
+from weft.ir.records import dataclass
 from weft.kernels.library.small_products import multiply_small
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
@@ -49,51 +47,103 @@ _LARGEST_STEP = (
 _FOREVER = 2**62  # more steps than there will be
 _LONGEST_STEP = 1500  # statements of a body, beyond which LLVM takes long
 
-Bodies = Sequence[tuple[Graph, Mapping[int, Scheduled]]]
+
+class Body(Protocol):
+    """What a block says of a body.
+
+    Attributes:
+        graph: the fused graph.
+        scheduled: the schedules of its equations.
+        inner: the bodies of the branches and loops that have no schedule.
+    """
+
+    graph: Graph
+    scheduled: dict[int, Scheduled]
+    inner: dict[int, tuple[Any, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a value begins."""
-
-    buffer: str
-    offset: Index = 0
-
-
-def roll(eqn: Eqn, bodies: Bodies) -> Scheduled | None:
+def roll(eqn: Eqn, bodies: Sequence[Body]) -> Scheduled | None:
     """A `scan` or `while_loop` as one loop nest; none where its steps are not small, or are not loop nests.
 
     Args:
         eqn: the loop.
-        bodies: the fused graph of its body, and that of the condition of a `while_loop`, each with the schedules of its
-            equations.
+        bodies: its body, and the condition of a `while_loop`.
     """
-    whole = [(graph, _with_products(graph, scheduled)) for graph, scheduled in bodies]
-    return _Rolled(eqn, whole).finish() if all(_is_small(*body) for body in whole) else None
+    whole = [_Step.of(body) for body in bodies]
+    if any(one is None or one.work > _LARGEST_STEP or one.statements > _LONGEST_STEP for one in whole):
+        return None
+    return _Rolled(eqn, [one for one in whole if one is not None]).finish()
 
 
-def _with_products(graph: Graph, scheduled: Mapping[int, Scheduled]) -> Mapping[int, Scheduled]:
-    """The schedules of a body, with those of products of small matrices, which are BLAS's where they stand alone."""
-    products = {i: multiply_small(eqn) for i, eqn in enumerate(graph.eqns) if eqn.prim is dot_general_p}
-    return {**scheduled, **{i: one for i, one in products.items() if one is not None}}
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A body all of which is loop nests and branches.
 
+    Attributes:
+        graph: what it computes.
+        scheduled: its nests, and those of products of small matrices, which are BLAS's where they stand alone.
+        branches: the branches of each `cond`.
+        work: about how long it takes, in nanoseconds.
+        statements: how many statements it has.
+    """
 
-def _is_small(graph: Graph, scheduled: Mapping[int, Scheduled]) -> bool:
-    work = 0.0
-    statements = 0
-    if any(atom.type.size == 0 for eqn in graph.eqns for atom in (*eqn.ins, *eqn.outs)):
-        return False
-    for i, eqn in enumerate(graph.eqns):
-        if is_alias(eqn):
-            continue
-        if i not in scheduled:
-            return False
-        for step in _steps(scheduled[i]):
-            if any(isinstance(one, Call) for one in _walk(step.nest.body)):
-                return False
-            statements += sum(1 for _ in _walk(step.nest.body))
-            work += estimate(step.nest, step.params, 0)
-    return work <= _LARGEST_STEP and statements <= _LONGEST_STEP
+    graph: Graph
+    scheduled: Mapping[int, Scheduled]
+    branches: Mapping[int, tuple[_Step, ...]]
+    work: float
+    statements: int
+
+    @classmethod
+    def of(cls, body: Body) -> _Step | None:
+        """The step of a body; none where something in it is neither a nest nor a branch."""
+        graph = body.graph
+        if any(atom.type.size == 0 for eqn in graph.eqns for atom in (*eqn.ins, *eqn.outs)):
+            return None
+        scheduled, branches = dict(body.scheduled), {}
+        work, statements = 0.0, 0
+        for i, eqn in enumerate(graph.eqns):
+            if is_alias(eqn):
+                continue
+            if eqn.prim is dot_general_p and (product := multiply_small(eqn)) is not None:
+                scheduled[i] = product
+            if i in scheduled:
+                for step in _steps(scheduled[i]):
+                    inside = list(_walk(step.nest.body))
+                    if any(isinstance(one, Call) for one in inside):
+                        return None
+                    statements += len(inside)
+                    work += estimate(step.nest, step.params, 0)
+                continue
+            found = [cls.of(inner) for inner in body.inner.get(i, ())] if eqn.prim is cond_p else []
+            ways = tuple([way for way in found if way is not None])
+            if not ways or len(ways) < len(found):
+                return None
+            branches[i] = ways
+            work += max(way.work for way in ways)
+            statements += sum(way.statements for way in ways)
+        return cls(graph, scheduled, branches, work, statements)
+
+    def roots(self, owned: Collection[Var]) -> dict[Var, Var]:
+        """What `find_roots` says of the graph."""
+        copied = {i: list(one.starts) for i, one in self.scheduled.items()}
+        copied |= {i: self.starts(i) for i in self.branches}
+        return find_roots(self.graph, copied, owned)
+
+    def starts(self, number: int) -> list[tuple[int, int]]:
+        """Pairs of a result of a `cond` and the operand that each of its branches changes into it where it is."""
+        pairs: list[tuple[int, int]] = []
+        ways = self.branches[number]
+        changed = [(way, way.roots(set(way.graph.ins))) for way in ways]
+        for out in range(len(ways[0].graph.outs)):
+            bases = {
+                way.graph.ins.index(base)
+                if (base := root_of(roots, way.graph.outs[out])) in way.graph.ins
+                else -1
+                for way, roots in changed
+            }
+            if len(bases) == 1 and (k := bases.pop() + 1) and all(k != other for _, other in pairs):
+                pairs.append((out, k))
+        return pairs
 
 
 def _steps(one: Scheduled | None) -> Iterable[Scheduled]:
@@ -112,7 +162,7 @@ def _walk(body: Iterable[Any]) -> Iterable[Any]:
 class _Rolled:
     """Writes the nest: parameters, buffers, and statements of the body that is open."""
 
-    def __init__(self, eqn: Eqn, bodies: Bodies) -> None:
+    def __init__(self, eqn: Eqn, bodies: Sequence[_Step]) -> None:
         self.eqn = eqn
         self.params: list[int] = []
         self.buffers: list[Buffer] = []
@@ -126,9 +176,9 @@ class _Rolled:
         self.outs = [self.buffer(v.type.dtype, "out") for v in eqn.outs]
         # Scratch stands behind all other buffers, and how much there is shows as the body is written.
         if eqn.prim.name == "scan":
-            self.write_scan(*bodies[0])
+            self.write_scan(bodies[0])
         else:
-            self.write_while(bodies)
+            self.write_while(*bodies)
 
     def finish(self) -> Scheduled:
         nest = Nest(len(self.params), tuple(self.buffers), tuple(self.statements))
@@ -142,9 +192,9 @@ class _Rolled:
         self.buffers.append(Buffer(name, dtype, kind))
         return name
 
-    def new_scratch(self, dtype: np.dtype, elements: int) -> _Place:
+    def new_scratch(self, dtype: np.dtype, elements: int) -> Where:
         self.scratch.append(max(elements, 1))
-        return _Place(self.buffer(dtype, "scratch"))
+        return Where(self.buffer(dtype, "scratch"))
 
     def size(self, value: int) -> Index:
         """A size as an index: a constant if it is small."""
@@ -158,7 +208,7 @@ class _Rolled:
         self.count += 1
         return f"{stem}{self.count}"
 
-    def copy(self, target: _Place, source: _Place, dtype: np.dtype, elements: int) -> None:
+    def copy(self, target: Where, source: Where, dtype: np.dtype, elements: int) -> None:
         """Copy elements in a loop."""
         value = self.name("v")
         if elements == 1:
@@ -174,7 +224,7 @@ class _Rolled:
             )
             self.statements.append(Loop(i, self.size(elements), "vector", body))
 
-    def fill(self, target: _Place, literal: Literal) -> None:
+    def fill(self, target: Where, literal: Literal) -> None:
         """Write a literal."""
         value = np.ascontiguousarray(literal.value, literal.type.dtype)
         for i, element in enumerate(value.reshape(-1)):
@@ -184,7 +234,7 @@ class _Rolled:
                 Store(target.buffer, ix.add(target.offset, i), name),
             ]
 
-    def put(self, target: _Place, atom: Atom, source: _Place | None) -> None:
+    def put(self, target: Where, atom: Atom, source: Where | None) -> None:
         """Let ``target`` hold a value that is a literal or lies elsewhere."""
         if isinstance(atom, Literal):
             self.fill(target, atom)
@@ -193,20 +243,21 @@ class _Rolled:
 
     # Loops
 
-    def places(self) -> tuple[list[_Place], list[_Place]]:
+    def places(self) -> tuple[list[Where], list[Where]]:
         """Where the constants and the carry are."""
         n_consts = body_consts(self.eqn)
-        consts = [_Place(self.ins[k]) for k in range(self.first - n_consts, self.first)]
-        return consts, [_Place(self.outs[k]) for k in range(self.n_carry)]
+        consts = [Where(self.ins[k]) for k in range(self.first - n_consts, self.first)]
+        return consts, [Where(self.outs[k]) for k in range(self.n_carry)]
 
-    def write_scan(self, graph: Graph, scheduled: Mapping[int, Scheduled]) -> None:
+    def write_scan(self, body: _Step) -> None:
+        graph = body.graph
         consts, now = self.places()
         length, t = self.eqn.params["length"], self.name("t")
         steps = self.param(length)
         at: Index = ix.sub(ix.sub(steps, 1), t) if self.eqn.params["reverse"] else t
 
-        def row(buffer: str, atom: Atom) -> _Place:
-            return _Place(buffer, ix.mul(at, self.size(atom.type.size)))
+        def row(buffer: str, atom: Atom) -> Where:
+            return Where(buffer, ix.mul(at, self.size(atom.type.size)))
 
         xs = [
             row(self.ins[self.first + self.n_carry + k], var)
@@ -217,164 +268,128 @@ class _Rolled:
             for buffer, atom in zip(self.outs[self.n_carry :], graph.outs[self.n_carry :], strict=True)
         ]
         outside, self.statements = self.statements, []
-        self.step(graph, scheduled, [*consts, *now, *xs], now, ys)
-        body, self.statements = self.statements, outside
-        self.statements.append(Loop(t, steps, "steps", tuple(body)))
+        self.step(body, [*consts, *now, *xs], now, ys)
+        written, self.statements = self.statements, outside
+        self.statements.append(Loop(t, steps, "steps", tuple(written)))
 
-    def write_while(self, bodies: Bodies) -> None:
-        (graph, scheduled), (test, tests) = bodies
+    def write_while(self, body: _Step, test: _Step) -> None:
         flag = self.new_scratch(np.dtype(bool), 1)  # the first of all: the tape looks at it
         consts, now = self.places()
-        of_test = [_Place(self.ins[k]) for k in range(self.eqn.params["n_cond"])]
+        of_test = [Where(self.ins[k]) for k in range(self.eqn.params["n_cond"])]
         outside, self.statements = self.statements, []
-        self.block(test, tests, [*of_test, *now], [(test.outs[0], flag)], set())
+        self.block(test, [*of_test, *now], [(test.graph.outs[0], flag)], set())
         go_on = self.name("v")
         self.statements.append(Load(go_on, np.dtype(bool), flag.buffer, 0))
         cond, self.statements = self.statements, []
-        self.step(graph, scheduled, [*consts, *now], now, [])
-        body, self.statements = self.statements, outside
-        self.statements.append(While(tuple(cond), go_on, tuple(body)))
+        self.step(body, [*consts, *now], now, [])
+        written, self.statements = self.statements, outside
+        self.statements.append(While(tuple(cond), go_on, tuple(written)))
 
     def step(
         self,
-        graph: Graph,
-        scheduled: Mapping[int, Scheduled],
-        ins: Sequence[_Place],
-        now: Sequence[_Place],
-        rows: Sequence[_Place],
+        body: _Step,
+        ins: Sequence[Where],
+        now: Sequence[Where],
+        rows: Sequence[Where],
     ) -> None:
         """One step: the body, then the new carry takes the old one's place."""
-        n_consts = body_consts(self.eqn)
+        n_consts, graph = body_consts(self.eqn), body.graph
         carry = graph.ins[n_consts : n_consts + self.n_carry]
-        roots = find_roots(graph, _copied(scheduled), set(carry))
-        new: list[tuple[Atom, _Place]] = []
-        moves: list[tuple[_Place, _Place, Var]] = []
+        roots = body.roots(set(carry))
+        new: list[tuple[Atom, Where]] = []
+        moves: list[tuple[Where, Where, Var]] = []
         for k, atom in enumerate(graph.outs[: self.n_carry]):
             if root_of(roots, atom) is not carry[k]:
                 place = self.new_scratch(atom.type.dtype, atom.type.size)
                 new.append((atom, place))
                 moves.append((now[k], place, carry[k]))
-        self.block(
-            graph, scheduled, ins, [*new, *zip(graph.outs[self.n_carry :], rows, strict=True)], set(carry)
-        )
+        self.block(body, ins, [*new, *zip(graph.outs[self.n_carry :], rows, strict=True)], set(carry))
         for target, source, var in moves:
             self.copy(target, source, var.type.dtype, var.type.size)
 
     def block(
         self,
-        graph: Graph,
-        scheduled: Mapping[int, Scheduled],
-        ins: Sequence[_Place],
-        outs: Iterable[tuple[Atom, _Place]],
+        step: _Step,
+        ins: Sequence[Where],
+        outs: Iterable[tuple[Atom, Where]],
         owned: set[Var],
     ) -> None:
         """The nests of a graph, and copies of what of its results exists already."""
-        roots = find_roots(graph, _copied(scheduled), owned)
-        places = dict(zip(graph.ins, ins, strict=True))
-        later: list[tuple[_Place, Atom]] = []
+        roots = step.roots(owned)
+        places = dict(zip(step.graph.ins, ins, strict=True))
+        later: list[tuple[Where, Atom]] = []
         for atom, target in outs:
             if isinstance(atom, Literal) or places.setdefault(roots.get(atom, atom), target) != target:
                 later.append((target, atom))
 
-        def at(var: Var) -> _Place:
+        def at(var: Var) -> Where:
             base = roots.get(var, var)
             if base not in places:
                 places[base] = self.new_scratch(base.type.dtype, base.type.size)
             return places[base]
 
-        for i, eqn in enumerate(graph.eqns):
+        for i, eqn in enumerate(step.graph.eqns):
             if is_alias(eqn):
                 continue
-            one = scheduled[i]
-            for out, k in one.starts:
+            one = step.scheduled.get(i)
+            starts = step.starts(i) if one is None else one.starts
+            for out, k in starts:
                 source = eqn.ins[k]
                 self.put(at(eqn.outs[out]), source, at(source) if isinstance(source, Var) else None)
-            gone = {*(k for _, k in one.starts), *one.overwritten}
+            results = [at(var) for var in eqn.outs]
+            if one is None:
+                operands = [at(a) for a in eqn.ins if isinstance(a, Var)]
+                for out, k in starts:
+                    operands[k] = results[out]
+                self.branches(eqn, step.branches[i], operands, results, starts)
+                continue
+            gone = {*(k for _, k in starts), *one.overwritten}
             operands = [at(a) for k, a in enumerate(eqn.ins) if k not in gone and isinstance(a, Var)]
-            operands += [at(var) for var in eqn.outs]
+            operands += results
             kinds = [b.dtype for b in one.nest.buffers if b.kind == "scratch"]
             operands += [self.new_scratch(d, n) for d, n in zip(kinds, one.scratch, strict=True)]
-            for step in _steps(one):
-                self.statements += _Renamed(self, step, operands).body(step.nest.body)
+            for nest in _steps(one):
+                self.statements += Renamed(self, nest, operands).body(nest.nest.body)
         for target, atom in later:
             self.put(target, atom, at(atom) if isinstance(atom, Var) else None)
 
+    def branches(
+        self,
+        eqn: Eqn,
+        ways: Sequence[_Step],
+        operands: Sequence[Where],
+        results: Sequence[Where],
+        starts: Sequence[tuple[int, int]],
+    ) -> None:
+        """A `cond`; its index is the first of the operands."""
 
-class _Renamed:
-    """The statements of one nest as a part of another: its names, parameters and buffers are those of the other."""
+        def write(number: int) -> None:
+            graph = ways[number].graph
+            owned = {graph.ins[k - 1] for _, k in starts}
+            self.block(ways[number], operands[1:], zip(graph.outs, results, strict=True), owned)
 
-    def __init__(self, rolled: _Rolled, one: Scheduled, operands: Sequence[_Place]) -> None:
-        self.rolled = rolled
-        self.values = one.params
-        self.places = dict(zip((b.name for b in one.nest.buffers), operands, strict=True))
-        self.prefix = rolled.name("k")
-        self.params: dict[int, Index] = {}
-        self.scalars: dict[int, int] = {}
+        self.choose(operands[0], eqn.ins[0].type.dtype, 0, len(ways), write)
 
-    def body(self, body: Iterable[Any]) -> tuple[Any, ...]:
-        return tuple([self.statement(statement) for statement in body])
-
-    def name(self, name: str) -> str:
-        return f"{self.prefix}_{name}"
-
-    def index(self, index: Index) -> Index:
-        match index:
-            case str():
-                return self.name(index)
-            case Param(k):
-                if k not in self.params:
-                    self.params[k] = self.rolled.size(self.values[k])
-                return self.params[k]
-            case IndexOp(op, a, b):
-                return _ARITHMETIC[op](self.index(a), self.index(b))
-        return index
-
-    def access(self, buffer: str, index: Index) -> tuple[str, Index]:
-        place = self.places[buffer]
-        return place.buffer, ix.add(self.index(index), place.offset)
-
-    def statement(self, statement: Any) -> Any:
-        match statement:
-            case Const(name):
-                return replace(statement, name=self.name(name))
-            case ParamValue(name, dtype, k):
-                words = 2 if dtype == np.complex128 else 1
-                if k not in self.scalars:
-                    self.scalars[k] = len(self.rolled.params)
-                    self.rolled.params.extend(self.values[k : k + words])
-                return ParamValue(self.name(name), dtype, self.scalars[k])
-            case IndexValue(name, dtype, index):
-                return IndexValue(self.name(name), dtype, self.index(index))
-            case Load(name, dtype, buffer, index, mask):
-                place = self.access(buffer, index)
-                return Load(self.name(name), dtype, *place, None if mask is None else self.name(mask))
-            case Store(buffer, index, value):
-                return Store(*self.access(buffer, index), self.name(value))
-            case Op(name, dtype, op, args, params):
-                return Op(self.name(name), dtype, op, tuple(map(self.name, args)), params)
-            case Accumulate(acc, value):
-                return Accumulate(self.name(acc), self.name(value))
-            case While(cond, flag, body):
-                return While(self.body(cond), self.name(flag), self.body(body))
-            case Loop(var, extent, kind, body, carries):
-                accs = tuple(
-                    [Accumulator(self.name(a.name), a.dtype, a.op, self.name(a.init)) for a in carries]
-                )
-                kind = "sequential" if kind in ("parallel", "steps") else kind
-                return Loop(self.name(var), self.index(extent), kind, self.body(body), accs)
-        raise TypeError(f"{type(statement).__name__} cannot be put into a loop")
-
-
-_ARITHMETIC = {
-    "+": ix.add,
-    "-": ix.sub,
-    "*": ix.mul,
-    "//": ix.div,
-    "%": ix.mod,
-    "min": ix.minimum,
-    "max": ix.maximum,
-}
-
-
-def _copied(scheduled: Mapping[int, Scheduled]) -> dict[int, list[tuple[int, int]]]:
-    return {i: list(one.starts) for i, one in scheduled.items()}
+    def choose(
+        self, index: Where, dtype: np.dtype, low: int, high: int, write: Callable[[int], None]
+    ) -> None:
+        """Of the branches from ``low`` to below ``high`` write the one that the index names: each test leaves half."""
+        half = (low + high + 1) // 2
+        if high - low == 1:
+            write(low)
+            return
+        if half > np.iinfo(dtype).max:
+            self.choose(index, dtype, low, half, write)
+            return
+        value, bound, flag = self.name("v"), self.name("c"), self.name("v")
+        self.statements += [
+            Load(value, dtype, index.buffer, index.offset),
+            Const(bound, dtype, np.asarray(half, dtype).tobytes()),
+            Op(flag, np.dtype(bool), "ge", (value, bound)),
+        ]
+        around, sides = self.statements, []
+        for bounds in ((half, high), (low, half)):
+            self.statements = []
+            self.choose(index, dtype, *bounds, write)
+            sides.append(tuple(self.statements))
+        self.statements = [*around, If(flag, sides[0], sides[1])]

@@ -18,6 +18,7 @@ from weft.ir.loops.nest import (
     Call,
     Const,
     Copy,
+    If,
     Index,
     IndexOp,
     IndexValue,
@@ -114,6 +115,8 @@ class _Run:
                 self.call(statement)
             case Loop():
                 self.loop(statement)
+            case If(flag, then, other):
+                self.body(then if self.values[flag] else other)
             case While(cond, flag, body):
                 left = (self.end or 0) - (self.begin or 0) if statement is self.chunked else -1
                 while left != 0:

@@ -19,6 +19,7 @@ The grammar of the text form (printer.py)::
             | [name ":" "i32" "="] "call" routine "@" "p" k "(" arg, ... ")"   call a C function by its address
             | loop
             | "while" "{" stmt* "}" name "{" stmt* "}"   run the first, and if it makes the bool true, the second; again
+            | "if" name "{" stmt* "}" "else" "{" stmt* "}"
     loop  ::= "for" name "in" index [kind] ["carry" acc, ...] "{" stmt* "}"
     kind  ::= "parallel" | "vector" | "steps"           or nothing: sequential
     acc   ::= name ":" dtype "=" op "from" name
@@ -229,14 +230,28 @@ class While:
     body: tuple[Any, ...]
 
 
-Stmt = Const | ParamValue | IndexValue | Load | Store | Op | Accumulate | Call | Loop | While
+@dataclass(frozen=True, slots=True)
+class If:
+    """Run ``then`` where the bool ``flag`` is true, otherwise ``other``.
+
+    As in `While`, what they leave is in buffers: statements inside fold into no accumulator around.
+    """
+
+    flag: str
+    then: tuple[Any, ...]
+    other: tuple[Any, ...]
+
+
+Stmt = Const | ParamValue | IndexValue | Load | Store | Op | Accumulate | Call | Loop | While | If
 
 
 def bodies(statement: Any) -> tuple[tuple[Any, ...], ...]:
     """The lists of statements inside of a statement, in the order they run."""
     if isinstance(statement, Loop):
         return (statement.body,)
-    return (statement.cond, statement.body) if isinstance(statement, While) else ()
+    if isinstance(statement, While):
+        return (statement.cond, statement.body)
+    return (statement.then, statement.other) if isinstance(statement, If) else ()
 
 
 @dataclass(frozen=True, slots=True)

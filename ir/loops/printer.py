@@ -15,6 +15,7 @@ from weft.ir.loops.nest import (
     Call,
     Const,
     Copy,
+    If,
     Index,
     IndexOp,
     IndexValue,
@@ -97,6 +98,11 @@ def statement_lines(nest: Nest) -> list[tuple[int | None, str]]:
                 lines.append((None, f"{indent}}} {statement.flag} {{"))
                 write(statement.body, indent + "  ", folds)
                 lines.append((None, indent + "}"))
+            elif isinstance(statement, If):
+                write(statement.then, indent + "  ", folds)
+                lines.append((None, indent + "} else {"))
+                write(statement.other, indent + "  ", folds)
+                lines.append((None, indent + "}"))
 
     write(nest.body, "  ", {})
     lines.append((None, "}"))
@@ -134,6 +140,8 @@ def _statement(statement: Any, folds: dict[str, str]) -> str:
             return " ".join(words) + " {"
         case While():
             return "while {"
+        case If(flag):
+            return f"if {flag} {{"
     return f"?{statement!r}"
 
 

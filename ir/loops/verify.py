@@ -20,6 +20,7 @@ from weft.ir.loops.nest import (
     Call,
     Const,
     Copy,
+    If,
     Index,
     IndexOp,
     IndexValue,
@@ -88,7 +89,7 @@ class _Verifier:
             if statement is chunked:
                 if isinstance(chunked, Loop) and chunked.carries:
                     self.fail("the chunked loop carries accumulators, but no chunk sees them all", "carry")
-            elif isinstance(statement, Loop | Store | Call | While):
+            elif isinstance(statement, Loop | Store | Call | While | If):
                 self.fail("beside the chunked loop stand only values: each chunk would run this")
             self.number += _inner_count(statement)
 
@@ -145,6 +146,9 @@ class _Verifier:
                 return self.loop(statement)
             case While():
                 self.repeat(statement)
+                return []
+            case If():
+                self.branch(statement)
                 return []
         self.fail(f"{type(statement).__name__} is not a statement")
 
@@ -217,6 +221,15 @@ class _Verifier:
         self.body(statement.body)
         for name in names:
             del self.visible[name]
+        self.open = around
+
+    def branch(self, statement: If) -> None:
+        if not is_bool(self.use(statement.flag)):
+            dtype = print_dtype(self.use(statement.flag))
+            self.fail(f"the condition {statement.flag} is {dtype}, not bool", statement.flag)
+        around, self.open = self.open, {}
+        self.body(statement.then)
+        self.body(statement.other)
         self.open = around
 
     def bind(self, name: str, dtype: np.dtype) -> list[str]:

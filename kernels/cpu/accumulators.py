@@ -15,6 +15,7 @@ from weft.ir.loops.nest import (
     Accumulate,
     Call,
     Copy,
+    If,
     Index,
     IndexOp,
     IndexValue,
@@ -90,8 +91,9 @@ class Updates:
                             read.update(self._open.intersection((arg.name,)))
                         else:
                             read |= self._index(arg.index if isinstance(arg, Place) else arg)
-                case While(cond, _, body):
-                    self._top((*cond, *body))
+                case While() | If():
+                    for inner in bodies(statement):
+                        self._top(inner)
                     read |= self._open  # it may read any of them
                 case Loop(_, extent, _, _, carries):
                     read.update(self._open.intersection(acc.init for acc in carries), self._index(extent))

@@ -22,6 +22,7 @@ from weft.ir.loops.nest import (
     Call,
     Const,
     Copy,
+    If,
     Index,
     IndexOp,
     IndexValue,
@@ -35,6 +36,7 @@ from weft.ir.loops.nest import (
     Place,
     Store,
     While,
+    bodies,
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
 from weft.kernels.cpu.index import Offset, combine, constant_offset, natural_params, stride_params
@@ -109,6 +111,7 @@ class _Emitter:
             Call: self.call,
             Loop: self.loop,
             While: self.repeat,
+            If: self.branch,
         }
 
     def define(self, name: str) -> None:
@@ -314,6 +317,18 @@ class _Emitter:
         writer.place(done)
         self.offsets = outside
 
+    def branch(self, statement: If) -> None:
+        writer, outside = self.writer, self.offsets
+        then, other, done = writer.label("then"), writer.label("else"), writer.label("done")
+        writer.cond_br(self.values[statement.flag].reg, then, other)
+        for label, body in ((then, statement.then), (other, statement.other)):
+            writer.place(label)
+            self.offsets = dict(outside)
+            self.body(body)
+            writer.br(done)
+        writer.place(done)
+        self.offsets = outside
+
     def blocks(
         self, loop: Loop, start: str, stop: str, names: list[str], blocked: set[str], how: str
     ) -> None:
@@ -389,8 +404,8 @@ def _most_words(body: tuple[Any, ...]) -> int:
                     _WORDS_OF_A_COPY if isinstance(a, Copy) else 1 for a in args if type(a) is not Place
                 ]
                 most = max(most, sum(words), 1)
-            case Loop():
-                most = max(most, _most_words(statement.body))
+            case _:
+                most = max([most, *map(_most_words, bodies(statement))])
     return most
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.loops.nest import Accumulate, Index, IndexOp, Load, Loop, Nest, Op, Param, Store, While
+from weft.ir.loops.nest import Accumulate, If, Index, IndexOp, Load, Loop, Nest, Op, Param, Store, While
 from weft.ir.loops.vocabulary import register_dtype
 from weft.kernels.schedule.index import names_in
 
@@ -78,6 +78,8 @@ class _Estimate:
                     total += self.loop(statement)
                 case While(cond, _, inside):
                     total += _TURNS * self.body((*cond, *inside))
+                case If(_, then, other):
+                    total += max(self.body(then), self.body(other)) + _ITERATION
                 case Op(_, dtype, op, _):
                     total += self.operation(op, dtype, vector)
                 case Accumulate(acc, _):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weft.ir.loops.nest import Call, Index, IndexOp, Load, Loop, Nest, Param, Store, While
+from weft.ir.loops.nest import Call, If, Index, IndexOp, Load, Loop, Nest, Param, Store, While
 from weft.ir.records import replace
 from weft.kernels.schedule.index import names_in
 from weft.kernels.schedule.schedule import Scheduled
@@ -114,7 +114,9 @@ def _all_accesses(body: tuple[Any, ...], loops: tuple[Loop, ...], root: int) -> 
 
 def _is_plain(body: tuple[Any, ...]) -> bool:
     """Whether loops, loads and stores are all that touches memory: no routines, no loops without an extent."""
-    return all(_is_plain(s.body) if isinstance(s, Loop) else not isinstance(s, Call | While) for s in body)
+    return all(
+        _is_plain(s.body) if isinstance(s, Loop) else not isinstance(s, Call | While | If) for s in body
+    )
 
 
 def _iterations(loops: Sequence[Loop], params: Sequence[int]) -> int | None:

@@ -132,6 +132,51 @@ def test_cond(dtype: str, index: int) -> None:
     check(lambda i, a, b: cond(i, branches, a, b), chosen, C, C + 1)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64"])
+def test_branches_in_steps(dtype: str, way: str) -> None:
+    branches = (
+        build(lambda a, b: [a, e.mul(a, b)], [V, V]),
+        build(lambda a, b: [b, b], [V, V]),
+        build(lambda a, b: [e.sub(a, b), a], [V, V]),
+    )
+    body = build(lambda a, b, i: list(cond(i, branches, a, b)), [V, V, ArrayType((), np.dtype(dtype))])
+    rows = np.array([2, 0, 100, 1, 1, 127, 0, 2]).astype(dtype)
+    if rows.dtype.kind == "i":
+        rows[1] = -5
+    if dtype == "uint64":
+        rows[2] = 2**63
+    program = check(lambda a, b, i: scan(body, [], [a, b], [i], length=8), C, C + 1, rows)
+    assert instructions(program, "switch") == (way == "on the tape")
+
+
+def test_more_branches_than_an_index_can_name() -> None:
+    branches = [build(lambda a, i=i: [e.add(a, np.asarray(i))], [N]) for i in range(140)]
+    body = build(lambda a, i: list(cond(i, branches, a)), [N, ArrayType((), np.dtype(np.int8))])
+    check(lambda a, i: scan(body, [], [a], [i], length=3), ONE, np.array([127, -3, 66], np.int8))
+
+
+def test_branches_in_branches_and_conditions() -> None:
+    low = build(lambda a: [e.add(a, ONE)], [N])
+    high = build(lambda a: [e.mul(a, a)], [N])
+    some = build(lambda a: list(cond(e.rem(a, np.asarray(3)), (low, high), a)), [N])
+    body = build(lambda a: list(cond(e.sub(e.rem(a, np.asarray(4)), ONE), (low, some, low), a)), [N])
+    limit = build(lambda a: [full((), 1000, np.dtype(np.int64))], [N])
+    other = build(lambda a: [e.add(a, a)], [N])
+    test = build(lambda a: [e.lt(a, cond(e.rem(a, np.asarray(2)), (limit, other), a)[0])], [N])
+    check(lambda a: while_loop(test, body, [], [], [a]), ONE)
+
+
+def test_a_branch_that_updates_copies_nothing(way: str) -> None:
+    """An array that each branch changes where it is, or leaves alone, stays where it is."""
+    kept = build(lambda a, i: [a], [V, N])
+    changed = build(lambda a, i: [dynamic_update_slice(a, full((1,), 7.0, FLOAT64), [i])], [V, N])
+    body = build(lambda a, i: list(cond(i, (kept, changed), a, i)), [V, N])
+    program = check(lambda a, i: scan(body, [], [a], [i], length=4), C, np.array([0, 2, 1, 0]))
+    if way == "rolled":
+        (loop,) = [nest for nest in program.nests if nest.chunked and nest.chunked.kind == "steps"]
+        assert [buffer.kind for buffer in loop.buffers].count("scratch") == 0
+
+
 def test_an_update_in_a_loop_copies_nothing_but_the_argument() -> None:
     x = np.arange(12.0).reshape(4, 3)
     body = build(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.nests import BF16, C64, F32, argmax, calls, const, softmax, tiles
+from tests.nests import BF16, C64, F32, argmax, branches, calls, const, softmax, tiles
 from weft.ir.loops.nest import IndexOp, Param
 from weft.ir.loops.printer import print_constant, print_index, print_nest
 
@@ -22,6 +22,12 @@ def test_calls_show_how_arguments_are_handed_over() -> None:
     text = str(calls().nest)
     assert "\n    call zaxpy@p2(p1, &scale, &x[0], 1, &out[i*p1], 1)\n" in text
     assert "\n    info: i32 = call dpotrf@p3('L', 1, &square[i], 1)\n" in text
+
+
+def test_branches_show_what_either_does() -> None:
+    text = str(branches().nest)
+    assert "\n    if positive {\n      twice: f64 = add sum sum\n" in text
+    assert "\n    } else {\n      for j in p0 vector carry all: f64 = add from zero {\n" in text
 
 
 def test_equal_nests_print_equal_text() -> None:

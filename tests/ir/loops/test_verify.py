@@ -11,6 +11,7 @@ from weft.ir.loops.nest import (
     Accumulator,
     Call,
     Const,
+    If,
     IndexOp,
     IndexValue,
     Letter,
@@ -128,7 +129,11 @@ BROKEN = {
         "an accumulator folds with one of add, mul, max, min, and, or, xor, set, not sub",
         "sub",
     ),
-    "kind of loop": ((loop(kind="fast"),), "a loop is parallel, vector, sequential or steps, not 'fast'", "fast"),
+    "kind of loop": (
+        (loop(kind="fast"),),
+        "a loop is parallel, vector, sequential or steps, not 'fast'",
+        "fast",
+    ),
     "chunked loop that carries": (
         (ZERO, loop(carries=SUM, kind="parallel")),
         "the chunked loop carries accumulators, but no chunk sees them all",
@@ -138,6 +143,27 @@ BROKEN = {
         (ZERO, loop(Load("a", F64, "x", 0), kind="parallel"), loop(Store("out", "j", "z"), var="j")),
         "beside the chunked loop stand only values: each chunk would run this",
         "for j in p0 {",
+    ),
+    "condition of a branch": ((ZERO, If("z", (), ())), "the condition z is f64, not bool", "z"),
+    "bound in a branch": (
+        (const("b", BOOL, True), If("b", (const("c", F64, 1),), ()), Store("out", 0, "c")),
+        "c is not visible here",
+        "c",
+    ),
+    "bound in both branches": (
+        (const("b", BOOL, True), If("b", (const("c", F64, 1),), (const("c", F64, 2),))),
+        "c is bound a second time",
+        "c",
+    ),
+    "folded in a branch": (
+        (ZERO, const("b", BOOL, True), loop(If("b", (Accumulate("s", "z"),), ()), carries=SUM)),
+        "no loop around carries an accumulator s",
+        "s",
+    ),
+    "branch beside a chunked loop": (
+        (const("b", BOOL, True), loop(Load("a", F64, "x", 0), kind="parallel"), If("b", (), ())),
+        "beside the chunked loop stand only values: each chunk would run this",
+        "if b {",
     ),
     "no statement": (("z",), "str is not a statement", None),
 }
