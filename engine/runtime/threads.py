@@ -42,8 +42,8 @@ class Pool(IntEnum):
     INSIDE = 64  # workers that may be reading the words of a job
     TICKETS = 65  # workers that came to this job
     ASLEEP = 80  # workers that must be woken
-    MUTEX = 96  # a pthread_mutex_t; zeros are an unlocked one
-    CONDITION = 112  # a pthread_cond_t; zeros are one that nobody waits for
+    MUTEX = 96  # a pthread_mutex_t
+    CONDITION = 112  # a pthread_cond_t
 
 
 POOL_WORDS = 128
@@ -75,6 +75,10 @@ class _State:
         self.words = words[start : start + POOL_WORDS]
         self.address: int = self.words.ctypes.data
         self.words[Pool.THREADS] = threads
+        if os.name == "posix":
+            system = ctypes.CDLL(None)
+            system.pthread_mutex_init(ctypes.c_void_p(self.address + 8 * Pool.MUTEX), None)
+            system.pthread_cond_init(ctypes.c_void_p(self.address + 8 * Pool.CONDITION), None)
         self.workers = 0
         self.lock = threading.Lock()
 
