@@ -73,3 +73,37 @@ def test_gaussian_process_finds_its_hyper_parameters(tmp_path: Path) -> None:
     assert result["r2"] > 0.2
     assert 0.8 < result["coverage"] <= 1
     assert (tmp_path / "gaussian_process.png").stat().st_size > 5000
+
+
+def test_lorenz_parameters_are_found_and_chaos_is_seen(tmp_path: Path) -> None:
+    result = run("lorenz", "--out", str(tmp_path))
+    true = {"sigma": 10, "rho": 28, "beta": 8 / 3}
+    for name, value in result["found"].items():
+        assert abs(value / true[name] - 1) < 0.01, name
+    # What is left is the noise, less what the starts and the parameters take up of it: 3 of 27 numbers in a window.
+    assert 0.8 < result["misfits"][-1] / (result["noise"] ** 2 * (1 - 3 / 27)) < 1.1
+    assert 0.7 < result["growth"] < 1.2
+    np.testing.assert_allclose(result["gradient"], result["slope"], rtol=1e-9)  # reverse and forward mode
+    assert (tmp_path / "lorenz.png").stat().st_size > 5000
+
+
+def test_text_is_learned(tmp_path: Path) -> None:
+    result = run("text", "--out", str(tmp_path))
+    bits = result["bits"]
+    assert bits[0] > result["one"] > result["two"] > bits[-1] + 0.3
+    assert len(result["written"]) == 400 and set(result["written"]) <= set(result["text"])
+    common = sorted(set(result["text"]), key=result["text"].count)[-3:]
+    assert " " in common and result["written"].count(" ") > 20
+    assert (tmp_path / "text.png").stat().st_size > 5000
+
+
+def test_the_flow_in_a_cavity_is_the_published_one(tmp_path: Path) -> None:
+    result = run("cavity", "--out", str(tmp_path))
+    centre, published = result["centre"], result["published"]
+    assert abs(centre["psi"] / published["psi"] - 1) < 0.03
+    assert abs(centre["x"] - published["x"]) < 0.026 and abs(centre["y"] - published["y"]) < 0.026
+    assert result["change"] < 1e-3  # it is at rest, so to say
+    psi, w, n = result["psi"], result["w"], len(result["psi"]) - 1
+    around = psi[1:-1, 2:] + psi[1:-1, :-2] + psi[2:, 1:-1] + psi[:-2, 1:-1] - 4 * psi[1:-1, 1:-1]
+    np.testing.assert_allclose(n**2 * around, -w[1:-1, 1:-1], atol=1e-3)
+    assert (tmp_path / "cavity.png").stat().st_size > 5000
