@@ -62,6 +62,7 @@ class Layout:
         for var, place in values:
             self._align(frame, var, place)
         self._groups: dict[Var, tuple[Group, ...]] = {}
+        self._known: set[tuple[object, ...]] = set()
 
     # Groups
 
@@ -83,11 +84,18 @@ class Layout:
         return next((i for i, group in zip(index, self.groups(var), strict=True) if axis in group), 0)
 
     def size(self, var: Var, axes: Sequence[int]) -> Index:
-        """The product of the sizes of some axes, as a parameter."""
+        """The product of the sizes of some axes, as a parameter, unless it is known."""
         if not axes:
             return 1
-        key = ("size", *(self.classes.of(var, axis) for axis in axes))
-        return self.builder.param(key, int(np.prod([var.type.shape[axis] for axis in axes])))
+        key, value = self._size_key(var, axes), int(np.prod([var.type.shape[axis] for axis in axes]))
+        return value if key in self._known else self.builder.param(key, value)
+
+    def know(self, var: Var, axes: Sequence[int]) -> None:
+        """Let the product of the sizes of some axes be a constant of the nest."""
+        self._known.add(self._size_key(var, axes))
+
+    def _size_key(self, var: Var, axes: Sequence[int]) -> tuple[object, ...]:
+        return ("size", *(self.classes.of(var, axis) for axis in axes))
 
     def offset(self, var: Var, index: Sequence[Index]) -> Index:
         """The place of an element in the contiguous buffer of ``var``."""

@@ -8,7 +8,7 @@ sizes alone, so results do not depend on who runs which.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from math import ceil, prod
 from typing import NamedTuple
@@ -72,6 +72,9 @@ class Loops:
         for var, out in plan.reloads.items():
             if out is not None:
                 self.places[var] = self._full_place_in(outs[out])
+        self.narrow: int | None = (
+            None  # the innermost group, if it has no loop: its elements stand side by side
+        )
         self.scratch: list[int] = []
         self.extent = 1  # of the parallel loop
         self._ended: list[int] = []  # those of the nests that were written before
@@ -108,6 +111,24 @@ class Loops:
     def count(self, groups: Sequence[int]) -> int:
         """How many elements a part of the space has."""
         return prod(self.plan.frame.type.shape[axis] for n in groups for axis in self.groups[n])
+
+    def set_narrow(self) -> None:
+        """Let the elements along the innermost group stand side by side in the nest, which then knows how many they are."""
+        self.narrow = len(self.groups) - 1
+        self.layout.know(self.plan.frame, self.groups[-1])
+
+    def wide(self, groups: Sequence[int]) -> list[int]:
+        """Those of some groups that have loops."""
+        return [n for n in groups if n != self.narrow]
+
+    def across(self) -> Iterator[None]:
+        """Stand at each element along the narrow group; once, where there is none."""
+        if self.narrow is None:
+            yield
+            return
+        for element in range(self.count([self.narrow])):
+            self.where[self.narrow] = element
+            yield
 
     def flat_size(self, groups: Sequence[int]) -> Index:
         """How many elements a part of the space has, as the nest sees it."""

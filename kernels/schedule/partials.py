@@ -34,7 +34,7 @@ from weft.kernels.schedule.fold import Fold, fold_loops
 from weft.kernels.schedule.lanes import HEIGHT, write_lanes
 from weft.kernels.schedule.loops import TILE, Cut, Loops, Tile
 from weft.kernels.schedule.positions import extremum_of
-from weft.kernels.schedule.rows import write_row_pass
+from weft.kernels.schedule.rows import is_narrow, write_row_pass
 
 FEW_ROWS, LONG_ROW = (
     16,
@@ -47,7 +47,8 @@ def is_long(loops: Loops) -> bool:
     """Whether a kernel's reductions are cut into parts: where there is one for all, or few for what there is to do."""
     length = loops.count(loops.reduced)
     if loops.plan.in_columns:
-        return length > LONG_COLUMN
+        enough = is_narrow(loops) and loops.count(loops.kept[:-1]) >= FEW_ROWS
+        return length > LONG_COLUMN and not enough
     few = loops.count(loops.kept) < FEW_ROWS or len(loops.reduced) > 1
     return not loops.kept or (few and length > LONG_ROW)
 
@@ -128,8 +129,8 @@ def _pass_over_rows(loops: Loops, level: int, parts: _Parts, stack: ExitStack) -
     wanted = _is_wanted(loops, level, parts, place)
     if wanted is not None:
         loops.shorten_tile(last, ix.mul(wanted, TILE))
-    totals = write_row_pass(loops, level)
-    loops.store([(parts.buffers[id(eqn)], place, total) for eqn, _, total in totals])
+    totals = zip(loops.plan.folds_at(level), write_row_pass(loops, level), strict=True)
+    loops.store([(parts.buffers[id(eqn)], place, total) for eqn, (_, total) in totals])
 
 
 def _is_wanted(loops: Loops, level: int, parts: _Parts, place: Index) -> str | None:

@@ -3,13 +3,19 @@
 The one idea: a loop over the rows, and inside one loop along the row for each level of the plan, with what is
 computed once a row between them. A row stays in the cache from one pass to the next. Where there are too few
 rows to hand out, partials.py cuts them.
+
+An innermost axis may be so *narrow* (the coordinates of points, the channels of a picture) that a loop along it would
+do little but begin and end. Its elements stand side by side in the nest instead. If it is reduced, there is no loop
+along the row at all, and the rows are the vectors; if it is kept, there are several scalar accumulators, and what its
+elements share is computed once.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import reduce
 
-from weft.ir.graph import Eqn, Var
+from weft.ir.graph import Var
 from weft.ir.loops.nest import Index
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.fold import Fold, fold_loops
@@ -17,33 +23,52 @@ from weft.kernels.schedule.loops import TILE, Cut, Loops
 
 # Rows are done in about this many tiles where a tile has a scratch row of its own.
 TILES = 64
+NARROW = 8  # the most elements along an axis without a loop
+_MOST_STATEMENTS = 400
+
+
+def is_narrow(loops: Loops) -> bool:
+    """Whether the innermost axis is narrow beside what is reduced, or what is kept where it is reduced itself."""
+    plan, rest = loops.plan, len(loops.groups) - 1
+    width = loops.count([rest])
+    if not 1 < width <= NARROW or not rest or len(plan.graph.eqns) * width > _MOST_STATEMENTS:
+        return False
+    return loops.count(loops.reduced if plan.in_columns else loops.kept) >= 2 * NARROW
 
 
 def write_rows(loops: Loops) -> None:
-    """Write the loops of a kernel whose innermost axis is reduced."""
-    in_scratch = [var for var, out in loops.plan.reloads.items() if out is None]
-    rows, width = loops.count(loops.kept), max(loops.count(loops.reduced), 1)
+    """Write the loops of a kernel whose innermost axis is reduced, or narrow."""
+    plan, builder = loops.plan, loops.builder
+    kept, along = loops.wide(loops.kept), loops.wide(loops.reduced)
+    in_scratch = [var for var, out in plan.reloads.items() if out is None and along]
+    rows, width = loops.count(kept), max(loops.count(loops.reduced), 1)
     with ExitStack() as stack:
         if in_scratch:
-            cuts = loops.cuts(loops.kept, max(-(-rows // TILES), 1))
-        elif len(loops.kept) == 1:
-            cuts = [Cut(loops.kept[0], 1)]
+            cuts = loops.cuts(kept, max(-(-rows // TILES), 1))
+        elif len(kept) == 1:
+            cuts = [Cut(kept[0], 1)]
         else:
-            cuts = loops.cuts(loops.kept, max(TILE // width, 1))
+            cuts = loops.cuts(kept, max(TILE // width, 1))
         tile = loops.open_tiles(stack, cuts)
-        loops.open(stack, loops.kept)
+        loops.open(stack, kept, vector=not along)
         _add_scratch_rows(loops, in_scratch, tile.number)
-        for level in range(loops.plan.last + 1):
-            kept = [var for var in loops.plan.kept_outs if loops.plan.level[var] == level]
-            values = [(var, loops.ex.at(var, loops.kept_index())) for var in kept]
-            loops.store(
-                [
-                    (loops.outs[var], loops.layout.offset(var, loops.kept_index()), name)
-                    for var, name in values
-                ]
-            )
-            for eqn, fold, total in write_row_pass(loops, level):
-                loops.builder.remember((eqn.outs[0], loops.kept_index()), fold.result(total))
+        for level in range(plan.last + 1):
+            stores = [
+                (
+                    loops.outs[var],
+                    loops.layout.offset(var, loops.kept_index()),
+                    loops.ex.at(var, loops.kept_index()),
+                )
+                for _ in (loops.across() if plan.in_columns else [None])
+                for var in plan.kept_outs
+                if plan.level[var] == level
+            ]
+            loops.store(stores)
+            totals = iter(write_row_pass(loops, level))
+            for _ in loops.across() if plan.in_columns else [None]:
+                for eqn in plan.folds_at(level):
+                    fold, total = next(totals)
+                    builder.remember((eqn.outs[0], loops.kept_index()), fold.result(total))
 
 
 def _add_scratch_rows(loops: Loops, values: list[Var], tile: Index) -> None:
@@ -57,22 +82,38 @@ def _add_scratch_rows(loops: Loops, values: list[Var], tile: Index) -> None:
         loops.places[var] = place
 
 
-def write_row_pass(loops: Loops, level: int) -> list[tuple[Eqn, Fold, str]]:
-    """Write a pass along a row, or along what a tile has of it; gives the reductions with what they have folded."""
+def write_row_pass(loops: Loops, level: int) -> list[tuple[Fold, str]]:
+    """Write a pass along a row, or along what a tile has of it.
+
+    Returns:
+        The reductions in their order with what they have folded; where a narrow axis is kept, so for each of its elements.
+    """
     plan, ex, builder = loops.plan, loops.ex, loops.builder
-    eqns, stored = plan.folds_at(level), plan.stored_at(level)
+    eqns, stored, along = plan.folds_at(level), plan.stored_at(level), loops.wide(loops.reduced)
+    if not along:  # what a later pass wants again is at hand
+        stored = [var for var in stored if var in plan.full_outs]
     if not (eqns or stored):
         return []
-    folds = [Fold(builder, eqn) for eqn in eqns]
+    times = 1 if loops.narrow is None else loops.count([loops.narrow])
+    folds = [Fold(builder, eqn) for _ in range(times if plan.in_columns else 1) for eqn in eqns]
 
     def body(variables: list[Index]) -> list[str]:
-        for n, variable in zip(loops.reduced, variables, strict=True):
+        for n, variable in zip(along, variables, strict=True):
             loops.where[n] = ix.add(loops.in_tile(n)[0], variable)
-        index = loops.full_index()
-        values = [fold.contribution(ex.operand(eqn, 0, index)) for fold, eqn in zip(folds, eqns, strict=True)]
-        loops.store([(*loops.places[var](), ex.at(var, index)) for var in stored])
-        return values
+        values: list[list[str]] = []
+        stores = []
+        for _ in loops.across():
+            index = loops.full_index()
+            values.append([Fold(builder, eqn).contribution(ex.operand(eqn, 0, index)) for eqn in eqns])
+            stores += [(*loops.places[var](), ex.at(var, index)) for var in stored]
+        if not plan.in_columns:  # the elements of a narrow axis are folded right here
+            values = [[reduce(fold.step, some) for fold, *some in zip(folds, *values, strict=True)]]
+        loops.store(stores)
+        return [value for some in values for value in some]
 
-    totals = fold_loops(builder, [loops.in_tile(n)[1] for n in loops.reduced], folds, body)
+    if not along:
+        found = [fold.step(fold.start(), value) for fold, value in zip(folds, body([]), strict=True)]
+        return list(zip(folds, found, strict=True))
+    totals = fold_loops(builder, [loops.in_tile(n)[1] for n in along], folds, body)
     ex.homes.update({var: loops.places[var] for var in stored if var in plan.reloads})
-    return list(zip(eqns, folds, totals, strict=True))
+    return list(zip(folds, totals, strict=True))

@@ -24,7 +24,7 @@ from weft.kernels.schedule.nest_builder import NestBuilder
 from weft.kernels.schedule.partials import is_long, write_partials
 from weft.kernels.schedule.plan import make_plan
 from weft.kernels.schedule.positions import expand_positions
-from weft.kernels.schedule.rows import write_rows
+from weft.kernels.schedule.rows import is_narrow, write_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,9 @@ def _schedule(graph: Graph) -> Scheduled:
         write_map(loops)
     elif is_long(loops):
         write_partials(loops)
+    elif is_narrow(loops):
+        loops.set_narrow()
+        write_rows(loops)
     elif plan.in_columns:
         write_columns(loops)
     else:
