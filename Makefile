@@ -55,7 +55,7 @@ accuracy: $(VENV)/.weft-dev  ## measure the maths functions, and write docs/accu
 
 asv: $(VENV)/.weft-dev  ## let asv run some suites once, which shows that they work
 	@cd asv_bench && ../$(VENV)/bin/asv machine --yes >/dev/null && \
-	../$(VENV)/bin/asv run --quick --show-stderr --python=same --bench '$(or $(ARGS),^(dispatch|trace|memory|compile.NewJit|warm.Import))'
+	../$(VENV)/bin/asv run --quick --show-stderr --python=same --bench '$(or $(ARGS),^(dispatch|trace|memory.PeakOf[NE]|compile.NewJit|warm.Import))'
 
 clean:  ## remove .venv and all that was built
 	@rm -rf $(VENV) build out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -41,7 +41,7 @@ def ratio(times: float | None) -> str:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pattern", nargs="?", default="", help="a regular expression that names must match")
-    parser.add_argument("--backends", nargs="+", default=list(BACKENDS), choices=BACKENDS)
+    parser.add_argument("--backends", nargs="+", default=list(BACKENDS), choices=(*BACKENDS, "numba"))
     parser.add_argument("--rounds", type=int, default=15, help="rounds of samples at most (15)")
     parser.add_argument("--limit", type=float, default=1.0, help="seconds a row takes, about (1)")
     args = parser.parse_args(argv)

@@ -26,25 +26,47 @@ from asv_bench.measure import Benchmark, Comparison, compare, sampler, suites
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- table: written by `make performance` -->\n", "<!-- end of table -->\n"
-HEADER = "| Row | Weft | NumPy | JAX | Weft / JAX | Target | |\n|---|---|---|---|---|---|---|\n"
+HEADER = "| Row | Weft | NumPy | Numba | JAX | Weft / JAX | Target | |\n|---|---|---|---|---|---|---|---|\n"
 LINEAR = 5.5
+PEERS = ("weft", "numpy", "numba", "jax")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A benchmark, its parameters but for the backend, and the most that Weft's time may be of JAX's and of NumPy's."""
+    """A benchmark, its parameters but for the backend, and the most that Weft's time may be of its peers'.
+
+    Attributes:
+        target: of JAX's.
+        of_numpy: of NumPy's.
+        of_numba: of the time of loops written by hand.
+        of_forward: where the benchmark is a gradient, of Weft's own time for what is `forward`: another row's suite and
+            parameters.
+        method: the method of the suite; one with more than one needs it named.
+    """
 
     label: str
     suite: str
     params: tuple[Any, ...]
     target: float
     of_numpy: float | None = None
+    of_numba: float | None = None
+    of_forward: float | None = None
+    forward: tuple[str, tuple[Any, ...]] = ("", ())
     method: str | None = None
 
     def benchmark(self) -> Benchmark:
-        """The method of the suite; a suite with more than one needs it named."""
+        """The method that takes the time or counts."""
         (found,) = (b for b in suites() if b.name == self.suite and self.method in (None, b.method))
         return found
+
+    def limits(self) -> dict[str, tuple[str, float]]:
+        """What is demanded beside the ratio to JAX: by the name of the peer, how it is spelled and the limit."""
+        demanded = {
+            "numpy": ("NumPy", self.of_numpy),
+            "numba": ("Numba", self.of_numba),
+            "forward": ("forward", self.of_forward),
+        }
+        return {peer: (word, limit) for peer, (word, limit) in demanded.items() if limit is not None}
 
 
 def _matmul() -> Iterable[Row]:
@@ -53,6 +75,59 @@ def _matmul() -> Iterable[Row]:
             yield Row(f"matmul {n} x {n}, {kind}", suite, ("product", n), target)
 
 
+def _loop(label: str, suite: str, program: str, target: float, n: int, **more: Any) -> Row:
+    return Row(label, f"loops.{suite}", (program, n), target, **more)
+
+
+def _gradient(label: str, suite: str, program: str, n: int, forward: tuple[str, str]) -> Row:
+    name, of = forward
+    return Row(
+        label,
+        f"loop_gradients.{suite}",
+        (program, n),
+        0.2,
+        of_forward=6.0,
+        forward=(name, (of, n)),
+    )
+
+
+LOOPS = (
+    _loop("scan of 1e5 steps on two scalars", "Recurrences", "scan_scalars", 1.0, 100_000, of_numba=1.2),
+    _loop("scan of 1e5 steps on a 3 x 3 matrix", "Recurrences", "scan_matrix", 0.25, 100_000),
+    Row("its gradient", "loop_gradients.Matrices", ("matrix_gradient", 100_000), 0.25),
+    _loop("Jacobi, 300 x 300, 100 steps", "Stencils", "jacobi", 0.5, 300, of_numba=1.2),
+    _loop("heat, 64 x 64 x 64, 50 steps", "Fields", "heat", 0.5, 64, of_numba=1.2),
+    _loop("waves (FDTD), 300 x 300, 100 steps", "Stencils", "fdtd", 0.5, 300, of_numba=1.2),
+    _loop("Gauss-Seidel by rows, 300 x 300, 20 sweeps", "Stencils", "gauss_seidel", 0.5, 300, of_numba=1.2),
+    _loop("tridiagonal solve (Thomas), 64 x 64 x 64", "Fields", "thomas", 0.7, 64, of_numba=1.2),
+    _loop("LU, 200 x 200", "Factorisations", "lu", 0.3, 200, of_numba=1.5),
+    _loop("Cholesky, 200 x 200", "Factorisations", "cholesky", 0.3, 200, of_numba=1.5),
+    _loop("Gram-Schmidt, 200 x 200", "Factorisations", "gram_schmidt", 0.3, 200, of_numba=1.5),
+    _loop("Durbin, 200", "Factorisations", "durbin", 0.3, 200, of_numba=1.5),
+    _loop("triangular solve, 200 x 200", "Factorisations", "triangular_solve", 0.3, 200, of_numba=1.5),
+    _loop("Floyd-Warshall, 500 x 500", "Graphs", "floyd_warshall", 0.5, 500),
+    _loop("Mandelbrot, 200 x 200, a while_loop a point", "Planes", "mandelbrot", 0.5, 200),
+    _loop("64 bodies, 500 steps", "Bodies", "nbody", 0.5, 64),
+    Row(
+        "LSTM, 200 steps, batch 32: value and gradient",
+        "loop_gradients.Recurrent",
+        ("lstm_gradient", 32),
+        0.8,
+    ),
+    _gradient("gradient of Jacobi", "Stencil", "jacobi_gradient", 300, ("loops.Stencils", "jacobi")),
+    _gradient(
+        "gradient of the tridiagonal solve", "Solver", "thomas_gradient", 64, ("loops.Fields", "thomas")
+    ),
+    _gradient("gradient of LU", "Factorisation", "lu_gradient", 200, ("loops.Factorisations", "lu")),
+    _gradient(
+        "gradient of 1e4 steps of RK4", "Equation", "rk4_gradient", 10_000, ("loop_gradients.Equation", "rk4")
+    ),
+)
+COSTS_OF_LOOPS = (
+    Row("cold compile: 1,000 steps of a stencil by Python's for", "compile.Loops", ("python_loop",), 0.1),
+    *(Row(f"cold compile: {row.params[0]}", "compile.Loops", row.params[:1], 1.0) for row in LOOPS),
+    *(Row(f"peak memory: {row.params[0]}", "memory.PeakOfLoops", row.params[:1], 1.0) for row in LOOPS),
+)
 ROWS = (
     Row("six operations, 10 elements", "dispatch.Jitted", ("six_operations", 10), 1.0),
     Row("six operations, 1,000 elements", "dispatch.Jitted", ("six_operations", 1_000), 0.2),
@@ -91,27 +166,40 @@ ROWS = (
     Row("second process, import to the network's gradient", "warm.FromImport", (), 0.4),
     Row("peak memory: a step of Adam", "memory.PeakOfNetwork", (), 1.0),
     Row("peak memory: six operations, 1e7 elements", "memory.PeakOfElementwise", (), 1.0),
+    *LOOPS,
+    *COSTS_OF_LOOPS,
 )
 
 
 def measure(row: Row, limit: float) -> Comparison:
     """Take samples of a row with each backend that has it."""
     benchmark = row.benchmark()
-    samplers = {b: sampler(benchmark, (b, *row.params)) for b in ("weft", "numpy", "jax")}
+    samplers = {b: sampler(benchmark, (b, *row.params)) for b in PEERS}
+    if row.of_forward is not None:
+        suite, params = row.forward
+        samplers["forward"] = sampler(Row("", suite, params, 0.0).benchmark(), ("weft", *params))
     ready = {name: take for name, take in samplers.items() if take is not None}
     least = 3 if benchmark.once and benchmark.method != "time_new_shape" else 7
+    if benchmark.name in (
+        "compile.Loops",
+        "memory.PeakOfLoops",
+    ):  # many rows, and each sample starts a process
+        least = 1
     return compare(ready, least=least, limit=limit)
 
 
 def line(row: Row, found: Comparison) -> str:
     """A line of the table."""
     unit = row.benchmark().unit
-    times = [spelled(found.medians.get(name), unit) for name in ("weft", "numpy", "jax")]
-    to_jax, to_numpy = found.ratios["jax"], found.ratio("numpy")
+    times = [spelled(found.medians.get(name), unit) for name in PEERS]
+    to_jax = found.ratios["jax"]
     target, met = f"{row.target:g}", to_jax <= row.target
-    if row.of_numpy is not None and to_numpy is not None:
-        target += f", {row.of_numpy:g} of NumPy"
-        met = met and to_numpy <= row.of_numpy
+    for peer, (word, limit) in row.limits().items():
+        ratio = found.ratio(peer)
+        if ratio is not None:
+            # What it is of its forward pass stands here, as that has no column.
+            target += f", {limit:g} of {word}" + (f" ({ratio:.2g})" if peer == "forward" else "")
+            met = met and ratio <= limit
     return (
         f"| {row.label} | {' | '.join(times)} | {to_jax:.2f} | {target} | {'met' if met else '**missed**'} |"
     )
@@ -125,7 +213,7 @@ def linear(found: dict[str, Comparison]) -> str | None:
     small, large = (comparison.medians for comparison in both)
     weft, jax = (large[name] / small[name] for name in ("weft", "jax"))
     met = "met" if weft <= LINEAR else "**missed**"
-    return f"| cold compile: 5,000 over 1,000 operations | {weft:.2f} | | {jax:.2f} | | {LINEAR} | {met} |"
+    return f"| cold compile: 5,000 over 1,000 operations | {weft:.2f} | | | {jax:.2f} | | {LINEAR} | {met} |"
 
 
 def machine() -> str:
@@ -170,7 +258,7 @@ def main(argv: list[str] | None = None) -> None:
             found[row.label] = measure(row, args.limit)
             lines.append(line(row, found[row.label]))
         except Exception as error:  # the other rows are measured all the same
-            lines.append(f"| {row.label} | | | | | {row.target:g} | **failed**: {type(error).__name__} |")
+            lines.append(f"| {row.label} | | | | | | {row.target:g} | **failed**: {type(error).__name__} |")
             traceback.print_exc()
         print(lines[-1], flush=True)
     if (growth := linear(found)) is not None:

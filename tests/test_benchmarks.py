@@ -13,7 +13,7 @@ import pytest
 
 import weft as api
 from asv_bench import compare, measure, performance
-from asv_bench.benchmarks import Backend, Programs
+from asv_bench.benchmarks import Backend, Programs, by_hand
 from asv_bench.benchmarks.compile import PROGRAMS, unrolled
 from asv_bench.benchmarks.transformer import stack_data, stack_gradient
 from asv_bench.benchmarks.warm import first_gradient
@@ -26,6 +26,9 @@ ALL = [
 ]
 # In processes of their own, or with a set-up that calls what is timed.
 OTHERS = [b for b in SUITES if not issubclass(b.cls, Programs)]
+
+
+BY_HAND = [case for case in ALL if case.values[0].by_hand and hasattr(by_hand, case.values[1].__name__)]
 
 
 def numbers(tree: Any) -> list[np.ndarray]:
@@ -52,6 +55,16 @@ def test_backends_agree(suite: Programs, program: Any) -> None:
     alone = suite.transforms or program.__name__ in (*suite.without_numpy, "random_normal", "random_uniform")
     if not alone:
         assert_agree(weft, result(Backend.of("numpy"), suite, program), tolerance)
+
+
+@pytest.mark.parametrize(("suite", "program"), BY_HAND)
+def test_loops_by_hand_compute_the_same_and_leave_their_arguments(suite: Programs, program: Any) -> None:
+    data = suite.arguments(program.__name__, suite.sizes[0])
+    before = [array.copy() for array in data]
+    ours = numbers(getattr(by_hand, program.__name__)(*data))
+    assert_agree(result(Backend.of("weft"), suite, program), ours)
+    for array, was in zip(data, before, strict=True):
+        np.testing.assert_array_equal(array, was)
 
 
 @pytest.mark.parametrize("name", ["six_operations", "network_gradient"])
@@ -142,10 +155,19 @@ def test_a_row_says_whether_its_target_is_met() -> None:
     row = performance.Row("a row", "dispatch.Jitted", ("six_operations", 10), 0.5, of_numpy=2.0)
     medians = {"weft": 1e-6, "numpy": 1e-6, "jax": 4e-6}
     found = measure.Comparison(medians, {"jax": 0.25, "numpy": 1.0}, 3)
-    assert performance.line(row, found) == "| a row | 1 µs | 1 µs | 4 µs | 0.25 | 0.5, 2 of NumPy | met |"
+    assert performance.line(row, found) == "| a row | 1 µs | 1 µs |  | 4 µs | 0.25 | 0.5, 2 of NumPy | met |"
     for to_jax, to_numpy in ((0.6, 1.0), (0.25, 2.5)):
         missed = measure.Comparison(medians, {"jax": to_jax, "numpy": to_numpy}, 3)
         assert performance.line(row, missed).endswith("| **missed** |")
+
+
+def test_a_gradient_is_compared_with_its_forward_pass() -> None:
+    row = next(row for row in performance.ROWS if row.of_forward)
+    for ratio, word in ((5.0, "met"), (7.0, "**missed**")):
+        found = measure.Comparison({"weft": 1e-6, "jax": 1e-5}, {"jax": 0.1, "forward": ratio}, 3)
+        assert performance.line(row, found).endswith(f"| 0.2, 6 of forward ({ratio:.2g}) | {word} |")
+    found = performance.measure(next(row for row in performance.ROWS if "RK4" in row.label), 0.01)
+    assert found.ratio("forward") > 1
 
 
 def test_only_the_table_of_the_page_is_written(

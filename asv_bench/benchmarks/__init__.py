@@ -90,7 +90,9 @@ class Programs(ABC):
 
     A subclass lists `programs` and `sizes`, and says by `data(program, n)` what a program is called with.
     `transforms` leaves NumPy out, which has none, `without_numpy` single programs; `jit` False runs the programs
-    eagerly; `dtype` is that of the floats among the data. (asv passes over this class because it is abstract.)
+    eagerly; `dtype` is that of the floats among the data. `by_hand` adds the backend "numba": functions in the file of
+    that name, of NumPy arrays, that do the same as programs of their names. (asv passes over this class because it is
+    abstract.)
     """
 
     programs: tuple[Callable[..., Any], ...]
@@ -99,10 +101,12 @@ class Programs(ABC):
     without_numpy: tuple[str, ...] = ()
     jit = True
     dtype = "float64"
+    by_hand = False
     param_names = ("backend", "program", "n")
 
     def __init_subclass__(cls) -> None:
-        cls.params = (BACKENDS, tuple(program.__name__ for program in cls.programs), cls.sizes)
+        backends = (*BACKENDS, "numba") if cls.by_hand else BACKENDS
+        cls.params = (backends, tuple(program.__name__ for program in cls.programs), cls.sizes)
 
     @abstractmethod
     def data(self, program: str, n: int) -> tuple[Any, ...]:
@@ -115,6 +119,13 @@ class Programs(ABC):
     def setup(self, backend: str, program: str, n: int) -> None:
         if backend == "numpy" and (self.transforms or program in self.without_numpy):
             raise NotImplementedError("NumPy has no such function")
+        if backend == "numba":  # imported here: a process that measures another backend's memory does without
+            written = vars(importlib.import_module(f"{__name__}.by_hand"))
+            if program not in written:
+                raise NotImplementedError(f"{program} is not written by hand")
+            self.call = functools.partial(written[program], *self.arguments(program, n))
+            self.call()
+            return
         (program_function,) = (fun for fun in self.programs if fun.__name__ == program)
         of = Backend.of(backend)
         fun = functools.partial(program_function, of)

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from . import COMPILERS, FIND_US, Backend, layers, network_loss, normal
+from . import COMPILERS, FIND_US, Backend, layers, loop_gradients, loops, network_loss, normal
 from .dispatch import six_operations
 from .network import gradient, network_data
 from .transformer import stack_data, stack_gradient
@@ -21,6 +21,11 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], Callable[[], tuple[Any, ...]]]] = 
     "network_gradient": (gradient, lambda: network_data(64)),
     "transformer_gradient": (stack_gradient, lambda: stack_data(12)),
 }
+LOOPS = {
+    name: (program, functools.partial(suite().arguments, name, suite.sizes[0]))
+    for name, (suite, program) in {**loops.named(loops), **loops.named(loop_gradients)}.items()
+}
+LOOPS["python_loop"] = (loops.python_loop, lambda: (normal(1000),))
 
 
 def unrolled(backend: Backend, count: int, x: Any, y: Any) -> Any:
@@ -52,7 +57,7 @@ def first_call(backend_name: str, program: str | int) -> Callable[[], None]:
         fun: Callable[..., Any] = functools.partial(unrolled, backend, program)
         data = (normal(1000), normal(1000) + 1.0)
     else:
-        make, arguments = PROGRAMS[program]
+        make, arguments = {**PROGRAMS, **LOOPS}[program]
         fun, data = functools.partial(make, backend), arguments()
     jitted, arrays = backend.jit(fun), backend.arrays(data)
     return lambda: backend.wait(jitted(*arrays))
@@ -70,6 +75,10 @@ class Cold:
             "call()",
             f"{FIND_US}; from {__name__} import first_call; call = first_call({backend!r}, {program!r})",
         )
+
+
+class Loops(Cold):
+    params = (COMPILERS, tuple(LOOPS))
 
 
 class Unrolled(Cold):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import BACKENDS, COMPILERS, Programs, elementwise, network
+from typing import ClassVar
+
+from . import BACKENDS, COMPILERS, Programs, elementwise, loop_gradients, loops, network
 
 
 def three_calls(suite: Programs, backend: str, program: str, n: int) -> None:
@@ -28,3 +30,13 @@ class PeakOfElementwise:
 
     def peakmem_six_operations(self, backend):
         three_calls(elementwise.SixOperations(), backend, "six_operations", 10_000_000)
+
+
+class PeakOfLoops:
+    named: ClassVar = {**loops.named(loops), **loops.named(loop_gradients)}
+    params = (COMPILERS, tuple(named))
+    param_names = ("backend", "program")
+
+    def peakmem_loop(self, backend, program):
+        suite, _ = self.named[program]
+        three_calls(suite(), backend, program, suite.sizes[0])
