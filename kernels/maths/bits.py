@@ -80,13 +80,26 @@ def round_to_bits(x: Register) -> Sum:
 def power_of_two(exponent: Register) -> Register:
     """``2.0 ** exponent`` for an integer in floating form, in the range of normal numbers."""
     _, bits = round_to_bits(exponent)
-    return (bits + BIAS[exponent.kind]).shl(MANTISSA_BITS[exponent.kind]).as_float()
+    return _power_of_bits(bits, exponent.kind)
 
 
 def scale(x: Register, exponent: Register) -> Register:
-    """``x * 2.0 ** exponent`` in two steps, so that the exponent may be out of the range of normal numbers."""
-    half, _ = round_to_bits(exponent * 0.5)
-    return x * power_of_two(half) * power_of_two(exponent - half)
+    """``x * 2.0 ** exponent`` for an integer in floating form, which may be out of the range of normal numbers."""
+    return scale_by_bits(x, round_to_bits(exponent)[1])
+
+
+def scale_by_bits(x: Register, exponent: Register) -> Register:
+    """As :func:`scale`, for an integer in low bits as `round_to_bits` gives it.
+
+    In two steps, each by half of it; NaN stays whatever the bits.
+    """
+    half = exponent.lshr(1)
+    return x * _power_of_bits(half, x.kind) * _power_of_bits(exponent - half, x.kind)
+
+
+def _power_of_bits(exponent: Register, kind: str) -> Register:
+    """``2.0 ** exponent`` for an integer in low bits; the bits above are no matter."""
+    return (exponent + BIAS[kind]).shl(MANTISSA_BITS[kind]).as_float()
 
 
 def split_exponent(x: Register, low: float = 0.7071067811865475) -> Sum:
