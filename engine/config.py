@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,9 +17,11 @@ from weft.engine.runtime.memory import set_pool_bytes
 from weft.engine.runtime.threads import set_threads
 from weft.ir.errors import ArgumentError
 from weft.ir.graph import Graph
+from weft.ir.passes.transpose import set_nan_safe
 from weft.ir.records import dataclass, field
 
 STAGES = ("graph", "passes", "fused", "loops", "llvm", "asm")
+SETTINGS = "Settings: log, debug, threads, pool_bytes, nan_safe_where."
 _ALIASES = {"fuse": "fused", "loop": "loops", "all": "graph,passes,fused,loops,llvm,asm"}
 
 
@@ -53,6 +55,9 @@ class Settings:
 
 settings = Settings()
 
+on_new_derivatives: list[Callable[[], None]] = []
+"""Called when derivatives are derived in another way than before: what was traced is to be forgotten."""
+
 
 class _Local(threading.local):
     def __init__(self) -> None:
@@ -65,8 +70,8 @@ local = _Local()
 def update(**changes: Any) -> None:
     """Change settings.
 
-    Those are ``log`` (stages, separated by commas), ``debug`` (verify after each pass), ``threads`` (1 to 256) and
-    ``pool_bytes`` (idle memory that is kept).
+    Those are ``log`` (stages, separated by commas), ``debug`` (verify after each pass), ``threads`` (1 to 256),
+    ``pool_bytes`` (idle memory that is kept) and ``nan_safe_where`` (gradients of branches that are not taken are zero).
     """
     for name, value in changes.items():
         if name == "log":
@@ -77,10 +82,14 @@ def update(**changes: Any) -> None:
             set_threads(value)
         elif name == "pool_bytes":
             set_pool_bytes(value)
+        elif name == "nan_safe_where":
+            set_nan_safe(bool(value))
+            for forget in on_new_derivatives:
+                forget()
         elif name == "jax_enable_x64":
             continue  # 64-bit types are always there
         else:
-            raise ArgumentError(f"there is no setting {name}. Settings: log, debug, threads, pool_bytes.")
+            raise ArgumentError(f"there is no setting {name}. {SETTINGS}")
 
 
 @contextmanager

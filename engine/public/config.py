@@ -2,7 +2,8 @@
 
 ``weft.config.update(log="graph,fused")`` prints stages of compilation, ``weft.config.update(debug=True)`` verifies the IR after
 every pass; ``weft.config.threads = 1`` keeps programs, BLAS and Numba to one thread; ``weft.config.update(pool_bytes=0)`` gives
-memory that is not in use back to the system at once. The environment variables ``WEFT_LOG``, ``WEFT_DEBUG`` and
+memory that is not in use back to the system at once; ``weft.config.nan_safe_where = False`` takes JAX's gradients of
+`weft.numpy.where`, in which a branch that is not taken may give NaN. The environment variables ``WEFT_LOG``, ``WEFT_DEBUG`` and
 ``WEFT_THREADS`` set the first three. The two-argument form of JAX, ``weft.config.update("jax_disable_jit", True)``, is taken
 too.
 """
@@ -18,6 +19,7 @@ from weft.engine.config import STAGES, disable_jit, settings
 from weft.engine.runtime.memory import pool
 from weft.engine.runtime.threads import thread_count
 from weft.ir.errors import ArgumentError
+from weft.ir.passes import masks
 
 __all__ = ["STAGES", "disable_jit", "read", "settings", "update"]
 
@@ -30,7 +32,9 @@ def update(name: str | None = None, value: Any = None, /, **changes: Any) -> Non
         value: its new value.
         changes: settings by keyword: ``log`` (stages, separated by commas), ``debug``, and ``threads``, how
             many threads may run one program (1 to 256; at first, as many as this process may use cores), and
-            ``pool_bytes``, how much memory of arrays that are gone is kept for new ones (at first 512 MiB).
+            ``pool_bytes``, how much memory of arrays that are gone is kept for new ones (at first 512 MiB), and
+            ``nan_safe_where``, whether no gradient comes from the branch of a `where` that is not taken, though its
+            derivative be infinite (at first true). After a change jitted functions are traced anew.
 
     Raises:
         ArgumentError: there is no such setting or stage, or the value is none of its values.
@@ -58,7 +62,9 @@ def read(name: str) -> Any:
         return thread_count()
     if name == "pool_bytes":
         return pool.limit
-    raise ArgumentError(f"there is no setting {name}. Settings: log, debug, threads, pool_bytes.")
+    if name == "nan_safe_where":
+        return masks.enabled
+    raise ArgumentError(f"there is no setting {name}. {_config.SETTINGS}")
 
 
 class _Settings(ModuleType):
@@ -66,6 +72,9 @@ class _Settings(ModuleType):
 
     threads = property(
         lambda self: thread_count(), lambda self, number: _config.update(threads=number), doc="See `update`."
+    )
+    nan_safe_where = property(
+        lambda self: masks.enabled, lambda self, on: _config.update(nan_safe_where=on), doc="See `update`."
     )
 
 

@@ -6,6 +6,7 @@ The hot path is: look up the types of the arguments, fill a table of addresses, 
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -41,6 +42,17 @@ def run_graph(graph: Graph, *args: Any) -> list[np.ndarray]:
 
 
 control.set_runner(run_graph)
+
+_all: weakref.WeakSet[Jitted] = weakref.WeakSet()
+
+
+def forget() -> None:
+    """Forget what all jitted functions have traced: they would give other graphs now."""
+    for function in list(_all):
+        function.clear_cache()
+
+
+config.on_new_derivatives.append(forget)
 
 
 class Entry:
@@ -100,6 +112,7 @@ class Jitted:
         # By the keys of `read`: entries that have run, and how to reorder the values for them.
         self._fast: dict[tuple[Any, ...], tuple[Entry, Callable[[list[Any]], Sequence[Any]] | None]] = {}
         self._programs: set[Any] = set()
+        _all.add(self)
         functools.update_wrapper(self, fun, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

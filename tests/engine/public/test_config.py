@@ -59,7 +59,11 @@ def test_jit_is_disabled_by_name_and_by_context() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("colour", 1, r"there is no setting colour\. Settings: log, debug, threads, pool_bytes\."),
+        (
+            "colour",
+            1,
+            r"there is no setting colour\. Settings: log, debug, threads, pool_bytes, nan_safe_where\.",
+        ),
         ("pool_bytes", -1, r"pool_bytes must be a number of bytes, 0 or more, got -1\."),
         ("log", "graphs", r"unknown stages to log: graphs\. Known: graph, passes, fused, loops, llvm, asm\."),
         (3, 1, r"config\.update takes the name of a setting and its value, got 3\."),
