@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from weft.engine import config
+from weft.engine.runtime.overwrite import overwrite_carry
 from weft.engine.runtime.roll import roll
 from weft.ir.graph import Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.loops.nest import Nest
@@ -112,6 +113,8 @@ def _lower(graph: Graph) -> Block:
             bodies = {id(body): _lower(body) for _, body in sub_graphs(eqn)}
             inner = tuple(bodies[id(body)] for _, body in sub_graphs(eqn))
             eqns[i] = map_graphs(eqn, lambda body: bodies[id(body)].graph)  # noqa: B023
+            if eqn.prim in LOOPS:
+                overwrite_carry(eqn, inner[0].graph, inner[0].scheduled)
             rolled = roll(eqn, inner) if eqn.prim in LOOPS else None
             if rolled is not None:
                 block.scheduled[i] = rolled

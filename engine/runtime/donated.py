@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from weft.engine.runtime.blocks import Block
 from weft.engine.runtime.bufferize import roots_of
+from weft.engine.runtime.overwrite import write_over
 from weft.ir.graph import Var
-from weft.ir.ops.kernel import kernel_p
 from weft.ir.records import replace
-from weft.kernels.schedule.in_place import in_place
 
 
 def give_memory(block: Block, donated: tuple[int, ...]) -> None:
@@ -43,16 +42,9 @@ def give_memory(block: Block, donated: tuple[int, ...]) -> None:
 
 def _write_over(block: Block, number: int, roots: dict[Var, Var], source: Var, result: Var) -> bool:
     """Let the kernel of an equation write a result over an operand, if it can."""
-    one, eqn = block.scheduled.get(number), block.graph.eqns[number]
-    operands = [k for k, a in enumerate(eqn.ins) if isinstance(a, Var) and roots.get(a, a) == source]
-    if one is None or eqn.prim is not kernel_p or len(operands) != 1:
+    found = write_over(block.graph, block.scheduled, number, roots, source, result)
+    if found is None:
         return False
-    ins = [k for k, a in enumerate(eqn.ins) if isinstance(a, Var) and k not in one.overwritten]
-    kinds = [b.kind for b in one.nest.buffers]
-    if operands[0] not in ins or kinds.count("in") != len(ins) or kinds.count("out") != len(eqn.outs):
-        return False
-    written = in_place(one, ins.index(operands[0]), eqn.outs.index(result), result.type.size)
-    if written is None:
-        return False
-    block.scheduled[number] = replace(written, overwritten=(*one.overwritten, operands[0]))
+    written, operand = found
+    block.scheduled[number] = replace(written, overwritten=(*written.overwritten, operand))
     return True

@@ -16,7 +16,7 @@ import numpy as np
 
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Graph, Literal, Var
-from weft.ir.loops.nest import Index
+from weft.ir.loops.nest import Index, Param
 from weft.ir.loops.vocabulary import SCALAR_OPS
 from weft.ir.passes.fusion.axes import is_reduction, reduced_axes
 from weft.ir.types import BOOL, real_dtype
@@ -106,6 +106,9 @@ class Expressions:
         self.homes: dict[Var, Callable[[], tuple[str, Index]]] = {}
         self.finish: dict[Var, Callable[[], str]] = {}  # reductions whose accumulators are in memory
         self.bounds = Bounds()
+        self.pads: dict[
+            Param, tuple[int, int]
+        ] = {}  # by what is added in front: how much that is, and the size with it
 
     def at(self, var: Var, index: Sequence[Index]) -> str:
         """The name of the element of ``var`` at ``index`` (one index a group)."""

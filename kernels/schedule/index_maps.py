@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from weft.ir.graph import Eqn, Var
-from weft.ir.loops.nest import Index
+from weft.ir.loops.nest import Index, IndexOp
 from weft.ir.ops.index import default_fill
 from weft.ir.types import BOOL, INT64
 from weft.kernels.schedule import index as ix
@@ -55,9 +55,26 @@ def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
         start, stride = eqn.params["start"][axis], eqn.params["strides"][axis]
         step: Index = 1 if stride == 1 else ex.builder.param(_key(ex, eqn, "stride", axis), stride)
         i = ex.layout.at_axis(eqn.outs[0], index, axis)
+        if stride == 1:
+            whole = _before_pad(ex, i, start, eqn.ins[0].type.shape[axis])
+            if whole is not None:
+                return whole
         return ix.add(ix.mul(i, step), ex.builder.param(_key(ex, eqn, "start", axis), start))
 
     return _fill_in(ex, eqn, 0, index, moved)
+
+
+def _before_pad(ex: Expressions, index: Index, start: int, size: int) -> Index | None:
+    """The index that a pad was asked for, if it puts a window back to where a slice took it from.
+
+    There the slice is what it was taken of, and elsewhere the pad reads nothing of it. So an update of a window reads and
+    writes one place.
+    """
+    while isinstance(index, IndexOp) and index.op in ("min", "max"):
+        index = index.a
+    if isinstance(index, IndexOp) and index.op == "-" and ex.pads.get(index.b) == (start, size):
+        return index.a
+    return None
 
 
 def _reverse(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
@@ -127,6 +144,7 @@ def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
             continue
         i = ex.layout.at_axis(out, index, axis)
         first = build.param(_key(ex, eqn, "low", axis), low)
+        ex.pads[first] = low, out.type.shape[axis]
         j = ix.sub(i, first)
         if interior:
             step = build.param(_key(ex, eqn, "interior", axis), interior + 1)

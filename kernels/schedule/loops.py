@@ -89,6 +89,7 @@ class Loops:
     def end_nest(self) -> None:
         """Go on with a further nest, to be run after the one written so far."""
         self.builder.end_nest()
+        self.ex.pads.clear()
         self._ended.append(self.extent)
         self.extent = 1
         self.where.clear()
