@@ -161,7 +161,7 @@ class GraphBuilder:
         outs = tuple([Var(t) for t in out_types])
         eqn = Eqn(prim, ins, outs, params, user_source())
         self.eqns.append(eqn)
-        if all(isinstance(a, Literal) for a in ins):
+        if outs and all(isinstance(a, Literal) for a in ins) and prim.lower.kind != "callback":
             self.makers[outs[0]] = eqn
         return tuple([self.value_class(self, v) for v in outs])
 
@@ -211,12 +211,19 @@ class Recorder(GraphBuilder):
 
     def force(self, var: Var) -> Any:
         """The value of ``var`` one level out."""
-        while var not in self.env:
-            eqn = self.eqns[self.position]
-            with at_source(eqn.source):
-                outs = bind_all(eqn.prim, [read(self.env, a) for a in eqn.ins], eqn.params)
-            self.env.update(zip(eqn.outs, outs, strict=True))
-            self.position += 1
+        if var in self.env:
+            return self.env[var]
+        ambient = state.ambient
+        state.ambient = [builder for builder in ambient if builder.depth < self.depth]
+        try:
+            while var not in self.env:
+                eqn = self.eqns[self.position]
+                with at_source(eqn.source):
+                    outs = bind_all(eqn.prim, [read(self.env, a) for a in eqn.ins], eqn.params)
+                self.env.update(zip(eqn.outs, outs, strict=True))
+                self.position += 1
+        finally:
+            state.ambient = ambient
         return self.env[var]
 
 
@@ -295,7 +302,10 @@ def bind_all(prim: Primitive, args: Sequence[Any], params: Mapping[str, Any]) ->
     for a in args:
         if isinstance(a, Value) and (deepest is None or a.builder.depth > deepest.depth):
             deepest = a.builder
-    if deepest is None and state.ambient:
+    innermost = state.ambient[-1] if state.ambient else None
+    if innermost and (deepest is None or deepest.depth < innermost.depth) and calls_back(prim, params):
+        deepest = innermost  # when it is called is up to the function being traced
+    elif deepest is None and state.ambient:
         # What makes an array out of scalars or nothing (full, iota, broadcast) is recorded: arrays are not baked in.
         makes = prim.lower.kind == "index" and all(np.ndim(a) == 0 for a in args)
         if makes or not args or state.ambient[-1].stage_all:
@@ -306,8 +316,33 @@ def bind_all(prim: Primitive, args: Sequence[Any], params: Mapping[str, Any]) ->
                 if isinstance(a, Value):
                     check_alive(a)
         return deepest.emit(prim, args, params)
-    result = quietly(prim.reference, *args, **params)
+    result = run_reference(prim, args, params)
     return tuple(result) if prim.multiple else (result,)
+
+
+def run_reference(prim: Primitive, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
+    """Apply the reference of ``prim`` to arrays, without NumPy's warnings.
+
+    Where functions of the user's may be called, they are called in the user's own context.
+    """
+    if prim.lower.kind == "callback" or any(True for _ in _graphs(params)):
+        return prim.reference(*args, **params)
+    return quietly(prim.reference, *args, **params)
+
+
+def calls_back(prim: Primitive, params: Mapping[str, Any]) -> bool:
+    """Whether a primitive is, or carries, a call of a function of the user's."""
+    if prim.lower.kind == "callback":
+        return True
+    return any(calls_back(eqn.prim, eqn.params) for graph in _graphs(params) for eqn in graph.eqns)
+
+
+def _graphs(params: Mapping[str, Any]) -> Iterator[Graph]:
+    for param in params.values():
+        if type(param) is Graph:
+            yield param
+        elif type(param) is tuple and param and type(param[0]) is Graph:
+            yield from param
 
 
 def bind(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:

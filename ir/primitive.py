@@ -70,6 +70,8 @@ class Lowering:
                   what a routine does not take, a dtype say, runs as "host"
       "inline"    replaced by the graph in ``params["graph"]``
       "host"      runs the NumPy reference between two native stretches
+      "callback"  so too, and that calls a function of the user's: ``rule`` is "pure", or "effect" where the call is not
+                  dropped, doubled or moved past another
     """
 
     kind: str
@@ -78,6 +80,8 @@ class Lowering:
 
 HOST = Lowering("host")
 INLINE = Lowering("inline")
+EFFECT = Lowering("callback", "effect")
+PURE = Lowering("callback", "pure")
 
 
 def scalar(rule: str | Callable[..., Any]) -> Lowering:

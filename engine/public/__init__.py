@@ -27,6 +27,7 @@ with _keeping_all():
     from weft import config, errors, numpy, tree
     from weft.engine.array import Array
     from weft.engine.config import disable_jit
+    from weft.engine.transforms.callbacks import io_callback, pure_callback
     from weft.engine.transforms.custom import checkpoint, custom_jvp, custom_vjp, remat, stop_gradient
     from weft.engine.transforms.differentiate import float0, jvp, linear_transpose, linearize, vjp
     from weft.engine.transforms.grad import grad, value_and_grad
@@ -37,7 +38,7 @@ with _keeping_all():
     from weft.engine.transforms.vmap import vmap
 
 if TYPE_CHECKING:
-    from weft import flatten_util, lax, nn, ops, random, tree_util
+    from weft import debug, experimental, flatten_util, lax, nn, ops, random, tree_util
 
 __version__ = "0.1.0"
 
@@ -53,16 +54,19 @@ __all__ = [
     "config",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "device_get",
     "device_put",
     "disable_jit",
     "errors",
     "eval_shape",
+    "experimental",
     "flatten_util",
     "float0",
     "grad",
     "hessian",
     "hvp",
+    "io_callback",
     "jacfwd",
     "jacobian",
     "jacrev",
@@ -76,6 +80,7 @@ __all__ = [
     "nn",
     "numpy",
     "ops",
+    "pure_callback",
     "random",
     "remat",
     "stop_gradient",
@@ -86,7 +91,7 @@ __all__ = [
     "vmap",
 ]
 
-_WHEN_NAMED = frozenset(("flatten_util", "lax", "nn", "ops", "random", "tree_util"))
+_WHEN_NAMED = frozenset(("debug", "experimental", "flatten_util", "lax", "nn", "ops", "random", "tree_util"))
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ from weft.engine.runtime.blocks import Block, steps
 from weft.engine.runtime.bufferize import Buffers, Copy, Loop, Plan
 from weft.engine.runtime.tape import Tape, TapeBuilder, read_array
 from weft.engine.runtime.threads import thread_count
+from weft.ir.builder import run_reference
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Literal, Var
 from weft.ir.loops.nest import While
@@ -222,7 +223,9 @@ def _host_call(eqn: Eqn, slots: dict[Var, int]) -> HostCall:
         if routine is not None:
             quietly(routine, args, results, params, thread_count())
             return
-        found = quietly(prim.reference, *args, **params)
+        if prim.lower.kind == "callback":  # whose function may keep what it is given
+            args = [np.array(x) for x in args]
+        found = run_reference(prim, args, params)
         for result, value in zip(results, found if prim.multiple else (found,), strict=True):
             np.copyto(result, value)
 

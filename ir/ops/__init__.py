@@ -2,6 +2,7 @@
 
 from weft.ir.ops import (
     bits,
+    callback,
     collective,
     contract,
     control,
@@ -26,6 +27,7 @@ from weft.ir.ops import (
 
 __all__ = [
     "bits",
+    "callback",
     "collective",
     "contract",
     "control",

@@ -13,7 +13,7 @@ from typing import Any
 
 from weft.ir.builder import build
 from weft.ir.errors import GradientError, ShapeError
-from weft.ir.graph import Graph
+from weft.ir.graph import Graph, Literal
 from weft.ir.interpret import evaluate
 from weft.ir.primitive import INLINE, NOT_MAPPED, Lowering, Primitive, index
 from weft.ir.rules import instantiate, is_linear, linear, pointwise, transposed, zeros_like
@@ -38,6 +38,15 @@ def prepared(graph: Graph) -> Callable[[Sequence[Any]], Sequence[Any]]:
     """A function that runs ``graph`` on a list of arrays, for what runs it many times."""
     runner = _runner
     return lambda args: runner(graph, *args)
+
+
+def with_token(graph: Graph) -> Graph:
+    """``graph``, with a result where it has none but has an effect: what gives no results is not recorded."""
+    if graph.outs:
+        return graph
+    from weft.ir.passes.dce import Effects
+
+    return graph.replace(outs=[Literal(True)]) if Effects().inside(graph) else graph
 
 
 def _graph_types(name: str, graph: Graph, ins: Sequence[ArrayType]) -> tuple[ArrayType, ...]:
@@ -94,8 +103,9 @@ call_p = Primitive(
 
 
 def call(graph: Graph, *args: Any, name: str = "") -> tuple[Any, ...]:
-    """Apply a graph as one equation (nothing is recorded for a graph without results)."""
-    return call_p.bind(*args, graph=graph, name=name) if graph.outs else ()
+    """Apply a graph as one equation (nothing is recorded for a graph without results and effects)."""
+    whole = with_token(graph)
+    return call_p.bind(*args, graph=whole, name=name)[: len(graph.outs)] if whole.outs else ()
 
 
 # custom_jvp: (operands..., tangents of the n_args arguments...) -> (outs..., tangents...) is given
@@ -270,7 +280,7 @@ def _checkpoint_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, a
 
     graph, active = params["graph"], tuple(t is not None for t in tangents)
     both = jvp(graph, active)
-    only_tangents = dce(both.replace(outs=both.outs[len(graph.outs) :]))
+    only_tangents = dce(both.replace(outs=both.outs[len(graph.outs) :]), effects=False)
 
     def fun(*args: Any) -> list[Any]:
         n = len(graph.ins)

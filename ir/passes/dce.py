@@ -13,6 +13,7 @@ from typing import TypeVar
 from weft.ir.graph import Eqn, Graph, Var, sub_graphs
 from weft.ir.params import map_graphs
 from weft.ir.passes import cut
+from weft.ir.primitive import EFFECT
 
 _T = TypeVar("_T")
 
@@ -20,26 +21,30 @@ _T = TypeVar("_T")
 _CALLS = frozenset({"call", "checkpoint"})
 
 
-def dce(graph: Graph) -> Graph:
+def dce(graph: Graph, *, effects: bool = True) -> Graph:
     """Drop equations whose results are not needed, here and in carried graphs, and unneeded results of calls.
 
-    Keeps inputs, outputs and sources, and the graph object itself where nothing is dropped. An equation
-    without results is there for its effect and stays. Needs nothing; idempotent.
+    Keeps inputs, outputs and sources, and the graph object itself where nothing is dropped. An equation that has
+    an effect stays, with one result at least. Needs nothing; idempotent.
+
+    Args:
+        graph: any graph.
+        effects: false drops effects too: for what computes again a part of what is computed elsewhere.
     """
-    return _Walk().graph(graph, (True,) * len(graph.outs))
+    return _Walk(effects).graph(graph, (True,) * len(graph.outs))
 
 
 def cut_results(eqn: Eqn, wanted: Sequence[bool]) -> Eqn:
-    """``eqn`` with its wanted results alone, and the operands that these need."""
-    return _Walk().eqn(eqn, set(_pick(eqn.outs, wanted)))
+    """``eqn`` with its wanted results alone, and the operands that these need; without effects."""
+    return _Walk(effects=False).eqn(eqn, set(_pick(eqn.outs, wanted)))
 
 
 class _Walk:
     """One run of the pass. Equations may share a graph: each is cut once for each set of needed results."""
 
-    def __init__(self) -> None:
+    def __init__(self, effects: bool) -> None:
         self.cut: dict[tuple[int, tuple[bool, ...]], Graph] = {}
-        self.effects = Effects()
+        self.effects = Effects() if effects else None
 
     def graph(self, graph: Graph, wanted: tuple[bool, ...]) -> Graph:
         """``graph`` with the ``wanted`` outputs alone and what they need; inputs stay."""
@@ -47,8 +52,10 @@ class _Walk:
         needed = {atom for atom in outs if isinstance(atom, Var)}
         kept: list[Eqn] = []
         for eqn in reversed(graph.eqns):
-            if needed.isdisjoint(eqn.outs) and not self.effects.of(eqn):
-                continue
+            if needed.isdisjoint(eqn.outs):
+                if self.effects is None or not self.effects.of(eqn):
+                    continue
+                needed.update(eqn.outs[:1])  # whose value tells that it has run
             eqn = self.eqn(eqn, needed)
             needed.update(a for a in eqn.ins if isinstance(a, Var))
             kept.append(eqn)
@@ -89,14 +96,21 @@ class Effects:
         self.known: dict[int, bool] = {}
 
     def of(self, eqn: Eqn) -> bool:
-        """Whether ``eqn`` has an effect: it gives no results, or carries an equation that has."""
-        return not eqn.outs or (bool(eqn.params) and any(self.inside(graph) for _, graph in sub_graphs(eqn)))
+        """Whether ``eqn`` has an effect: it says so, gives no results, or carries an equation that has."""
+        if eqn.prim.lower == EFFECT or not eqn.outs:
+            return True
+        return bool(eqn.params) and any(self.inside(graph) for _, graph in sub_graphs(eqn))
 
     def inside(self, graph: Graph) -> bool:
         """Whether an equation of ``graph`` has an effect."""
         if id(graph) not in self.known:
             self.known[id(graph)] = any(map(self.of, graph.eqns))
         return self.known[id(graph)]
+
+
+def has_effects(eqn: Eqn) -> bool:
+    """`Effects.of` for one equation."""
+    return Effects().of(eqn)
 
 
 def _pick(items: Sequence[_T], keep: Sequence[bool]) -> tuple[_T, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from weft.ir.builder import calls_back
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.ops.flow.bodies import CHEAP, pick, split
 from weft.ir.params import map_graphs
@@ -156,7 +157,9 @@ class _Loop:
         return self.body.replace(eqns=rest), before, new
 
     def _may_move(self, eqn: Eqn) -> bool:
-        return eqn.prim.name != "optimization_barrier" and not self.effects.of(eqn) and not _may_not_end(eqn)
+        if eqn.prim.name == "optimization_barrier" or calls_back(eqn.prim, eqn.params):
+            return False  # the user's function might raise, though the loop does not run
+        return not self.effects.of(eqn) and not _may_not_end(eqn)
 
 
 def _may_not_end(eqn: Eqn) -> bool:

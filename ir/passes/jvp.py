@@ -14,6 +14,8 @@ from typing import Any
 from weft.ir.builder import bind_all, build, read
 from weft.ir.errors import GradientError
 from weft.ir.graph import Eqn, Graph, Literal, Var
+from weft.ir.params import map_graphs
+from weft.ir.passes.dce import dce, has_effects
 from weft.ir.rules import zeros_like
 from weft.ir.source import at_source
 
@@ -28,10 +30,12 @@ def push_forward(eqns: Sequence[Eqn], env: dict[Var, Any], tangents: dict[Var, A
     """
     for eqn in eqns:
         primals = [read(env, a) for a in eqn.ins]
+        if eqn.outs and eqn.outs[0] in env and has_effects(eqn):  # it has had its effects
+            eqn = map_graphs(eqn, functools.partial(dce, effects=False))
         in_tangents: list[Any] = [None if isinstance(a, Literal) else tangents.get(a) for a in eqn.ins]
 
         def answer(eqn: Eqn = eqn, primals: list[Any] = primals) -> tuple[Any, ...]:
-            if eqn.outs[0] in env:
+            if eqn.outs and eqn.outs[0] in env:
                 return tuple(env[v] for v in eqn.outs)
             return bind_all(eqn.prim, primals, dict(eqn.params))
 

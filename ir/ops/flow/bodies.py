@@ -94,7 +94,7 @@ def read_by(graph: Graph, wanted: Iterable[bool]) -> Mask:
     """Which inputs the wanted outputs depend on."""
     from weft.ir.passes.dce import dce
 
-    return used(dce(graph.replace(outs=pick(graph.outs, wanted))))
+    return used(dce(graph.replace(outs=pick(graph.outs, wanted)), effects=False))
 
 
 def used(graph: Graph) -> Mask:
@@ -104,10 +104,10 @@ def used(graph: Graph) -> Mask:
 
 
 def narrowed(graph: Graph, ins: Iterable[bool], outs: Iterable[bool]) -> Graph:
-    """``graph`` with some of its inputs and outputs alone; the outputs kept must not need the inputs dropped."""
+    """``graph`` with some inputs and outputs alone, and no effects; the outputs kept must not need the inputs dropped."""
     from weft.ir.passes.dce import dce
 
-    cut = dce(graph.replace(outs=pick(graph.outs, outs)))
+    cut = dce(graph.replace(outs=pick(graph.outs, outs)), effects=False)
     return cut.replace(ins=pick(graph.ins, ins))
 
 
@@ -135,9 +135,12 @@ def forward(graph: Graph, active: Iterable[bool], outs: Iterable[bool]) -> Graph
 
 def forward_apart(graph: Graph, active: Iterable[bool], outs: Iterable[bool]) -> Graph:
     """`forward`, with a linear part of its own: what is linear in tangents gives nothing else, so that it can be transposed."""
+    from weft.ir.passes.dce import dce
     from weft.ir.passes.linearize import linearize
 
-    one = linearize(graph, tuple(active))
+    one = linearize(
+        dce(graph, effects=False), tuple(active)
+    )  # effects belong to the loop that gives the value
     n_ins, n_outs = len(graph.ins), len(graph.outs)
     marks = tuple(outs)
 

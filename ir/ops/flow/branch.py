@@ -13,9 +13,9 @@ import numpy as np
 
 from weft.ir.builder import build
 from weft.ir.errors import DTypeError, GradientError, ShapeError
-from weft.ir.graph import Graph, Var
+from weft.ir.graph import Graph, Literal, Var
 from weft.ir.interpret import evaluate
-from weft.ir.ops.control import prepared
+from weft.ir.ops.control import prepared, with_token
 from weft.ir.ops.flow.bodies import (
     active_outs,
     batched,
@@ -198,7 +198,10 @@ cond_p = Primitive(
 
 def cond(index: Any, branches: Sequence[Graph], *operands: Any) -> tuple[Any, ...]:
     """The results of the branch that ``index`` names (clamped) on ``operands``."""
-    if not branches[0].outs:
-        return ()
+    n_outs = len(branches[0].outs)
+    if not n_outs:
+        if not any(with_token(branch).outs for branch in branches):
+            return ()
+        branches = [branch.replace(outs=[Literal(True)]) for branch in branches]
     result: tuple[Any, ...] = cond_p.bind(index, *operands, branches=tuple(branches))
-    return result
+    return result[:n_outs]

@@ -16,7 +16,7 @@ from weft.ir.builder import bind_all, build, type_of_value
 from weft.ir.errors import ShapeError
 from weft.ir.graph import Graph, Literal, Var
 from weft.ir.interpret import evaluate
-from weft.ir.ops.control import compiles, prepared
+from weft.ir.ops.control import compiles, prepared, with_token
 from weft.ir.ops.flow.bodies import (
     CHEAP,
     MOVES,
@@ -152,7 +152,7 @@ class _Primal:
         from weft.ir.passes.dce import dce
 
         self.body = dce(graph.replace(outs=[*outs, *new]))
-        self.fixed = dce(graph.replace(outs=fixed))
+        self.fixed = dce(graph.replace(outs=fixed), effects=False)
         self.fixed = self.fixed.replace(ins=self.fixed.ins[:n_consts])
         self.n_carry = n_carry
 
@@ -397,7 +397,8 @@ def scan(
         length: the number of steps.
         reverse: begin with the last row.
     """
-    if not body.outs:
+    n_outs = len(body.outs)
+    if not (body := with_token(body)).outs:
         return ()
     result: tuple[Any, ...] = scan_p.bind(
         *consts,
@@ -409,4 +410,4 @@ def scan(
         length=length,
         reverse=reverse,
     )
-    return result
+    return result[:n_outs]

@@ -16,6 +16,7 @@ from __future__ import annotations
 import heapq
 
 from weft.ir.graph import Eqn, Graph, Var
+from weft.ir.passes.dce import Effects
 from weft.ir.passes.fusion.axes import (
     MOVED,
     UNIT,
@@ -91,6 +92,8 @@ class _Clusters:
         self.home: dict[Var, Unit] = {}
         self.over: dict[tuple[int, ...], list[Unit]] = {}
         self.defined = {var: eqn for eqn in graph.eqns for var in eqn.outs}
+        self.effects = Effects()
+        self.last_effect: Unit | None = None
 
     def run(self) -> list[Unit]:
         for position, eqn in enumerate(self.graph.eqns):
@@ -106,15 +109,18 @@ class _Clusters:
 
     def add_unit(self, unit: Unit, reads: list[Var]) -> None:
         self.units.append(unit)
+        sources = [self.home.get(var) for var in reads]
         if unit.eqn is not None:
             self.home.update(dict.fromkeys(unit.eqn.outs, unit))
-        self.connect(unit, reads)
+            if self.effects.of(unit.eqn):
+                sources.append(self.last_effect)
+                self.last_effect = unit
+        self.connect(unit, sources)
 
-    def connect(self, unit: Unit, reads: list[Var]) -> None:
-        """Note that ``unit`` reads values of other units."""
+    def connect(self, unit: Unit, sources: list[Unit | None]) -> None:
+        """Note that ``unit`` comes after other units."""
         new = 0
-        for var in reads:
-            source = self.home.get(var)
+        for source in sources:
             if source is not None and source is not unit:
                 source.after.add(unit.number)
                 new |= source.before | source.bit
@@ -236,7 +242,7 @@ class _Clusters:
         else:
             unit.places[node.var] = place
         self.home[node.var] = unit
-        self.connect(unit, list(node.reads))
+        self.connect(unit, [self.home.get(var) for var in node.reads])
 
     def is_acyclic(self, unit: Unit, node: Node) -> bool:
         for var in node.reads:

@@ -56,7 +56,8 @@ def assert_close(found: Any, expected: Any) -> None:
 
 def test_every_primitive_has_a_row() -> None:
     rows = {record.name for record in TABLE} | {record.name for record in COLLECTIVES}
-    assert rows == set(REGISTRY)
+    # Callbacks call functions of the user's, which have no text form: test_callback.py.
+    assert rows == {name for name, prim in REGISTRY.items() if prim.lower.kind != "callback"}
 
 
 @cases(TABLE)
