@@ -20,8 +20,8 @@ __all__ = ["GemmWord", "Pieces", "cut_product"]
 # Multiply-adds of what one thread takes at a time (30 us, about). Products of less than twice as many are one piece.
 CHUNK = 2**20
 # Rows (or columns) of a panel: BLAS packs the other operand once a panel, which costs 5 % more than once for all at 128
-# of 1024 rows, 2 % at 256, and 10 % at 64.
-_LEAST, _MOST, _PANELS = 128, 256, 8
+# of 1024 rows, 2 % at 256, and 10 % at 64. Some panels more than threads even out that workers come late.
+_STEP, _MOST, _PANELS = 64, 256, 6
 _TRANSPOSES = {0: "N", 1: "T", 2: "C"}
 _LARGEST_BLAS_INTEGER = 2**31 - 1
 
@@ -113,7 +113,7 @@ def cut_product(
     row_a, row_b = (m if trans_a else k, k if trans_b else n) if rows is None else rows
     ld_a, ld_b, ld_c = max(1, row_a), max(1, row_b), max(1, n)
     length = max(m, n)
-    panel = length if m * n * k < 2 * CHUNK else min(length, max(_LEAST, min(_MOST, length // _PANELS)))
+    panel = length if m * n * k < 2 * CHUNK else min(length, _MOST, -(-length // (_STEP * _PANELS)) * _STEP)
     panels = -(-length // panel) if panel else 1
     by_rows = m >= n
     scalars = np.zeros((2, 16 // size), dtype)
