@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.ops.elementwise import define, full_like, mul, sign, to_bool
+from weft.ir.ops.elementwise import define, full_like, ge, mul, select, to_bool
 from weft.ir.rules import no_tangent, per_input
 
 
@@ -37,11 +37,17 @@ population_count_p = define(
 )
 clz_p = define("clz", "integer", _clz_reference, no_tangent)
 sign_bit_p = define("sign_bit", "floating", np.signbit, no_tangent, result=to_bool)
+
+
+def _slope_of_abs(x: Any) -> Any:
+    return select(ge(x, 0), full_like(x, 1), full_like(x, -1))
+
+
 copysign_p = define(
     "copysign",
     "floating",
     np.copysign,
-    per_input(lambda t, o, x, y: mul(t, mul(sign(x), copysign(full_like(o, 1), y))), None),
+    per_input(lambda t, o, x, y: mul(t, mul(_slope_of_abs(x), copysign(full_like(o, 1), y))), None),
 )
 nextafter_p = define("nextafter", "floating", np.nextafter, no_tangent)
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
+from weft.ir.builder import Value
 from weft.ir.errors import DTypeError
 from weft.ir.ops import bits, control, special
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
-from weft.ir.types import check_dtype
+from weft.ir.types import check_dtype, is_inexact
 from weft.lax.arguments import SCALARS, one_value, same_values
 
 
@@ -126,10 +127,13 @@ def round(x: Any, rounding_method: int = 0) -> Any:
 
 
 def clamp(min: Any, x: Any, max: Any) -> Any:
-    """``x`` kept between ``min`` and ``max``, which are scalars or of its shape."""
+    """``x`` kept between ``min`` and ``max``, which are scalars or of its shape. At both its derivative is 0."""
     value = one_value(x)
     low, high = (v if type(v) in SCALARS else to_value(v) for v in (min, max))
-    return wrap_value(e.minimum(e.maximum(value, low), high))
+    kept = e.minimum(e.maximum(e.stop_gradient(value), low), high)
+    if isinstance(value, Value) and is_inexact(value.dtype):  # it may be differentiated
+        kept = e.select(e.and_(e.gt(value, low), e.lt(value, high)), value, kept)
+    return wrap_value(kept)
 
 
 def select(pred: Any, on_true: Any, on_false: Any) -> Any:

@@ -137,8 +137,8 @@ def bitwise_count(x: Any) -> Any:
 def modf(x: Any) -> tuple[Any, Any]:
     """Fraction and integer part, both with the sign of ``x``."""
     whole = e.trunc(x)
-    fraction = e.select(is_infinite(x), constant(x, 0), e.sub(x, whole))
-    return bits.copysign(fraction, x), whole
+    fraction = e.select(bits.sign_bit(x), e.neg(e.sub(whole, x)), e.sub(x, whole))  # a zero has the sign of x
+    return e.select(is_infinite(x), bits.copysign(constant(x, 0), x), fraction), whole
 
 
 def spacing(x: Any) -> Any:
@@ -194,7 +194,9 @@ def frexp(x: Any) -> tuple[Any, Any]:
     small = e.lt(e.abs_(x), constant(x, float(np.finfo(x.dtype).tiny)))
     lifted = e.select(small, e.mul(x, 2.0**lift), x)
     pattern = e.bitcast(e.stop_gradient(lifted), integers)
-    field = e.and_(bits.shift_right(pattern, constant(pattern, mantissa_bits)), constant(pattern, 2 * bias + 1))
+    field = e.and_(
+        bits.shift_right(pattern, constant(pattern, mantissa_bits)), constant(pattern, 2 * bias + 1)
+    )
     exponent = e.sub(field, e.select(small, constant(field, bias - 1 + lift), constant(field, bias - 1)))
     exponent = e.select(ordinary, exponent, constant(exponent, 0))
     return _scaled(x, e.neg(e.cast(exponent, _INT64))), exponent
