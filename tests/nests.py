@@ -5,23 +5,40 @@ Each `Case` says what it means in NumPy: ``expected(n, m, *inputs)``.
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
+from tests.nest_parts import (
+    BF16,
+    BOOL,
+    C64,
+    C128,
+    F16,
+    F32,
+    F64,
+    I8,
+    I32,
+    I64,
+    U8,
+    U64,
+    Case,
+    M,
+    N,
+    add,
+    buffers,
+    const,
+    mul,
+    sub,
+)
+from tests.nests_moving import broadcast, concatenate, gather, pad, strided, tiles, transpose
 from weft.ir.loops.nest import (
     Accumulate,
     Accumulator,
-    Buffer,
     Call,
-    Const,
     Copy,
     If,
-    Index,
     IndexOp,
     IndexValue,
     Letter,
@@ -29,82 +46,10 @@ from weft.ir.loops.nest import (
     Loop,
     Nest,
     Op,
-    Param,
-    ParamValue,
     Place,
     Store,
 )
 from weft.kernels.library.cython_capi import cython_function
-
-BOOL, I8, I32, I64, U8, U64 = (np.dtype(d) for d in ("?", "i1", "i4", "i8", "u1", "u8"))
-F16, F32, F64, C64, C128 = (np.dtype(d) for d in ("f2", "f4", "f8", "c8", "c16"))
-BF16 = np.dtype(ml_dtypes.bfloat16)
-N, M = Param(0), Param(1)
-
-
-def add(a: Index, b: Index) -> IndexOp:
-    return IndexOp("+", a, b)
-
-
-def sub(a: Index, b: Index) -> IndexOp:
-    return IndexOp("-", a, b)
-
-
-def mul(a: Index, b: Index) -> IndexOp:
-    return IndexOp("*", a, b)
-
-
-def clamp(index: Index, size: Index) -> IndexOp:
-    return IndexOp("max", IndexOp("min", index, sub(size, 1)), 0)
-
-
-def const(name: str, dtype: np.dtype, value: Any) -> Const:
-    return Const(name, dtype, np.asarray(value, dtype).tobytes())
-
-
-def buffers(*specs: tuple[str, np.dtype, str]) -> tuple[Buffer, ...]:
-    return tuple(Buffer(*spec) for spec in specs)
-
-
-def call_kernel(
-    address: int, params: Sequence[int], arrays: Sequence[np.ndarray], begin: int = 0, end: int | None = None
-) -> None:
-    """Call a kernel through ctypes; ``end`` is the first parameter when omitted."""
-    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
-        address
-    )
-    dims = np.array([*params, 0], np.int64)
-    pointers = np.array([*(a.ctypes.data for a in arrays), 0], np.int64)
-    function(dims.ctypes.data, pointers.ctypes.data, begin, params[0] if end is None else end)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A nest, its parameters and buffer sizes for sizes (n, m), and what its first output should be."""
-
-    name: str
-    nest: Nest
-    params: Callable[[int, int], Sequence[int]]
-    sizes: Callable[[int, int], Sequence[int]]
-    expected: Callable[..., np.ndarray]
-
-    def arrays(self, n: int, m: int, seed: int = 0) -> list[np.ndarray]:
-        """Random inputs, and outputs full of a number that no kernel leaves by chance."""
-        rng = np.random.default_rng(seed)
-        return [
-            random_array(rng, size, b.dtype) if b.kind == "in" else np.full(size, 77).astype(b.dtype)
-            for b, size in zip(self.nest.buffers, self.sizes(n, m), strict=True)
-        ]
-
-
-def random_array(rng: np.random.Generator, size: int, dtype: np.dtype) -> np.ndarray:
-    """Small values of any dtype: integers from -9 (or 0) to 9, floats around 1."""
-    if dtype.kind == "b":
-        return rng.random(size) < 0.5
-    if dtype.kind in "iu":
-        return rng.integers(0 if dtype.kind == "u" else -9, 10, size).astype(dtype)
-    values = rng.normal(size=size) + 1
-    return (values + 1j * rng.normal(size=size)).astype(dtype) if dtype.kind == "c" else values.astype(dtype)
 
 
 def elementwise(dtype: np.dtype) -> Case:
@@ -164,44 +109,6 @@ def fold(op: str, dtype: np.dtype, init: Any, expected: Callable[..., Any]) -> C
     )
 
 
-def broadcast() -> Case:
-    """A row added to each row, times a scalar given as parameter bits."""
-    nest = Nest(
-        3,
-        buffers(("x", F64, "in"), ("row", F64, "in"), ("out", F64, "out")),
-        (
-            ParamValue("s", F64, 2),
-            Loop(
-                "i",
-                N,
-                "parallel",
-                (
-                    Loop(
-                        "j",
-                        M,
-                        "vector",
-                        (
-                            Load("a", F64, "x", add(mul("i", M), "j")),
-                            Load("b", F64, "row", "j"),
-                            Op("c", F64, "add", ("a", "b")),
-                            Op("d", F64, "mul", ("c", "s")),
-                            Store("out", add(mul("i", M), "j"), "d"),
-                        ),
-                    ),
-                ),
-            ),
-        ),
-    )
-    scale = int(np.float64(1.7).view(np.int64))
-    return Case(
-        "broadcast",
-        nest,
-        lambda n, m: (n, m, scale),
-        lambda n, m: (n * m, m, n * m),
-        lambda n, m, x, row: ((x.reshape(n, m) + row) * 1.7).ravel(),
-    )
-
-
 def calls() -> Case:
     """Chunks that call BLAS (arguments of all kinds, no result), and LAPACK, whose result is stored."""
     axpy, _ = cython_function("scipy.linalg.cython_blas", "zaxpy")
@@ -241,57 +148,6 @@ def calls() -> Case:
         return out.ravel()
 
     return Case("calls", nest, lambda n, m: (n, m, axpy, potrf), lambda n, m: (m, n * m, n), expected)
-
-
-def strided() -> Case:
-    """Each third element, backwards."""
-    nest = Nest(
-        2,
-        buffers(("x", F32, "in"), ("out", F32, "out")),
-        (
-            Loop(
-                "i",
-                N,
-                "parallel",
-                (Load("a", F32, "x", sub(mul(sub(N, 1), M), mul("i", M))), Store("out", "i", "a")),
-            ),
-        ),
-    )
-    return Case(
-        "strided",
-        nest,
-        lambda n, m: (n, 3),
-        lambda n, m: (3 * n, n),
-        lambda n, m, x: x[::3][::-1],
-    )
-
-
-def transpose() -> Case:
-    """Out of one flat loop over the result: division and remainder."""
-    nest = Nest(
-        3,
-        buffers(("x", I32, "in"), ("out", I32, "out")),
-        (
-            Loop(
-                "k",
-                N,
-                "parallel",
-                (
-                    Load(
-                        "a", I32, "x", add(mul(IndexOp("%", "k", Param(2)), M), IndexOp("//", "k", Param(2)))
-                    ),
-                    Store("out", "k", "a"),
-                ),
-            ),
-        ),
-    )
-    return Case(
-        "transpose",
-        nest,
-        lambda n, m: (n * m, m, n),
-        lambda n, m: (n * m, n * m),
-        lambda n, m, x: x.reshape(n, m).T.ravel(),
-    )
 
 
 def softmax() -> Case:
@@ -480,131 +336,6 @@ def argmax() -> Case:
     )
 
 
-def gather(dtype: np.dtype) -> Case:
-    """An index that is a value of any integer dtype, clamped."""
-    nest = Nest(
-        2,
-        buffers(("x", F64, "in"), ("at", dtype, "in"), ("out", F64, "out")),
-        (
-            Loop(
-                "i",
-                N,
-                "parallel",
-                (
-                    Load("k", dtype, "at", "i"),
-                    Load("a", F64, "x", clamp(sub("k", 2), M)),
-                    Store("out", "i", "a"),
-                ),
-            ),
-        ),
-    )
-    return Case(
-        f"gather-{dtype.name}",
-        nest,
-        lambda n, m: (n, max(m, 1)),
-        lambda n, m: (max(m, 1), n, n),
-        lambda n, m, x, at: x[np.clip(at.astype(np.int64) - 2, 0, len(x) - 1)],
-    )
-
-
-def pad() -> Case:
-    """A select whose load has a clamped index; the padding is two before and one after."""
-    nest = Nest(
-        2,
-        buffers(("x", F64, "in"), ("out", F64, "out")),
-        (
-            const("zero", F64, 0),
-            IndexValue("last", I64, add(M, 2)),
-            const("two", I64, 2),
-            Loop(
-                "i",
-                N,
-                "parallel",
-                (
-                    IndexValue("here", I64, "i"),
-                    Op("after", BOOL, "ge", ("here", "two")),
-                    Op("before", BOOL, "lt", ("here", "last")),
-                    Op("inside", BOOL, "and", ("after", "before")),
-                    Load("a", F64, "x", clamp(sub("i", 2), M)),
-                    Op("b", F64, "select", ("inside", "a", "zero")),
-                    Store("out", "i", "b"),
-                ),
-            ),
-        ),
-    )
-    return Case(
-        "pad",
-        nest,
-        lambda n, m: (n + 4, n + 1),
-        lambda n, m: (n + 1, n + 4),
-        lambda n, m, x: np.pad(x, (2, 1)),
-    )
-
-
-def concatenate() -> Case:
-    """Two inputs, either of which may be empty: each is read where its mask allows."""
-    nest = Nest(
-        3,
-        buffers(("x", F32, "in"), ("y", F32, "in"), ("out", F32, "out")),
-        (
-            IndexValue("zero", I64, 0),
-            IndexValue("middle", I64, M),
-            IndexValue("end", I64, add(M, Param(2))),
-            Loop(
-                "i",
-                N,
-                "parallel",
-                (
-                    IndexValue("here", I64, "i"),
-                    Op("a0", BOOL, "ge", ("here", "zero")),
-                    Op("a1", BOOL, "lt", ("here", "middle")),
-                    Op("in_x", BOOL, "and", ("a0", "a1")),
-                    Op("b0", BOOL, "ge", ("here", "middle")),
-                    Op("b1", BOOL, "lt", ("here", "end")),
-                    Op("in_y", BOOL, "and", ("b0", "b1")),
-                    Load("a", F32, "x", "i", "in_x"),
-                    Load("b", F32, "y", sub("i", M), "in_y"),
-                    Op("c", F32, "select", ("in_x", "a", "b")),
-                    Store("out", "i", "c"),
-                ),
-            ),
-        ),
-    )
-    return Case(
-        "concatenate",
-        nest,
-        lambda n, m: (n + m, n, m),
-        lambda n, m: (n, m, n + m),
-        lambda n, m, x, y: np.concatenate([x, y]),
-    )
-
-
-def tiles() -> Case:
-    """Flooring division and remainder of indices that are negative, by parameters and by literals."""
-    shifted = sub("i", 5)
-    names = ("a", "b", "c", "d", "e", "f")
-    indices = [IndexOp(op, shifted, divisor) for divisor in (M, 4, 3) for op in ("//", "%")]
-    nest = Nest(
-        2,
-        buffers(("out", I64, "out")),
-        (
-            Loop(
-                "i",
-                N,
-                "parallel",
-                tuple(IndexValue(n, I64, index) for n, index in zip(names, indices, strict=True))
-                + tuple(Store("out", add(mul("i", 6), k), name) for k, name in enumerate(names)),
-            ),
-        ),
-    )
-
-    def expected(n: int, m: int) -> np.ndarray:
-        i = np.arange(n) - 5
-        return np.stack([f(i, d) for d in (m + 1, 4, 3) for f in (np.floor_divide, np.mod)], 1).ravel()
-
-    return Case("tiles", nest, lambda n, m: (n, m + 1), lambda n, m: (6 * n,), expected)
-
-
 def scratch() -> Case:
     """A scratch buffer, a cast, and an iota."""
     nest = Nest(
@@ -637,6 +368,7 @@ def scratch() -> Case:
 
 
 ALL_DTYPES = [np.dtype(d) for d in "?bhilBHILefdFD"] + [BF16]
+
 
 def branches() -> Case:
     """Twice the running sum where an element is positive, otherwise a sum over all of them, in a loop of its own."""

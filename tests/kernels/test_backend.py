@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tests.nests import F64, buffers, call_kernel, const
+from tests.nest_parts import F64, buffers, call_kernel, const
 from weft.ir.errors import VerificationError
 from weft.ir.loops.nest import Loop, Nest, Op, Param, Store
 from weft.kernels import backend

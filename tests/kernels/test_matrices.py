@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.nests import call_kernel
+from tests.nest_parts import call_kernel
 from weft.engine.runtime.program import Program, compile_graph
 from weft.ir.builder import build, type_of_value
 from weft.ir.graph import Eqn

@@ -17,7 +17,7 @@ import pytest
 
 import weft.ir
 import weft.kernels
-from tests.nests import F64, buffers, call_kernel, const
+from tests.nest_parts import F64, buffers, call_kernel, const
 from weft.__main__ import main
 from weft.ir.loops.nest import Loop, Nest, Param, Store
 from weft.kernels import backend, folder

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.nests import CASES, F64, Case, broadcast, buffers, elementwise
+from tests.nest_parts import F64, Case, buffers
+from tests.nests import CASES, elementwise
+from tests.nests_moving import broadcast
 from weft.ir.errors import InternalError
 from weft.ir.loops.interpret import run_nest
 from weft.ir.loops.nest import Load, Loop, Nest, Param, Store

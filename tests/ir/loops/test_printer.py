@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.nests import BF16, C64, F32, argmax, branches, calls, const, softmax, tiles
+from tests.nest_parts import BF16, C64, F32, const
+from tests.nests import argmax, branches, calls, softmax
+from tests.nests_moving import tiles
 from weft.ir.loops.nest import IndexOp, Param
 from weft.ir.loops.printer import print_constant, print_index, print_nest
 

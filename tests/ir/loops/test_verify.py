@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.nests import BOOL, C128, CASES, F32, F64, I64, Case, N, buffers, const
+from tests.nest_parts import BOOL, C128, F32, F64, I64, Case, N, buffers, const
+from tests.nests import CASES
 from weft.ir.errors import VerificationError
 from weft.ir.loops.nest import (
     Accumulate,

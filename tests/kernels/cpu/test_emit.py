@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.nests import (
+from tests.nest_parts import (
     BOOL,
-    CASES,
     F32,
     F64,
     I32,
@@ -21,22 +20,15 @@ from tests.nests import (
     M,
     N,
     add,
-    argmax,
     buffers,
     call_kernel,
     clamp,
-    column_sum,
-    concatenate,
     const,
-    elementwise,
-    fold,
     mul,
-    pad,
     random_array,
-    softmax,
-    strided,
-    total,
 )
+from tests.nests import CASES, argmax, column_sum, elementwise, fold, softmax, total
+from tests.nests_moving import concatenate, pad, strided
 from weft.ir.loops.interpret import run_nest
 from weft.ir.loops.nest import Accumulate, Accumulator, IndexOp, Load, Loop, Nest, Op, Store
 from weft.ir.loops.vocabulary import FOLDS, SCALAR_OPS
@@ -89,7 +81,9 @@ def test_a_chunk_is_a_part_of_the_loop(kernels: dict[str, Kernel]) -> None:
     assert (out[30:] == 77).all()
 
 
-@pytest.mark.parametrize("case", [fold("max", F32, -np.inf, None), fold("min", F64, np.inf, None)], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [fold("max", F32, -np.inf, None), fold("min", F64, np.inf, None)], ids=lambda case: case.name
+)
 @pytest.mark.parametrize("at", [0, 40, 99])
 def test_max_and_min_keep_nan(case: Case, at: int) -> None:
     (kernel,) = compile_nests([case.nest])
