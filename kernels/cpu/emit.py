@@ -41,6 +41,7 @@ from weft.ir.loops.nest import (
 from weft.kernels.cpu.accumulators import Updates, may_block
 from weft.kernels.cpu.index import Offset, combine, constant_offset, natural_params, stride_params
 from weft.kernels.cpu.metadata import Metadata
+from weft.kernels.cpu.unswitch import unswitch
 from weft.kernels.register import Module, Register, Writer
 from weft.kernels.scalar import (
     Scalar,
@@ -78,7 +79,7 @@ def emit_module(nests: Iterable[tuple[Nest, str]]) -> str:
     module = Module()
     metadata = Metadata()
     for nest, name in nests:
-        _Emitter(nest, module, metadata).define(name)
+        _Emitter(unswitch(nest), module, metadata).define(name)
     return f"{module.text()}{metadata.text()}"
 
 
