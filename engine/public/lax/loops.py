@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from weft.engine import progress as shown
 from weft.engine import tree
 from weft.engine.array import to_value, wrap, wrap_value
+from weft.engine.progress import Progress, read_progress
 from weft.engine.transforms.flow import (
     Body,
     EagerCarry,
@@ -33,8 +35,7 @@ from weft.ir.builder import Value, build, type_of_value
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.interpret import evaluate
 from weft.ir.ops import elementwise as e
-from weft.ir.ops import flow
-from weft.ir.types import BOOL, ArrayType, is_integer
+from weft.ir.types import BOOL, INT64, ArrayType, is_integer
 
 _NOTHING = Leaves([], tree.structure(()), [], [])
 
@@ -46,6 +47,8 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    *,
+    progress: bool | str | dict[str, Any] | None = None,
 ) -> tuple[Any, Any]:
     """Apply a function to the rows of arrays in turn, handing a carry from step to step.
 
@@ -58,6 +61,8 @@ def scan(
         length: the number of steps, needed where ``xs`` has no arrays.
         reverse: begin with the last row; results are in the order of the rows.
         unroll: accepted for compatibility; results do not depend on it.
+        progress: show a bar that advances, in compiled programs too: True, a description, or a dict with ``desc`` and ``total``
+            (of a loop whose number of steps is not known). It goes to the standard error, by tqdm where that is installed.
 
     Returns:
         The last carry, and the tree of the stacked ``y``.
@@ -68,12 +73,13 @@ def scan(
     """
     if unroll is not True and unroll is not False and operator.index(unroll) < 1:
         raise ArgumentError(f"scan: unroll is the number of steps in a row, at least 1, got {unroll}.")
+    bar = read_progress("scan", progress)
     carry, rows = read_leaves(init, "carry"), read_leaves(xs, "xs")
     n = row_count("scan", rows, length)
     row_types = [t.with_shape(t.shape[1:]) for t in rows.types]
     if is_staged(carry.values, rows.values):
-        return _staged_scan(f, carry, rows, row_types, n, reverse)
-    return _eager_scan(f, carry, rows, row_types, n, reverse)
+        return _staged_scan(f, carry, rows, row_types, n, reverse, bar)
+    return _eager_scan(f, carry, rows, row_types, n, reverse, bar)
 
 
 def row_count(kind: str, rows: Leaves, length: int | None) -> int:
@@ -106,7 +112,13 @@ def _pair_trees(f: Callable[..., Any], out_tree: tree.TreeDef) -> tuple[tree.Tre
 
 
 def _staged_scan(
-    f: Callable[..., Any], carry: Leaves, rows: Leaves, row_types: list[ArrayType], n: int, reverse: bool
+    f: Callable[..., Any],
+    carry: Leaves,
+    rows: Leaves,
+    row_types: list[ArrayType],
+    n: int,
+    reverse: bool,
+    bar: Progress | None,
 ) -> tuple[Any, Any]:
     args = (tree.unflatten(carry.tree, carry.values), tree.unflatten(rows.tree, rows.values))
 
@@ -123,8 +135,8 @@ def _staged_scan(
     body = fit_body(traced(carry.values, carry.weak), carry.types)
     carry_tree, y_tree = _pair_trees(f, body.out_tree)
     check_carry("scan", f, carry, carry_tree, body.graph.out_types[: carry_tree.num_leaves])
-    outs = flow.scan(
-        body.consts_first(), body.captured, carry.values, rows.values, length=n, reverse=bool(reverse)
+    outs = shown.scan(
+        bar, body.consts_first(), body.captured, carry.values, rows.values, length=n, reverse=bool(reverse)
     )
     wrapped = [wrap_value(x) for x in outs]
     n_carry = carry.tree.num_leaves
@@ -132,10 +144,16 @@ def _staged_scan(
 
 
 def _eager_scan(
-    f: Callable[..., Any], carry: Leaves, rows: Leaves, row_types: list[ArrayType], n: int, reverse: bool
+    f: Callable[..., Any],
+    carry: Leaves,
+    rows: Leaves,
+    row_types: list[ArrayType],
+    n: int,
+    reverse: bool,
+    bar: Progress | None,
 ) -> tuple[Any, Any]:
     if n == 0:  # what y would be is found by tracing
-        return _staged_scan(f, carry, rows, row_types, n, reverse)
+        return _staged_scan(f, carry, rows, row_types, n, reverse, bar)
 
     def row(i: int) -> Any:
         return tree.unflatten(rows.tree, [wrap(x[i]) for x in rows.values])
@@ -151,7 +169,7 @@ def _eager_scan(
 
     state = EagerCarry("scan", f, settle_carry(carry, rows, attempt))
     stacked = _Stack(f, n)
-    for i in range(n - 1, -1, -1) if reverse else range(n):
+    for i in shown.steps(bar, range(n - 1, -1, -1) if reverse else range(n), n):
         out = f(state.value, row(i))
         if not isinstance(out, tuple) or len(out) != 2:
             _pair_trees(f, tree.structure(out))
@@ -201,6 +219,7 @@ def while_loop(
     init_val: Any,
     *,
     checkpoints: int | None = None,
+    progress: bool | str | dict[str, Any] | None = None,
 ) -> Any:
     """Repeat a function while a condition holds: ``while cond_fun(val): val = body_fun(val)``.
 
@@ -214,6 +233,8 @@ def while_loop(
         checkpoints: how many carries the backward pass may keep at a time; the others it computes again. With k of them every
             step is repeated at most r times while there are no more than ``binomial(k + r, r)``. ``None`` keeps all: memory
             grows with the iterations done.
+        progress: show a bar that advances, in compiled programs too: True, a description, or a dict with ``desc`` and ``total``
+            (of a loop whose number of steps is not known). It goes to the standard error, by tqdm where that is installed.
 
     Returns:
         The value for which the condition first fails.
@@ -225,9 +246,10 @@ def while_loop(
         raise ArgumentError(
             f"while_loop: checkpoints is a number of carries to keep, at least 1, got {checkpoints}."
         )
+    bar = read_progress("while_loop", progress)
     carry = read_leaves(init_val, "carry")
     if is_staged(carry.values):
-        return _staged_while(cond_fun, body_fun, carry, checkpoints)
+        return _staged_while(cond_fun, body_fun, carry, checkpoints, bar)
 
     args = (tree.unflatten(carry.tree, carry.values),)
 
@@ -235,9 +257,10 @@ def while_loop(
         return tried_types(body_fun, args, values, weak, "while_loop")[:2]
 
     if any(carry.weak) and not _truth(cond_fun, cond_fun(carry.rebuilt(carry.values))):
-        return _staged_while(cond_fun, body_fun, carry, checkpoints)
+        return _staged_while(cond_fun, body_fun, carry, checkpoints, bar)
     state = EagerCarry("while_loop", body_fun, settle_carry(carry, _NOTHING, attempt))
-    while _truth(cond_fun, cond_fun(state.value)):
+    going = iter(lambda: _truth(cond_fun, cond_fun(state.value)), False)
+    for _ in shown.steps(bar, going):
         state.update(body_fun(state.value))
     return state.value
 
@@ -261,7 +284,11 @@ def _check_condition(cond_fun: Callable[..., Any], out_tree: tree.TreeDef, types
 
 
 def _staged_while(
-    cond_fun: Callable[..., Any], body_fun: Callable[..., Any], carry: Leaves, checkpoints: int | None
+    cond_fun: Callable[..., Any],
+    body_fun: Callable[..., Any],
+    carry: Leaves,
+    checkpoints: int | None,
+    bar: Progress | None,
 ) -> Any:
     args = (tree.unflatten(carry.tree, carry.values),)
 
@@ -277,8 +304,8 @@ def _staged_while(
     check_carry("while_loop", body_fun, carry, body.out_tree, body.graph.out_types)
     cond = trace_body(cond_fun, args, carry.types, carry.weak, "while_loop")
     _check_condition(cond_fun, cond.out_tree, cond.graph.out_types)
-    outs = flow.while_loop(
-        cond.consts_first(), body.consts_first(), cond.captured, body.captured, carry.values, checkpoints
+    outs = shown.while_loop(
+        bar, cond.consts_first(), body.consts_first(), cond.captured, body.captured, carry.values, checkpoints
     )
     return carry.rebuilt(outs)
 
@@ -291,6 +318,7 @@ def fori_loop(
     *,
     unroll: int | bool | None = None,
     checkpoints: int | None = None,
+    progress: bool | str | dict[str, Any] | None = None,
 ) -> Any:
     """Repeat a function for a range of integers: ``for i in range(lower, upper): val = body_fun(i, val)``.
 
@@ -301,6 +329,8 @@ def fori_loop(
         init_val: the first value, a tree of arrays.
         unroll: accepted for compatibility; results do not depend on it.
         checkpoints: for traced bounds, as of `while_loop`.
+        progress: show a bar that advances, in compiled programs too: True, a description, or a dict with ``desc`` and ``total``
+            (of a loop whose number of steps is not known). It goes to the standard error, by tqdm where that is installed.
 
     Returns:
         The last value.
@@ -316,14 +346,17 @@ def fori_loop(
     if not is_integer(dtype):  # of uint64 and int64
         dtype = np.dtype(np.int64)
     start, stop = (e.cast(b, dtype) for b in bounds)
+    bar = read_progress("fori_loop", progress)
     carry = read_leaves(init_val, "carry")
     known = not any(isinstance(b, Value) for b in bounds)
     if known and not is_staged(carry.values):
-        return _eager_fori(start, stop, body_fun, carry)
-    return _staged_fori(start, stop, body_fun, carry, known, checkpoints)
+        return _eager_fori(start, stop, body_fun, carry, bar)
+    return _staged_fori(start, stop, body_fun, carry, known, checkpoints, bar)
 
 
-def _eager_fori(start: Any, stop: Any, body_fun: Callable[..., Any], carry: Leaves) -> Any:
+def _eager_fori(
+    start: Any, stop: Any, body_fun: Callable[..., Any], carry: Leaves, bar: Progress | None
+) -> Any:
     steps = range(int(start), int(stop))
     dtype = start.dtype
     args = (start, tree.unflatten(carry.tree, carry.values))
@@ -332,15 +365,21 @@ def _eager_fori(start: Any, stop: Any, body_fun: Callable[..., Any], carry: Leav
         return tried_types(body_fun, args, [start, *values], [False, *weak], "fori_loop")[:2]
 
     if not steps:  # what dtypes scalars would get is found by tracing
-        return _staged_fori(start, stop, body_fun, carry, True, None)
+        return _staged_fori(start, stop, body_fun, carry, True, None, bar)
     state = EagerCarry("fori_loop", body_fun, settle_carry(carry, _NOTHING, attempt))
-    for i in steps:
+    for i in shown.steps(bar, steps, len(steps)):
         state.update(body_fun(wrap(np.asarray(i, dtype)), state.value))
     return state.value
 
 
 def _staged_fori(
-    start: Any, stop: Any, body_fun: Callable[..., Any], carry: Leaves, known: bool, checkpoints: int | None
+    start: Any,
+    stop: Any,
+    body_fun: Callable[..., Any],
+    carry: Leaves,
+    known: bool,
+    checkpoints: int | None,
+    bar: Progress | None,
 ) -> Any:
     args = (start, tree.unflatten(carry.tree, carry.values))
     counter = type_of_value(start)
@@ -366,8 +405,9 @@ def _staged_fori(
     first = [start, *carry.values]
     if known:
         length = max(0, int(stop) - int(start))
-        outs = flow.scan(counted, body.captured, first, [], length=length)
+        outs = shown.scan(bar, counted, body.captured, first, [], length=length)
     else:
         below = build(lambda stop, i, *_: [e.lt(i, stop)], [counter, *counted.out_types])
-        outs = flow.while_loop(below, counted, [stop], body.captured, first, checkpoints)
+        total = 0 if bar is None else e.sub(e.cast(stop, INT64), e.cast(start, INT64))
+        outs = shown.while_loop(bar, below, counted, [stop], body.captured, first, checkpoints, total)
     return carry.rebuilt(outs[1:])
