@@ -22,7 +22,7 @@ from weft.ir.ops import elementwise as e
 from weft.ir.ops.contract import dot_general
 from weft.ir.ops.flow import cond, scan, while_loop
 from weft.ir.ops.index import dynamic_update_slice
-from weft.ir.ops.shape import full, reshape
+from weft.ir.ops.shape import full, pad, reshape, slice_axis
 from weft.ir.types import FLOAT64, INT64, ArrayType
 
 V, N = ArrayType((3,), FLOAT64), ArrayType((), INT64)
@@ -175,6 +175,53 @@ def test_a_branch_that_updates_copies_nothing(way: str) -> None:
     if way == "rolled":
         (loop,) = [nest for nest in program.nests if nest.chunked and nest.chunked.kind == "steps"]
         assert [buffer.kind for buffer in loop.buffers].count("scratch") == 0
+
+
+def _window(x: Any, low: int, high: int) -> Any:
+    return slice_axis(x, 0, low, high)
+
+
+def _updated(x: Any, new: Any, low: int, high: int) -> Any:
+    """``x`` with what stands from ``low`` to before ``high`` replaced, as indexed updates write it."""
+    ends = ((low,), (x.shape[0] - high,))
+    inside = pad(full((high - low,), True, np.dtype(bool)), False, *ends)
+    return e.select(inside, pad(new, 0.0, *ends), x)
+
+
+LONG = 20_000  # beyond what is rolled
+
+STEPS: dict[str, tuple[Callable[[Any, Any], list[Any]], int]] = {
+    "pointwise": (lambda a, b: [e.mul(a, b), b], 0),
+    "both": (lambda a, b: [e.add(a, b), e.neg(b)], 0),
+    "window": (
+        lambda a, b: [_updated(a, e.add(_window(a, 1, LONG), _window(b, 0, LONG - 1)), 1, LONG), b],
+        0,
+    ),
+    "window of what was written": (
+        lambda a, b: [
+            (c := _updated(a, e.add(_window(a, 1, LONG), _window(b, 0, LONG - 1)), 1, LONG)),
+            _updated(b, e.sub(_window(b, 0, LONG - 1), _window(c, 1, LONG)), 0, LONG - 1),
+        ],
+        1,  # one kernel makes both, and reads what it updates a place further
+    ),
+    "neighbours": (
+        lambda a, b: [_updated(a, e.add(_window(a, 0, LONG - 2), _window(a, 2, LONG)), 1, LONG - 1), b],
+        1,
+    ),
+    "window put elsewhere": (lambda a, b: [_updated(a, _window(a, 5, LONG), 0, LONG - 5), b], 1),
+    "each of both": (lambda a, b: [e.mul(a, b), e.add(b, a)], 0),
+}
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+@pytest.mark.parametrize("name", STEPS)
+def test_a_carry_is_written_where_it_is(name: str, length: int) -> None:
+    step, buffers = STEPS[name]
+    wide = ArrayType((LONG,), FLOAT64)
+    body = build(step, [wide, wide])
+    x, y = np.linspace(-1, 1, LONG), np.cos(np.arange(LONG))
+    program = check(lambda a, b: scan(body, [], [a, b], [], length=length), x, y)
+    assert program.buffers.temporary_bytes == buffers * x.nbytes
 
 
 def test_an_update_in_a_loop_copies_nothing_but_the_argument() -> None:
