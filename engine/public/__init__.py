@@ -34,11 +34,12 @@ with _keeping_all():
     from weft.engine.transforms.inspect import ShapeDtypeStruct, eval_shape, make_graph
     from weft.engine.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
     from weft.engine.transforms.jit import jit
+    from weft.engine.transforms.policies import checkpoint_policies
     from weft.engine.transforms.ready import block_until_ready, device_get, device_put
     from weft.engine.transforms.vmap import vmap
 
 if TYPE_CHECKING:
-    from weft import debug, experimental, flatten_util, lax, nn, ops, random, tree_util
+    from weft import ad_checkpoint, debug, experimental, flatten_util, lax, nn, ops, random, tree_util
 
 __version__ = "0.1.0"
 
@@ -49,8 +50,10 @@ __all__ = [
     "Array",
     "ShapeDtypeStruct",
     "__version__",
+    "ad_checkpoint",
     "block_until_ready",
     "checkpoint",
+    "checkpoint_policies",
     "config",
     "custom_jvp",
     "custom_vjp",
@@ -91,7 +94,9 @@ __all__ = [
     "vmap",
 ]
 
-_WHEN_NAMED = frozenset(("debug", "experimental", "flatten_util", "lax", "nn", "ops", "random", "tree_util"))
+_WHEN_NAMED = frozenset(
+    ("ad_checkpoint", "debug", "experimental", "flatten_util", "lax", "nn", "ops", "random", "tree_util")
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
 from weft.engine.trace import Traced, Tracer, function_name, trace
+from weft.engine.transforms.policies import marked
 from weft.ir.builder import Value, build, type_of_value
 from weft.ir.errors import ArgumentError, GradientError, ShapeError
 from weft.ir.graph import Graph
@@ -360,7 +361,8 @@ def checkpoint(
         fun: function of trees of arrays.
         static_argnums: positions of arguments that are Python values.
         prevent_cse: accepted for compatibility; the second computation is always kept apart from the first.
-        policy: accepted for compatibility; all intermediate values are recomputed.
+        policy: says which values are kept all the same, such as one of `weft.checkpoint_policies`; called as
+            ``policy(primitive, *types, **params)`` for each operation. By default none is.
     """
     if fun is None:
         return functools.partial(
@@ -391,9 +393,8 @@ def checkpoint(
             weak=[_is_weak(x) for x in leaves],
         )
         operands = [*values, *traced.captured]
-        outs = (
-            control.checkpoint_p.bind(*operands, graph=traced.graph, name=name) if traced.graph.outs else ()
-        )
+        graph = traced.graph if policy is None else marked(traced.graph, policy)
+        outs = control.checkpoint_p.bind(*operands, graph=graph, name=name) if graph.outs else ()
         return tree.unflatten(traced.out_tree, [wrap_value(x) for x in outs])
 
     return wrapped

@@ -13,7 +13,7 @@ from typing import Any
 
 from weft.ir.builder import build
 from weft.ir.errors import GradientError, ShapeError
-from weft.ir.graph import Graph, Literal
+from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.interpret import evaluate
 from weft.ir.primitive import INLINE, NOT_MAPPED, Lowering, Primitive, index
 from weft.ir.rules import instantiate, is_linear, linear, pointwise, transposed, zeros_like
@@ -271,23 +271,43 @@ custom_linear_p = Primitive(
 )
 
 
-# checkpoint: keep the inputs alone for the backward pass, and compute again what it reads
+# checkpoint: keep the inputs, and what is marked, for the backward pass, and compute again what else it reads
 
 
 def _checkpoint_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:
     from weft.ir.passes.dce import dce
-    from weft.ir.passes.jvp import jvp
+    from weft.ir.passes.jvp import out_tangent, push_forward
 
-    graph, active = params["graph"], tuple(t is not None for t in tangents)
-    both = jvp(graph, active)
-    only_tangents = dce(both.replace(outs=both.outs[len(graph.outs) :]), effects=False)
+    graph, n = params["graph"], len(primals)
+    marks = [eqn for eqn in graph.eqns if eqn.prim is saved_p]
+    if marks:
+        keeping = graph.replace(outs=[*graph.outs, *(eqn.outs[0] for eqn in marks)])
+        results = call(keeping, *primals, name=params["name"])
+        outs, kept = results[: len(graph.outs)], results[len(graph.outs) :]
+    else:
+        outs, kept = answer(), ()
+    active = [v for v, t in zip(graph.ins, tangents, strict=True) if t is not None]
+    makers = {v: eqn for eqn in graph.eqns for v in eqn.outs}
 
     def fun(*args: Any) -> list[Any]:
-        n = len(graph.ins)
-        return evaluate(only_tangents, *map(optimization_barrier, args[:n]), *args[n:])
+        known = [
+            optimization_barrier(x) for x in args[: n + len(marks)]
+        ]  # or it would be found to be computed already
+        env = dict(zip(graph.ins, known[:n], strict=True))
+        for eqn, x in zip(marks, known[n:], strict=True):
+            maker: Eqn | None = eqn
+            while maker is not None and maker.prim in (saved_p, named_p) and isinstance(maker.ins[0], Var):
+                env.setdefault(maker.outs[0], x)
+                env.setdefault(maker.ins[0], x)
+                maker = makers.get(maker.ins[0])
+        found = dict(zip(active, args[n + len(marks) :], strict=True))
+        push_forward(graph.eqns, env, found)
+        ts = [out_tangent(a, found) for a in graph.outs]
+        return [zeros_like(a.type) if t is None else t for a, t in zip(graph.outs, ts, strict=True)]
 
-    again = build(fun, only_tangents.in_types)
-    return answer(), call(again, *primals, *(t for t in tangents if t is not None), name=params["name"])
+    kept_types = [eqn.outs[0].type for eqn in marks]
+    again = dce(build(fun, [*graph.in_types, *kept_types, *(v.type for v in active)]), effects=False)
+    return outs, call(again, *primals, *kept, *(t for t in tangents if t is not None), name=params["name"])
 
 
 checkpoint_p = Primitive(
@@ -300,6 +320,35 @@ checkpoint_p = Primitive(
     lower=INLINE,
     multiple=True,
 )
+
+
+# named, saved: identities that say what a value is called, and that a checkpoint keeps it
+
+
+def _mark(name: str, type_rule: Any) -> Primitive:
+    return Primitive(
+        name,
+        type_rule=type_rule,
+        reference=lambda x, **params: x,
+        jvp=lambda prim, primals, tangents, params, answer: (answer(), (tangents[0],)),
+        transpose=transposed(lambda ct, x, **params: ct),
+        batch=pointwise,
+        lower=index("copy"),
+    )
+
+
+named_p = _mark("named", lambda x, *, name: x)
+saved_p = _mark("saved", lambda x: x)
+
+
+def named(x: Any, name: str) -> Any:
+    """``x``, under a name that a checkpoint's policy may know."""
+    return named_p.bind(x, name=name)
+
+
+def saved(x: Any) -> Any:
+    """``x``, which a checkpoint around it keeps for the backward pass."""
+    return saved_p.bind(x)
 
 
 # optimization_barrier: the identity, which common-subexpression elimination does not look through

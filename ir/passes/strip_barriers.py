@@ -1,14 +1,14 @@
-"""Removal of equations that only mark a value: optimization barriers, and stops of gradients."""
+"""Removal of equations that only mark a value: optimization barriers, stops of gradients, names."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from weft.ir.graph import Eqn, Graph, Var
-from weft.ir.ops.control import optimization_barrier_p
+from weft.ir.ops.control import named_p, optimization_barrier_p, saved_p
 from weft.ir.ops.elementwise import stop_gradient_p
 
-_MARKS = (optimization_barrier_p, stop_gradient_p)
+_MARKS = (optimization_barrier_p, stop_gradient_p, named_p, saved_p)
 
 
 def strip_barriers(graph: Graph) -> Graph:

@@ -120,6 +120,8 @@ row(
     (F32, F64, I64),
     arrays((3, 4)),
 )
+row("named", lambda x: control.named(x, "x"), np.copy, FEW, pointwise(1, (-2, 2)))
+row("saved", control.saved, np.copy, FEW, pointwise(1, (-2, 2)))
 row("optimization_barrier", control.optimization_barrier, np.copy, FEW, pointwise(1, (-2, 2)))
 
 # Reductions
