@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.ops import elementwise as e
 from weft.ir.primitive import Addition, Linear
@@ -71,8 +73,15 @@ def readers(eqns: Iterable[Eqn], linear: Sequence[Var], wanted: Sequence[bool]) 
 
 def _multiplies(eqn: Eqn) -> bool:
     if eqn.prim.name in _NEUTRAL:
-        return not any(isinstance(a, Literal) for a in eqn.ins)
+        return not any(_harmless(eqn, a) for a in eqn.ins)
     return any(_multiplies(inner) for _, graph in sub_graphs(eqn) for inner in graph.eqns)
+
+
+def _harmless(eqn: Eqn, residual: Atom) -> bool:
+    """Whether it is known that zero times the residual (divided by it) is zero."""
+    if not isinstance(residual, Literal):
+        return False
+    return bool(np.isfinite(residual.value)) and (eqn.prim.name == "mul" or residual.value != 0)
 
 
 def either(x: Mask, y: Mask) -> Mask:
@@ -104,7 +113,7 @@ def guarded(eqn: Eqn, ins: Sequence[Any], mask: Mask) -> list[Any]:
         return e.select(keep, x, e.full_like(x, neutral))
 
     return [
-        x if isinstance(x, Linear) or isinstance(a, Literal) else guard(x)
+        x if isinstance(x, Linear) or _harmless(eqn, a) else guard(x)
         for x, a in zip(ins, eqn.ins, strict=True)
     ]
 
@@ -113,8 +122,7 @@ def behind(eqn: Eqn, ins: Sequence[Any], mask: Mask) -> list[Mask]:
     """The masks of the cotangents that an equation sends to its operands, from the one of its result's."""
     name = eqn.prim.name
     if name == "select":
-        condition, atom = ins[0], eqn.ins[0]
-        return [None, _chosen(atom, condition, mask), _chosen(atom, condition, mask, other=True)]
+        return [None, _chosen(ins[0], mask), _chosen(ins[0], mask, other=True)]
     if mask is None:
         return [None] * len(ins)
     if eqn.prim.lower.kind == "scalar":
@@ -159,10 +167,7 @@ def turning(*, masked: bool) -> Iterator[None]:
         outside.masked = before
 
 
-def _chosen(atom: Atom, condition: Any, mask: Mask, *, other: bool = False) -> Mask:
-    if isinstance(atom, Literal):
-        return mask
-
+def _chosen(condition: Any, mask: Mask, *, other: bool = False) -> Mask:
     def value() -> Any:
         chosen = e.not_(condition) if other else condition
         return chosen if mask is None else e.and_(chosen, mask.value())

@@ -102,6 +102,16 @@ def test_only_the_branch_taken_has_a_gradient(name: str, transform: str) -> None
     np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_scalars(order: int) -> None:
+    """Outside of `jit` residuals of scalars are written into the graph as numbers."""
+    for f in (lambda x: wnp.where(x > 0, wnp.sqrt(x), 0.0), lambda x: wnp.where(x > 0, 1 / x, x * 0)):
+        for _ in range(order):
+            f = weft.grad(f)
+        assert float(f(0.0)) == float(weft.jit(f)(0.0)) == 0.0
+        assert np.isfinite(f(2.0))
+
+
 def test_it_is_switched_by_a_setting() -> None:
     f = weft.jit(weft.grad(lambda x: wnp.where(x > 0, wnp.sqrt(x), 0.0)))
     assert float(f(0.0)) == 0.0
