@@ -97,8 +97,12 @@ def test_text_is_learned(tmp_path: Path) -> None:
     assert (tmp_path / "text.png").stat().st_size > 5000
 
 
-def test_the_flow_in_a_cavity_is_the_published_one(tmp_path: Path) -> None:
+def test_the_flow_in_a_cavity_is_the_published_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     result = run("cavity", "--out", str(tmp_path))
+    bar = capsys.readouterr().err
+    assert "flow in a cavity" in bar and "100%" in bar
     centre, published = result["centre"], result["published"]
     assert abs(centre["psi"] / published["psi"] - 1) < 0.03
     assert abs(centre["x"] - published["x"]) < 0.026 and abs(centre["y"] - published["y"]) < 0.026
