@@ -60,8 +60,19 @@ on_new_derivatives: list[Callable[[], None]] = []
 
 
 class _Local(threading.local):
+    """What a thread may set for itself."""
+
     def __init__(self) -> None:
         self.jit_disabled = False
+        self.nans = False
+        self.infs = False
+        self.plain = True  # none of these: jitted functions just run what is compiled
+
+    def change(self, **values: bool) -> None:
+        """Set some of these."""
+        for name, value in values.items():
+            setattr(self, name, bool(value))
+        self.plain = not (self.jit_disabled or self.nans or self.infs)
 
 
 local = _Local()
@@ -95,11 +106,12 @@ def update(**changes: Any) -> None:
 @contextmanager
 def disable_jit(disable: bool = True) -> Iterator[None]:
     """Run jitted functions as plain Python, operation by operation, inside the context."""
-    previous, local.jit_disabled = local.jit_disabled, disable
+    previous = local.jit_disabled
+    local.change(jit_disabled=disable)
     try:
         yield
     finally:
-        local.jit_disabled = previous
+        local.change(jit_disabled=previous)
 
 
 def log(stage: str, what: Any) -> None:

@@ -22,7 +22,7 @@ from weft.ir.builder import Value, state
 from weft.ir.errors import ShapeError
 from weft.ir.ops.elementwise import cast
 from weft.ir.ops.shape import broadcast, reshape
-from weft.ir.quiet import quiet, quietly
+from weft.ir.quiet import names, quiet, quietly
 from weft.ir.types import SHORT_NAMES, bfloat16, check_dtype, is_complex, is_floating, promote
 
 P = ParamSpec("P")
@@ -129,6 +129,8 @@ def numpy_function(
 
     def decorate(definition: Callable[P, R]) -> ArrayFunction[P, R]:
         eager: Callable[..., Any] = definition if reference is None else reference
+        names.setdefault(eager, definition.__name__)
+        names.setdefault(fast, definition.__name__)
 
         def general(*args: Any, **kwargs: Any) -> Any:
             staged = maker and bool(state.ambient)

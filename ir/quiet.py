@@ -24,6 +24,10 @@ quiet = _Quiet()
 """``quiet.run(fun, *args, **kwargs)`` is `quietly` for what does not come back here (RuntimeError if it does)."""
 
 
+names: dict[Any, str] = {}
+"""What messages call functions that are run so, where it is not by their own names."""
+
+
 def quietly(fun: Any, *args: Any, **kwargs: Any) -> Any:
     """``fun(*args, **kwargs)`` without floating-point warnings."""
     try:

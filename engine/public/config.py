@@ -16,6 +16,7 @@ from typing import Any
 
 from weft.engine import config as _config
 from weft.engine.config import STAGES, disable_jit, settings
+from weft.engine.nans import watch
 from weft.engine.runtime.memory import pool
 from weft.engine.runtime.threads import thread_count
 from weft.ir.errors import ArgumentError
@@ -24,13 +25,18 @@ from weft.ir.passes import masks
 __all__ = ["STAGES", "disable_jit", "read", "settings", "update"]
 
 
+_WATCHED = {"debug_nans": "nans", "jax_debug_nans": "nans", "debug_infs": "infs", "jax_debug_infs": "infs"}
+
+
 def update(name: str | None = None, value: Any = None, /, **changes: Any) -> None:
     """Change settings: by keyword, or one by name and value.
 
     Args:
-        name: name of a setting; ``jax_enable_x64`` and ``jax_disable_jit`` are known as well.
+        name: name of a setting; ``jax_enable_x64``, ``jax_disable_jit``, ``jax_debug_nans`` and ``jax_debug_infs`` are known
+            as well.
         value: its new value.
-        changes: settings by keyword: ``log`` (stages, separated by commas), ``debug``, and ``threads``, how
+        changes: settings by keyword: ``log`` (stages, separated by commas), ``debug``, ``debug_nans`` and ``debug_infs`` (see
+            `weft.debug`; of the thread at hand), ``threads``, how
             many threads may run one program (1 to 256; at first, as many as this process may use cores), and
             ``pool_bytes``, how much memory of arrays that are gone is kept for new ones (at first 512 MiB), and
             ``nan_safe_where``, whether no gradient comes from the branch of a `where` that is not taken, though its
@@ -44,7 +50,10 @@ def update(name: str | None = None, value: Any = None, /, **changes: Any) -> Non
             raise ArgumentError(f"config.update takes the name of a setting and its value, got {name!r}.")
         changes = {name: value, **changes}
     if "jax_disable_jit" in changes:
-        _config.local.jit_disabled = bool(changes.pop("jax_disable_jit"))
+        _config.local.change(jit_disabled=changes.pop("jax_disable_jit"))
+    for setting, what in _WATCHED.items():
+        if setting in changes:
+            watch(**{what: bool(changes.pop(setting))})
     _config.update(**changes)
 
 
@@ -54,6 +63,8 @@ def read(name: str) -> Any:
         return True
     if name == "jax_disable_jit":
         return _config.local.jit_disabled
+    if name in _WATCHED:
+        return getattr(_config.local, _WATCHED[name])
     if name == "log":
         return ",".join(stage for stage in STAGES if stage in settings.log)
     if name == "debug":

@@ -20,10 +20,12 @@ from weft.engine.array import (
     own,
     to_value,
     type_number,
+    unwrap,
     wrap,
     wrap_all,
     wrap_typed,
 )
+from weft.engine.nans import check
 from weft.engine.runtime.program import Program, compile_graph
 from weft.engine.trace import Traced, Tracer, argument_names, function_name, trace
 from weft.engine.transforms.arguments import SCALARS, read, reading_order
@@ -38,7 +40,11 @@ from weft.ir.types import ArrayType
 
 def run_graph(graph: Graph, *args: Any) -> list[np.ndarray]:
     """Compile a graph (once) and run it on NumPy arrays."""
-    return compile_graph(graph).run([contiguous(np.asarray(a)) for a in args])
+    values = [contiguous(np.asarray(a)) for a in args]
+    outs = compile_graph(graph).run(values)
+    if config.local.nans or config.local.infs:
+        check(graph, values, outs)
+    return outs
 
 
 control.set_runner(run_graph)
@@ -97,6 +103,12 @@ class Entry:
             return wrap_typed(outs[0], self._numbers[0])
         return self._unflatten(wrap_all(outs, self._numbers))
 
+    def checked(self, values: Sequence[np.ndarray]) -> Any:
+        """`run`, and look for what is no number in the results; donated arguments are kept for that."""
+        out = self.run([x.copy() for x in values] if self.donated else values)
+        check(self.traced.graph, [*values, *self._captured], [unwrap(x) for x in tree.leaves(out)])
+        return out
+
 
 class Jitted:
     """A function compiled by `jit`. Call it like the function; `lower` shows what was made of it."""
@@ -129,7 +141,7 @@ class Jitted:
             found = self._fast.get(key)
         except TypeError:  # a static argument is not hashable
             found = None
-        if found is None or config.local.jit_disabled:
+        if found is None or not config.local.plain:
             values.clear()
             return self._call(args, kwargs, key)
         entry, reorder = found
@@ -168,6 +180,8 @@ class Jitted:
             return tree.unflatten(entry.out_tree, [x if isinstance(x, Value) else wrap(x) for x in outs])
         if entry._program is None:
             self._programs.add(entry.program.nests)
+        if config.local.nans or config.local.infs:
+            return entry.checked(values)
         if key is not None:
             dynamic, named, _ = self._static.split(args, kwargs) if self._static else (args, kwargs, ())
             self._fast[key] = entry, reading_order(dynamic, named)

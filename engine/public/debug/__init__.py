@@ -5,6 +5,18 @@ number. docs/debugging.md shows them at work.
 """
 
 from weft.debug.printing import print
+from weft.engine.nans import Watch
 from weft.engine.transforms.callbacks import callback
 
-__all__ = ["callback", "print"]
+__all__ = ["callback", "infs", "nans", "print"]
+
+nans = Watch("nans")
+"""``weft.debug.nans(True)``: raise `FloatingPointError` at the first operation that makes a NaN out of operands that have none.
+
+The error names the operation, the types and the line of the program, in compiled programs and their loops too. ``with
+weft.debug.nans():`` looks for them in a part of a program. It holds for the thread that says it. Looking takes time: a program
+whose results have a NaN is run again, operation by operation (without its effects; a `pure_callback` is called again).
+"""
+
+infs = Watch("infs")
+"""`nans` for infinities."""
