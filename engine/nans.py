@@ -74,7 +74,7 @@ def _watched(run: Callable[..., Any]) -> Callable[..., Any]:
         result = run(fun, *args, **kwargs)
         kind = _bad(result)
         if kind and args and not _bad(args) and not _bad(tuple(kwargs.values())):
-            name = _names().get(fun) or names.get(fun) or getattr(fun, "__name__", str(fun))
+            name = _names().get(fun) or names.get(fun) or str(getattr(fun, "__name__", fun))
             _blame(name, kind, args, result if isinstance(result, tuple | list) else (result,))
         return result
 

@@ -68,7 +68,7 @@ class _Bar:
         self.start = self.drawn = time.perf_counter()
         self.tqdm: Any = None
         try:
-            from tqdm import tqdm
+            from tqdm import tqdm  # type: ignore[import-untyped,import-not-found,unused-ignore]
         except ImportError:
             self.draw()
         else:
