@@ -21,7 +21,7 @@ from weft.ir.passes.transpose import set_nan_safe
 from weft.ir.records import dataclass, field
 
 STAGES = ("graph", "passes", "fused", "loops", "llvm", "asm")
-SETTINGS = "Settings: log, debug, threads, pool_bytes, nan_safe_where."
+SETTINGS = "Settings: log, debug, threads, pool_bytes, nan_safe_where, debug_nans, debug_infs."
 _ALIASES = {"fuse": "fused", "loop": "loops", "all": "graph,passes,fused,loops,llvm,asm"}
 
 
