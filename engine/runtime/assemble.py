@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine.runtime.aliases import is_alias
-from weft.engine.runtime.blocks import Block, steps
+from weft.engine.runtime.blocks import Block
 from weft.engine.runtime.bufferize import Buffers, Copy, Loop, Plan
 from weft.engine.runtime.tape import Tape, TapeBuilder, read_array
 from weft.engine.runtime.threads import thread_count
@@ -86,9 +86,7 @@ class _Assembler:
             source, target = eqn.ins[k], eqn.outs[out]
             if slots[source] != slots[target]:  # type: ignore[index]
                 self.builder.copy(slots[target], slots[source], target.type.nbytes)  # type: ignore[index]
-        # Literals stand in the loop nest.
-        gone = {*(k for _, k in one.starts), *one.overwritten}
-        ins = [slots[a] for k, a in enumerate(eqn.ins) if k not in gone and isinstance(a, Var)]
+        ins = [slots[eqn.ins[k]] for k in one.passed(eqn)]  # type: ignore[index]
         operands = ins + [slots[v] for v in eqn.outs] + plan.scratch[number]
         if one.in_steps:
             (kernel,) = block.kernels[number]
@@ -96,7 +94,7 @@ class _Assembler:
             self.builder.steps(kernel.address, one.params, operands, one.extent, plan.progress[number], flag)
             self.builder.note(kernel.name)
             return
-        for step, kernel in zip(steps(one), block.kernels[number], strict=True):
+        for step, kernel in zip(one.chain(), block.kernels[number], strict=True):
             if step.calls:
                 if step.extent > 1 or step.work < OWN_THREADS:
                     self.keep_to_one_thread()
@@ -168,7 +166,7 @@ class _Assembler:
             builder.land(chosen)
             self.block(body, inner)
             self.settle(start)
-            if body is not bodies[-1] or inner is not plans[-1]:
+            if inner is not plans[-1]:
                 ends.append(builder.jump())
         for end in ends:
             builder.land(end)
@@ -192,7 +190,7 @@ class _Assembler:
         """Begin a branch or a loop: whether BLAS is kept to one thread wherever one of its paths begins or ends."""
         blocks = [block for body in bodies for block in body.walk()]
         if any(eqn.prim is dot_general_p for block in blocks for eqn in block.graph.eqns) or any(
-            step.calls for block in blocks for one in block.scheduled.values() for step in steps(one)
+            step.calls for block in blocks for one in block.scheduled.values() for step in one.chain()
         ):
             self.keep_to_one_thread()
         return self.one_thread

@@ -59,20 +59,13 @@ class Block:
         """All loop nests."""
         for block in self.walk():
             for number in sorted(block.scheduled):
-                yield from (step.nest for step in steps(block.scheduled[number]))
+                yield from (step.nest for step in block.scheduled[number].chain())
 
     def all_kernels(self) -> Iterator[Kernel]:
         """All kernels."""
         for block in self.walk():
             for number in sorted(block.kernels):
                 yield from block.kernels[number]
-
-
-def steps(one: Scheduled | None) -> Iterator[Scheduled]:
-    """The nests of an equation, in the order they run."""
-    while one is not None:
-        yield one
-        one = one.then
 
 
 def compile_block(graph: Graph, donated: tuple[int, ...] = ()) -> Block:
@@ -90,7 +83,7 @@ def compile_block(graph: Graph, donated: tuple[int, ...] = ()) -> Block:
     following = iter(compiled)
     for one in block.walk():
         one.kernels = {
-            i: tuple(next(following) for _ in steps(one.scheduled[i])) for i in sorted(one.scheduled)
+            i: tuple(next(following) for _ in one.scheduled[i].chain()) for i in sorted(one.scheduled)
         }
     for kernel in compiled:
         config.log("llvm", kernel.llvm)
@@ -113,9 +106,10 @@ def _lower(graph: Graph) -> Block:
             bodies = {id(body): _lower(body) for _, body in sub_graphs(eqn)}
             inner = tuple(bodies[id(body)] for _, body in sub_graphs(eqn))
             eqns[i] = map_graphs(eqn, lambda body: bodies[id(body)].graph)  # noqa: B023
+            rolled = None
             if eqn.prim in LOOPS:
                 overwrite_carry(eqn, inner[0].graph, inner[0].scheduled)
-            rolled = roll(eqn, inner) if eqn.prim in LOOPS else None
+                rolled = roll(eqn, inner)
             if rolled is not None:
                 block.scheduled[i] = rolled
             else:

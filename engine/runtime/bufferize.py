@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from weft.engine.runtime.aliases import find_roots, is_alias
+from weft.engine.runtime.aliases import find_roots, is_alias, root_of
 from weft.engine.runtime.blocks import Block
 from weft.ir.graph import Atom, Literal, Var
 from weft.ir.records import dataclass, field
@@ -201,8 +201,8 @@ class Planner:
                 if isinstance(atom, Var):
                     last[roots.get(atom, atom)] = i
 
-        def slot_of(atom: Atom) -> int:
-            return self.constant(atom) if isinstance(atom, Literal) else plan.slots[roots.get(atom, atom)]
+        def slots_of(atoms: Iterable[Atom]) -> list[int]:
+            return [plan.slots[root_of(roots, atom)] for atom in atoms]  # type: ignore[index]
 
         ends: dict[int, list[tuple[int, int]]] = {}
         for i, eqn in enumerate(graph.eqns):
@@ -218,7 +218,7 @@ class Planner:
             if i in block.scheduled and block.scheduled[i].in_steps:
                 plan.progress[i] = self.slot()
             if i in block.inner:
-                operands, results = [slot_of(a) for a in eqn.ins], [slot_of(v) for v in eqn.outs]
+                operands, results = slots_of(eqn.ins), slots_of(eqn.outs)
                 if eqn.prim.name == "cond":
                     plan.inner[i] = tuple(
                         self.block(
@@ -290,7 +290,4 @@ def bufferize(block: Block, donated: Sequence[int] = ()) -> Buffers:
 def _scratch_bytes(block: Block, number: int) -> list[int]:
     """Sizes of the scratch buffers of an equation's kernel."""
     one = block.scheduled.get(number)
-    if one is None:
-        return []
-    dtypes = [b.dtype for b in one.nest.buffers if b.kind == "scratch"]
-    return [elements * dtype.itemsize for elements, dtype in zip(one.scratch, dtypes, strict=True)]
+    return [] if one is None else [elements * dtype.itemsize for dtype, elements in one.scratch_buffers]

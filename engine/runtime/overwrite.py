@@ -33,8 +33,7 @@ def write_over(
     operands = [k for k, a in enumerate(eqn.ins) if isinstance(a, Var) and roots.get(a, a) == source]
     if one is None or eqn.prim is not kernel_p or len(operands) != 1:
         return None
-    gone = {*(k for _, k in one.starts), *one.overwritten}
-    ins = [k for k, a in enumerate(eqn.ins) if isinstance(a, Var) and k not in gone]
+    ins = one.passed(eqn)
     kinds = [b.kind for b in one.nest.buffers]
     if operands[0] not in ins or kinds.count("in") != len(ins) or kinds.count("out") != len(eqn.outs):
         return None

@@ -107,7 +107,7 @@ class _Step:
             if eqn.prim is dot_general_p and (product := multiply_small(eqn)) is not None:
                 scheduled[i] = product
             if i in scheduled:
-                for step in _steps(scheduled[i]):
+                for step in scheduled[i].chain():
                     inside = list(_walk(step.nest.body))
                     if any(isinstance(one, Call) for one in inside):
                         return None
@@ -144,12 +144,6 @@ class _Step:
             if len(bases) == 1 and (k := bases.pop() + 1) and all(k != other for _, other in pairs):
                 pairs.append((out, k))
         return pairs
-
-
-def _steps(one: Scheduled | None) -> Iterable[Scheduled]:
-    while one is not None:
-        yield one
-        one = one.then
 
 
 def _walk(body: Iterable[Any]) -> Iterable[Any]:
@@ -343,12 +337,10 @@ class _Rolled:
                     operands[k] = results[out]
                 self.branches(eqn, step.branches[i], operands, results, starts)
                 continue
-            gone = {*(k for _, k in starts), *one.overwritten}
-            operands = [at(a) for k, a in enumerate(eqn.ins) if k not in gone and isinstance(a, Var)]
+            operands = [at(eqn.ins[k]) for k in one.passed(eqn)]  # type: ignore[arg-type]
             operands += results
-            kinds = [b.dtype for b in one.nest.buffers if b.kind == "scratch"]
-            operands += [self.new_scratch(d, n) for d, n in zip(kinds, one.scratch, strict=True)]
-            for nest in _steps(one):
+            operands += [self.new_scratch(dtype, elements) for dtype, elements in one.scratch_buffers]
+            for nest in one.chain():
                 self.statements += Renamed(self, nest, operands).body(nest.nest.body)
         for target, atom in later:
             self.put(target, atom, at(atom) if isinstance(atom, Var) else None)

@@ -176,21 +176,8 @@ class TapeBuilder:
     ) -> None:
         """Multiply row-major matrices, ``c[m, n] = op(a)[m, k] @ op(b)[k, n]``, ``batch`` times.
 
-        Args:
-            dtype: one of `GEMM_DTYPES`, of all three matrices.
-            a: slot of the first operand, stored as ``(m, k)``, or ``(k, m)`` if it is transposed.
-            b: slot of the second operand, stored as ``(k, n)``, or ``(n, k)`` if it is transposed.
-            c: slot of the result; what it held is overwritten, not read.
-            m: rows of the result.
-            n: columns of the result.
-            k: the extent that is summed over; 0 gives zeros.
-            trans_a: 0 for ``a`` as stored, 1 for its transpose, 2 for its conjugate transpose.
-            trans_b: the same for ``b``.
-            batch: number of products.
-            strides: elements from one matrix to the next for a, b and c; 0 shares an operand among all
-                products. ``None`` means that matrices follow one another.
-            rows: elements from one row of what is stored to the next, for a and b; ``None`` means that rows follow
-                one another.
+        ``a`` and ``b`` are the slots of the operands, ``c`` that of the result: what it held is overwritten, not read. All
+        else is as for `weft.engine.runtime.gemm.cut_product`.
         """
         pieces = cut_product(dtype, m, n, k, trans_a, trans_b, batch, strides, rows)
         self.kernel(load_machine().multiply, pieces.words, (a, b, c), pieces.number, pieces.grain)

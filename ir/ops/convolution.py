@@ -8,7 +8,7 @@ axes exchanged. Which axis is which stands in ``dims``, so that exchanging roles
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -193,6 +193,14 @@ def _split(x: Any, axis: int, outer: int) -> Any:
     return reshape(x, (*x.shape[:axis], outer, inner, *x.shape[axis + 1 :]))
 
 
+def _per_axis(ct: Any, lhs: Any, rhs: Any, params: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
+    """For each spatial axis: sizes of ``lhs``, ``rhs`` and ``ct``, stride, padding, and the two dilations."""
+    dims = ConvDims(*params["dims"])
+    sizes = ([x.shape[d] for d in at[2:]] for x, at in ((lhs, dims.lhs), (rhs, dims.rhs), (ct, dims.out)))
+    given = (params[name] for name in ("strides", "padding", "lhs_dilation", "rhs_dilation"))
+    return zip(*sizes, *given, strict=True)
+
+
 def _to_lhs(ct: Any, lhs: Any, rhs: Any, params: dict[str, Any]) -> Any:
     """What the cotangent ``ct`` means for the left operand: ``ct`` spread by the strides, with the windows turned round."""
     dims = ConvDims(*params["dims"])
@@ -200,17 +208,7 @@ def _to_lhs(ct: Any, lhs: Any, rhs: Any, params: dict[str, Any]) -> Any:
     if groups > 1:
         rhs = _merged(_split(rhs, dims.rhs[0], groups), dims.rhs[0], dims.rhs[1])
     padding = []
-    per_axis = zip(
-        (lhs.shape[d] for d in dims.lhs[2:]),
-        (rhs.shape[d] for d in dims.rhs[2:]),
-        (ct.shape[d] for d in dims.out[2:]),
-        params["strides"],
-        params["padding"],
-        params["lhs_dilation"],
-        params["rhs_dilation"],
-        strict=True,
-    )
-    for n, k, count, stride, (low, _), spread, apart in per_axis:
+    for n, k, count, stride, (low, _), spread, apart in _per_axis(ct, lhs, rhs, params):
         before = dilated(k, apart) - 1 - low
         padding.append((before, dilated(n, spread) - 1 + dilated(k, apart) - dilated(count, stride) - before))
     out = conv_p.bind(
@@ -235,17 +233,7 @@ def _to_rhs(ct: Any, lhs: Any, rhs: Any, params: dict[str, Any]) -> Any:
     """What the cotangent means for the right operand: windows of ``lhs`` as large as ``ct``, one for each place in a window."""
     dims = ConvDims(*params["dims"])
     padding = []
-    per_axis = zip(
-        (lhs.shape[d] for d in dims.lhs[2:]),
-        (rhs.shape[d] for d in dims.rhs[2:]),
-        (ct.shape[d] for d in dims.out[2:]),
-        params["strides"],
-        params["padding"],
-        params["lhs_dilation"],
-        params["rhs_dilation"],
-        strict=True,
-    )
-    for n, k, count, stride, (low, _), spread, apart in per_axis:
+    for n, k, count, stride, (low, _), spread, apart in _per_axis(ct, lhs, rhs, params):
         padding.append((low, dilated(k, apart) - 1 + dilated(count, stride) - dilated(n, spread) - low))
     return conv_p.bind(
         lhs,

@@ -48,12 +48,12 @@ def in_place(one: Scheduled, operand: int, result: int, size: int) -> Scheduled 
     """
     read = [b for b in one.nest.buffers if b.kind == "in"][operand]
     written = [b for b in one.nest.buffers if b.kind == "out"][result]
-    nests = [step.nest for step in _steps(one)]
+    nests = [step.nest for step in one.chain()]
     if read.dtype != written.dtype or any(nest.buffers != one.nest.buffers for nest in nests):
         return None
     if not all(_is_plain(nest.body) for nest in nests):
         return None
-    storing = [step for step in _steps(one) if _accesses(step.nest, Store, written.name)]
+    storing = [step for step in one.chain() if _accesses(step.nest, Store, written.name)]
     if len(storing) != 1:
         return None
     (last,) = storing
@@ -61,18 +61,12 @@ def in_place(one: Scheduled, operand: int, result: int, size: int) -> Scheduled 
     loads = _accesses(last.nest, Load, read.name)
     if not all(_is_in_time(load, stores, last.nest) for load in loads):
         return None
-    if any(_accesses(step.nest, Load, read.name) for step in _steps(last.then)):
+    if any(_accesses(step.nest, Load, read.name) for step in list(last.chain())[1:]):
         return None
     counts = [_iterations(store.loops, last.params) for store in stores]
     if None in counts or sum(filter(None, counts)) != size:
         return None
     return _without(one, read.name, written.name)
-
-
-def _steps(one: Scheduled | None) -> Iterator[Scheduled]:
-    while one is not None:
-        yield one
-        one = one.then
 
 
 def _without(one: Scheduled, old: str, new: str) -> Scheduled:

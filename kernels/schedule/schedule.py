@@ -10,6 +10,9 @@ short and all that are long.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+
+import numpy as np
 
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import Nest, While
@@ -67,6 +70,24 @@ class Scheduled:
     def starts(self) -> tuple[tuple[int, int], ...]:
         """Pairs of an output and the operand that it starts as a copy of."""
         return self.carried if self.copied is None else ((0, self.copied), *self.carried)
+
+    def chain(self) -> Iterator[Scheduled]:
+        """This nest and those that run after it, in the order they run."""
+        one: Scheduled | None = self
+        while one is not None:
+            yield one
+            one = one.then
+
+    def passed(self, eqn: Eqn) -> list[int]:
+        """The numbers of the operands that are buffers of the nest; literals stand in it."""
+        gone = {*(k for _, k in self.starts), *self.overwritten}
+        return [k for k, atom in enumerate(eqn.ins) if isinstance(atom, Var) and k not in gone]
+
+    @property
+    def scratch_buffers(self) -> list[tuple[np.dtype, int]]:
+        """The dtype of each scratch buffer, and how many elements it has."""
+        dtypes = [buffer.dtype for buffer in self.nest.buffers if buffer.kind == "scratch"]
+        return list(zip(dtypes, self.scratch, strict=True))
 
     @property
     def in_steps(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernels.fused import chain, kernels
+from tests.kernels.fused import kernels
 from weft.ir.builder import build
 from weft.ir.graph import Eqn
 from weft.ir.loops.verify import verify_nest
@@ -42,7 +42,7 @@ def shuffled(seed: int, most: int | None = None) -> Chunks:
 
 def compiled(eqn: Eqn) -> Callable[..., list[np.ndarray]]:
     """A kernel of a fused graph as a function of its operands' arrays and of the chunks to run it in."""
-    parts: list[Scheduled] = chain(schedule(eqn))
+    parts: list[Scheduled] = list(schedule(eqn).chain())
     for part in parts:
         verify_nest(part.nest)
         assert part.grain >= 1 and part.work >= 0 and part.scratch == parts[0].scratch

@@ -24,12 +24,7 @@ def kernels(graph: Graph) -> list[Eqn]:
 
 def nests(graph: Graph) -> list[Nest]:
     """The loop nests that an unfused graph becomes."""
-    return [part.nest for eqn in kernels(fuse(graph)) for part in chain(schedule(eqn))]
-
-
-def chain(scheduled: Scheduled) -> list[Scheduled]:
-    """A kernel and those that run after it."""
-    return [scheduled, *(chain(scheduled.then) if scheduled.then else ())]
+    return [part.nest for eqn in kernels(fuse(graph)) for part in schedule(eqn).chain()]
 
 
 def run_fused(graph: Graph, *args: Any, chunks: int = 1) -> list[Any]:
@@ -53,7 +48,7 @@ def run_kernel(eqn: Eqn, operands: Sequence[np.ndarray], chunks: int) -> Iterato
     assert [b.kind for b in written] == ["out"] * len(eqn.outs) + ["scratch"] * len(scheduled.scratch)
     fresh = [np.full(n, 99).astype(b.dtype) for n, b in zip(sizes, written, strict=True)]
     buffers = [np.ravel(x) for x in operands] + fresh
-    for part in chain(scheduled):
+    for part in scheduled.chain():
         verify_nest(part.nest)
         assert part.nest.buffers == nest.buffers and part.scratch == scheduled.scratch
         for begin, end in reversed(borders(part, chunks)):

@@ -10,7 +10,6 @@ import pytest
 
 import weft
 import weft.numpy as wnp
-from weft.engine.runtime.blocks import steps
 from weft.ir.loops.interpret import run_nest
 from weft.ir.loops.nest import Buffer, IndexOp, Load, Loop, Nest, Param, Store
 from weft.ir.loops.verify import verify_nest
@@ -64,7 +63,7 @@ def test_which_operands_may_be_overwritten(name: str) -> None:
         buffers = [*(args[i].reshape(-1) for i in order if i != k), out.reshape(-1)]
         scratch = [b.dtype for b in changed.nest.buffers if b.kind == "scratch"]
         buffers += [np.empty(n, dtype) for n, dtype in zip(changed.scratch, scratch, strict=True)]
-        for step in steps(changed):
+        for step in changed.chain():
             verify_nest(step.nest)
             assert len(step.nest.buffers) == len(one.nest.buffers) - 1
             run_nest(step.nest, step.params, buffers)

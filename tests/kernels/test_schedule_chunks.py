@@ -11,7 +11,7 @@ import pytest
 
 from tests.ir.passes.test_fuse import layer_norm, softmax
 from tests.kernels.compiled import compile_function, shuffled
-from tests.kernels.fused import chain, kernels
+from tests.kernels.fused import kernels
 from weft.ir.builder import build
 from weft.ir.graph import Graph
 from weft.ir.interpret import evaluate
@@ -37,7 +37,7 @@ Fun = Callable[..., Sequence[Any]]
 def parts(fun: Fun, *shapes: tuple[int, ...], dtype: np.dtype = F64) -> list[Scheduled]:
     """The nests of a function that is one kernel."""
     (eqn,) = kernels(fuse(build(fun, [ArrayType(shape, dtype) for shape in shapes])))
-    return chain(schedule(eqn))
+    return list(schedule(eqn).chain())
 
 
 def spread(y: Any, shape: tuple[int, ...], *axes: int) -> Any:
