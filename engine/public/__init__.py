@@ -39,7 +39,19 @@ with _keeping_all():
     from weft.engine.transforms.vmap import vmap
 
 if TYPE_CHECKING:
-    from weft import ad_checkpoint, debug, experimental, flatten_util, lax, nn, ops, random, tree_util
+    from weft import (
+        ad_checkpoint,
+        debug,
+        experimental,
+        fft,
+        flatten_util,
+        lax,
+        nn,
+        ops,
+        random,
+        scipy,
+        tree_util,
+    )
 
 __version__ = "0.1.0"
 
@@ -64,6 +76,7 @@ __all__ = [
     "errors",
     "eval_shape",
     "experimental",
+    "fft",
     "flatten_util",
     "float0",
     "grad",
@@ -86,6 +99,7 @@ __all__ = [
     "pure_callback",
     "random",
     "remat",
+    "scipy",
     "stop_gradient",
     "tree",
     "tree_util",
@@ -95,7 +109,19 @@ __all__ = [
 ]
 
 _WHEN_NAMED = frozenset(
-    ("ad_checkpoint", "debug", "experimental", "flatten_util", "lax", "nn", "ops", "random", "tree_util")
+    (
+        "ad_checkpoint",
+        "debug",
+        "experimental",
+        "fft",
+        "flatten_util",
+        "lax",
+        "nn",
+        "ops",
+        "random",
+        "scipy",
+        "tree_util",
+    )
 )
 
 
