@@ -74,15 +74,6 @@ class Array(ArrayMethods, metaclass=_ArrayType):
         return _types[self._number or number_of(self)]
 
     @property
-    def device(self) -> str:
-        """Where the array is: ``"cpu"``."""
-        return "cpu"
-
-    def devices(self) -> set[str]:
-        """The devices that hold the array."""
-        return {"cpu"}
-
-    @property
     def weak_type(self) -> bool:
         """Whether the array behaves like a Python scalar in promotion: never, NumPy's rule."""
         return False
@@ -99,19 +90,24 @@ class Array(ArrayMethods, metaclass=_ArrayType):
     def __buffer__(self, flags: int) -> memoryview:
         return memoryview(self.__array__())  # type: ignore[arg-type]  # NumPy's stubs say so from 3.12 on
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        if "max_version" in kwargs:  # the consumer is told that the memory is read-only
-            return freeze(self).__dlpack__(**kwargs)
-        return (self._data if self._data.flags.writeable else self._data.copy()).__dlpack__(**kwargs)
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[Any, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        if max_version is not None and max_version >= (1, 0):  # the consumer is told that the memory is read-only
+            data = freeze(self)
+        elif self._data.flags.writeable or copy is False:
+            data = self._data
+        else:
+            data = self._data.copy()
+        return data.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self) -> tuple[Any, int]:
         return self._data.__dlpack_device__()
-
-    def to_device(self, device: Any, *, stream: Any = None) -> Array:
-        """The array itself; there is one device."""
-        if device not in ("cpu", None):
-            raise ArgumentError(f"arrays live on the device 'cpu'; got {device!r}.")
-        return self
 
     def delete(self) -> None:
         """Free the memory now, if no other array shares it; any use of the array from here on is an error."""
@@ -413,7 +409,9 @@ def _fast_binary(ufunc: np.ufunc, name: str) -> None:
             else:
                 return slow(self, other)
         except (RuntimeError, TypeError, ValueError):
-            return slow(self, other)  # which says what is wrong in our words, or runs where we are inside such a call
+            return slow(
+                self, other
+            )  # which says what is wrong in our words, or runs where we are inside such a call
         if result.__class__ is not _ndarray:
             result = np.asarray(result)
         array = _new(Array)
@@ -424,6 +422,7 @@ def _fast_binary(ufunc: np.ufunc, name: str) -> None:
     setattr(Array, f"__{name}__", forward)
     if slow_reflected is None:
         return
+    setattr(Array, f"__i{name}__", forward)
 
     def reflected(self: Array, other: Any) -> Any:
         if other.__class__ in _FAST_SCALARS and self._data.dtype is not bfloat16:

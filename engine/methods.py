@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.engine.device import CPU, check_device
 from weft.ir.errors import ArgumentError, ImmutableError
 
 # Operators: Python's name -> weft.numpy's.
@@ -28,6 +29,9 @@ COMPARISONS = {
     "ge": "greater_equal",
 }
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert"}
+
+# Versions of the array API standard that `weft.numpy` follows: each holds the ones before.
+API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
 # Methods that are the function of the same name with the array as its first argument.
 METHODS = (
@@ -143,6 +147,22 @@ class ArrayMethods:
 
         return view(self, dtype)
 
+    @property
+    def device(self) -> str:
+        """Where the array is: ``"cpu"``."""
+        return CPU
+
+    def devices(self) -> set[str]:
+        """The devices that hold the array."""
+        return {CPU}
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """The array itself; there is one device."""
+        check_device(device, "to_device")
+        if stream is not None:
+            raise ArgumentError(f"to_device got stream={stream!r}: the device {CPU!r} has no streams.")
+        return self
+
     def block_until_ready(self) -> Any:
         """The array itself: results are complete when they are returned."""
         return self
@@ -174,7 +194,11 @@ class ArrayMethods:
     def __rdivmod__(self, other: Any) -> Any:
         return other // self, other % self
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        if api_version is not None and api_version not in API_VERSIONS:
+            raise ArgumentError(
+                f"__array_namespace__ got api_version={api_version!r}: weft.numpy follows {', '.join(API_VERSIONS)}."
+            )
         return numpy_face()
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -215,6 +239,8 @@ for _name, _function in BINARY.items():
     _forward, _reflected = _binary(_function)
     setattr(ArrayMethods, f"__{_name}__", _forward)
     setattr(ArrayMethods, f"__r{_name}__", _reflected)
+    # x += y gives the name x to a new array.
+    setattr(ArrayMethods, f"__i{_name}__", _forward)
 for _name, _function in COMPARISONS.items():
     setattr(ArrayMethods, f"__{_name}__", _binary(_function)[0])
 for _name, _function in UNARY.items():
