@@ -10,8 +10,9 @@ import numpy as np
 from weft.engine.array import Array
 from weft.engine.dispatch import common_dtype
 from weft.ir.builder import Value
+from weft.ir.errors import DTypeError
 from weft.ir.types import bfloat16 as _bfloat16
-from weft.ir.types import check_dtype, promote
+from weft.ir.types import check_dtype, is_inexact, promote
 
 from numpy import (  # isort: skip
     bool_, complex64, complex128, complexfloating, dtype, e, euler_gamma, float16, float32, float64,
@@ -37,14 +38,57 @@ float_ = double = np.float64
 single = np.float32
 complex_ = cdouble = np.complex128
 csingle = np.complex64
-iinfo = np.iinfo
 
 
-def finfo(dtype: Any) -> Any:
-    """Limits of a floating dtype, bfloat16 included."""
-    return ml_dtypes.finfo(
-        dtype.dtype if isinstance(dtype, Array | Value | np.ndarray | np.generic) else dtype
-    )
+def _dtype_of(x: Any) -> Any:
+    """The dtype of an array; a dtype as it is."""
+    return x.dtype if isinstance(x, Array | Value | np.ndarray | np.generic) else x
+
+
+def iinfo(type: Any, /) -> np.iinfo:
+    """Limits of an integer dtype, or of that of an array: ``bits``, ``min``, ``max`` and ``dtype``.
+
+    Raises:
+        DTypeError: the dtype is not an integer one.
+    """
+    dtype = check_dtype(_dtype_of(type))
+    if dtype.kind not in "iu":
+        raise DTypeError(f"iinfo needs an integer dtype, got {dtype}: see finfo.")
+    return np.iinfo(dtype)
+
+
+class finfo:
+    """Limits of a floating dtype, or of that of an array, bfloat16 and the parts of complex dtypes included.
+
+    The attributes are NumPy's (``eps``, ``max``, ``min``, ``smallest_normal``, ``tiny``, ``bits`` ...). Numbers are Python's,
+    which give way to arrays in promotion; ``dtype`` is the dtype of the real numbers.
+
+    Args:
+        type: a dtype or an array.
+
+    Raises:
+        DTypeError: the dtype is neither floating nor complex.
+    """
+
+    def __init__(self, type: Any, /) -> None:
+        dtype = check_dtype(_dtype_of(type))
+        if not is_inexact(dtype):
+            raise DTypeError(f"finfo needs a floating or complex dtype, got {dtype}: see iinfo.")
+        self._limits = ml_dtypes.finfo(dtype)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the real numbers that the limits are of."""
+        return np.dtype(self._limits.dtype)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_limits":  # while it is copied or unpickled
+            raise AttributeError(name)
+        found = getattr(self._limits, name)
+        return found if isinstance(found, int | str) else float(found)
+
+    def __repr__(self) -> str:
+        return f"finfo(dtype={self.dtype}, min={self.min}, max={self.max}, eps={self.eps})"
 
 
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:
