@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import numpy as np
 
 from weft.engine.array import Array, freeze, native, own, to_value, wrap
+from weft.engine.device import check_device
 from weft.engine.trace import Tracer
 from weft.ir.builder import Value, state
 from weft.ir.errors import ShapeError
@@ -133,6 +134,8 @@ def numpy_function(
         names.setdefault(fast, definition.__name__)
 
         def general(*args: Any, **kwargs: Any) -> Any:
+            if "device" in kwargs:
+                check_device(kwargs["device"], definition.__name__)
             staged = maker and bool(state.ambient)
             foreign: list[np.ndarray] = []
             for x in (*args, *kwargs.values()) if kwargs else args:

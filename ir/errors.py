@@ -43,6 +43,10 @@ class ArgumentError(UserError, TypeError):
     """An argument is not an array, scalar or tree of them, or has the wrong structure."""
 
 
+class CopyError(UserError, ValueError, BufferError):
+    """``copy=False`` was asked for where the data cannot be shared. Leave it out, or pass ``copy=None``."""
+
+
 class AxisError(UserError, ValueError, IndexError):
     """An axis is out of range or given twice."""
 

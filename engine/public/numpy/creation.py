@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from weft.engine.array import Array, native, wrap, wrap_value
+from weft.engine.device import check_device
 from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak
 from weft.ir.builder import Value, concrete
-from weft.ir.errors import ArgumentError, ShapeError
+from weft.ir.errors import ArgumentError, CopyError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops.shape import concatenate, expand_dims, iota, move_axis, reshape
 from weft.ir.ops.shape import full as _full
@@ -63,6 +64,7 @@ def array(
         ndmin: the least number of axes; ones are put in front.
         device: accepted for the array API's sake.
     """
+    check_device(device, "array")
     if type(object) is Array:
         data: Any = object._data
     elif isinstance(object, Value):
@@ -94,12 +96,24 @@ def _plain(x: Any) -> Any:
 def asarray(
     a: Any, dtype: Any = None, order: str | None = None, *, copy: bool | None = None, device: Any = None
 ) -> Any:
-    """An array of ``a``; an `Array` or traced array of the dtype asked for is given back as it is."""
+    """An array of ``a``; an `Array` or traced array of the dtype asked for is given back as it is.
+
+    Args:
+        a: the data: a number, an array, nested lists of them, or anything that NumPy reads.
+        dtype: dtype of the result; by default NumPy's for the data.
+        order: memory layout, accepted for NumPy's sake.
+        copy: whether to copy: always (True), never (False), or where it is needed (None).
+        device: ``"cpu"`` or None.
+
+    Raises:
+        CopyError: ``copy`` is False and ``a`` is no array of Weft of that dtype.
+    """
+    check_device(device, "asarray")
     if isinstance(a, Array | Value) and not copy and (dtype is None or a.dtype == check_dtype(dtype)):
         return a
     if copy is False:
-        raise ArgumentError(
-            "asarray got copy=False, and the data cannot be shared: what they are made of may change."
+        raise CopyError(
+            "asarray got copy=False, and the data cannot be shared: what they are made of may change, or has another dtype."
         )
     return array(a, dtype)
 
@@ -120,17 +134,28 @@ def frombuffer(buffer: Any, dtype: Any = float, count: int = -1, offset: int = 0
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
-    """The array behind an object of another library, through DLPack, copied."""
-    return array(np.from_dlpack(x))
+    """The array behind an object of another library, through DLPack.
+
+    Args:
+        x: an array with ``__dlpack__`` and ``__dlpack_device__``, in memory that the CPU reads.
+        device: ``"cpu"`` or None.
+        copy: False shares the memory, whose owner may then not write to it any more; True and None copy it.
+
+    Raises:
+        BufferError: the memory cannot be read as an array of Weft, or not without a copy.
+    """
+    check_device(device, "from_dlpack")
+    if isinstance(x, Array):
+        return array(x) if copy else x
+    data = np.from_dlpack(x)
+    return wrap(native(data)) if copy is False else array(data)
 
 
 # From shapes
 
 
 @like_numpy(
-    lambda shape, dtype=None, *, device=None: np.zeros(
-        new_shape(shape, "zeros"), static_dtype(dtype, float)
-    ),
+    lambda shape, dtype=None, *, device=None: np.zeros(new_shape(shape, "zeros"), static_dtype(dtype, float)),
     maker=True,
 )
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
@@ -139,9 +164,7 @@ def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
 
 
 @like_numpy(
-    lambda shape, dtype=None, *, device=None: np.ones(
-        new_shape(shape, "ones"), static_dtype(dtype, float)
-    ),
+    lambda shape, dtype=None, *, device=None: np.ones(new_shape(shape, "ones"), static_dtype(dtype, float)),
     maker=True,
 )
 def ones(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
