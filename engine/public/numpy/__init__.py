@@ -32,6 +32,7 @@ from weft.numpy.dtypes import *  # noqa: F403
 from weft.numpy.elementwise import *  # noqa: F403
 from weft.numpy.functional import *  # noqa: F403
 from weft.numpy.histograms import *  # noqa: F403
+from weft.numpy.inspection import __array_api_version__, __array_namespace_info__  # noqa: F401
 from weft.numpy.joining import *  # noqa: F403
 from weft.numpy.nans import *  # noqa: F403
 from weft.numpy.numerics import *  # noqa: F403

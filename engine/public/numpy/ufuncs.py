@@ -8,6 +8,7 @@ formulas.py has the computations that take more than a line.
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -88,6 +89,17 @@ def loop_values(
     return broadcast_values(name, *values), loop[ufunc.nin :]
 
 
+@functools.cache
+def _signature(nin: int) -> inspect.Signature:
+    """What `inspect.signature` and `help` say of a function of ``nin`` arrays."""
+    names = ["x"] if nin == 1 else [f"x{i + 1}" for i in range(nin)]
+    arrays = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names]
+    options = ("dtype", "out", "where")
+    return inspect.Signature(
+        arrays + [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in options]
+    )
+
+
 def define(
     ufunc: np.ufunc, compute: Callable[..., Any], special: Callable[..., Any] | None = None
 ) -> ArrayFunction[..., Any]:
@@ -116,6 +128,7 @@ def define(
     definition.__doc__ = f"NumPy's ``{name}``, elementwise on broadcast arguments.\n\nSee `numpy.{name}`."
     function = like_numpy(ufunc)(definition)
     function.ufunc = ufunc  # type: ignore[attr-defined]
+    function.__signature__ = _signature(ufunc.nin)  # type: ignore[attr-defined]
     return function
 
 
