@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 
 from tests.op_rows.record import C64, C128, F32, F64, Maker, draw, row
-from weft.ir.ops import linalg, solve, spectral
+from weft.ir.ops import linalg, matrix_forms, matrix_functions, solve, spectral
 from weft.ir.ops import matrix as m
 from weft.ir.ops.contract import matmul
 from weft.ir.ops.elementwise import cast, mul
@@ -129,4 +129,94 @@ row(
     lambda x: (np.linalg.svd(x, compute_uv=False), x @ _adjoint(x) @ x),
     DTYPES,
     (*OBLONG, *FLAT),
+)
+
+
+def _restored(factors: Any) -> Any:
+    """What was decomposed as ``(t, z)``."""
+    t, z = factors
+    return matmul(matmul(z, t), m.adjoint(z))
+
+
+def _of_each(fun: Any) -> Any:
+    """A function of stacks of matrices out of SciPy's of single ones, of the shape and dtype of the last stack."""
+
+    def run(*stacks: np.ndarray) -> np.ndarray:
+        out = np.empty_like(stacks[-1])
+        for i in np.ndindex(out.shape[:-2]):
+            out[i] = fun(*[x[i] for x in stacks])
+        return out
+
+    return run
+
+
+def _complex(fun: Any) -> Any:
+    return lambda x: fun(x.astype(np.complex128)).astype(complex_dtype(x.dtype))
+
+
+def _column_order(x: np.ndarray) -> np.ndarray:
+    order = np.empty((*x.shape[:-2], x.shape[-1]), np.int32)
+    for i in np.ndindex(x.shape[:-2]):
+        order[i] = scipy.linalg.qr(x[i], pivoting=True)[2]
+    return order
+
+
+def _with_another(makers: tuple[Maker, ...]) -> tuple[Maker, ...]:
+    """Makers of matrices and of others with as many rows."""
+
+    def extend(make: Maker) -> Maker:
+        def both(rng: np.random.Generator, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+            (a,) = make(rng, dtype)
+            return a, draw(rng, a.shape, dtype, -1, 1)
+
+        return both
+
+    return tuple(map(extend, makers))
+
+
+def _root_change(a: np.ndarray, e: np.ndarray) -> np.ndarray:
+    root = scipy.linalg.sqrtm(a.astype(np.complex128))
+    return scipy.linalg.solve_sylvester(root, root, e)
+
+
+row("schur", lambda x: _restored(matrix_forms.schur(x)), lambda x: x, DTYPES, SQUARE, smooth=False)
+row(
+    "triangular_form",
+    lambda x: _restored(matrix_forms.triangular_form(*matrix_forms.schur(x))),
+    lambda x: x.astype(complex_dtype(x.dtype)),
+    DTYPES,
+    SQUARE,
+    smooth=False,
+)
+row("hessenberg", lambda x: _restored(matrix_forms.hessenberg(x)), lambda x: x, DTYPES, SQUARE, smooth=False)
+row("column_order", matrix_forms.column_order, _column_order, DTYPES, (*SQUARE[:2], *OBLONG[:2], *FLAT))
+row(
+    "sylvester",
+    lambda a, c: matrix_functions.sylvester(a, a, c),
+    _of_each(lambda a, c: scipy.linalg.solve_sylvester(a, a, c)),
+    DTYPES,
+    _with_another(SQUARE),
+)
+row(
+    "matrix_function",
+    matrix_functions.matrix_log,
+    _complex(_of_each(scipy.linalg.logm)),
+    DTYPES,
+    SQUARE,
+    variant="log",
+)
+row(
+    "matrix_function",
+    lambda x: matrix_functions.matrix_power(x, 0.5),
+    _complex(_of_each(scipy.linalg.sqrtm)),
+    DTYPES,
+    SQUARE,
+    variant="root",
+)
+row(
+    "matrix_change",
+    lambda a, e: matrix_functions.matrix_change_p.bind(a, e, function="power", exponent=0.5),
+    _of_each(_root_change),
+    COMPLEXES,
+    _with_another(SQUARE),
 )
