@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine.array import to_value
+from weft.engine.device import check_device
 from weft.engine.dispatch import (
     as_dtype,
     broadcast_values,
@@ -30,7 +31,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _cast_data(x: Any, dtype: Any, copy: bool = True) -> Any:
+def _cast_data(x: Any, dtype: Any, copy: bool = True, *, device: Any = None) -> Any:
+    check_device(device, "astype")
     x = np.asarray(x)
     dtype = check_dtype(float if dtype is None else dtype)
     if is_complex(x.dtype) and not is_complex(dtype) and dtype.kind != "b":
@@ -39,8 +41,8 @@ def _cast_data(x: Any, dtype: Any, copy: bool = True) -> Any:
 
 
 @like_numpy(_cast_data)
-def astype(x: Any, dtype: Any, copy: bool = True) -> Any:
-    """``x`` as another dtype; a complex ``x`` loses its imaginary part."""
+def astype(x: Any, dtype: Any, copy: bool = True, *, device: Any = None) -> Any:
+    """``x`` as another dtype; a complex ``x`` loses its imaginary part. There is one device, ``"cpu"``."""
     return as_dtype(value(x, "astype"), check_dtype(float if dtype is None else dtype))
 
 

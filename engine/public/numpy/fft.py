@@ -300,23 +300,28 @@ def _over_width(numbers: np.ndarray, n: int, d: Any) -> Any:
     return e.div(numbers.astype(dtype), s.broadcast(total, numbers.shape, ()))
 
 
-@like_numpy(np.fft.fftfreq, maker=True)
-def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
+def _in_dtype(x: Any, dtype: Any) -> Any:
+    return x if dtype is None else as_dtype(x, np.dtype(dtype))
+
+
+def _numpys(reference: Callable[..., Any]) -> Callable[..., Any]:
+    """NumPy's function with the keywords of the array API standard."""
+    return lambda n, d=1.0, *, dtype=None, device=None: _in_dtype(reference(n, d), dtype)
+
+
+@like_numpy(_numpys(np.fft.fftfreq), maker=True)
+def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Any:
     """The frequencies of `fft`'s elements for samples ``d`` apart: first those not negative, then the negative ones."""
     count = _length(n, "fftfreq")
     numbers = np.concatenate([np.arange((count + 1) // 2), np.arange(-(count // 2), 0)])
     return _in_dtype(_over_width(numbers, count, d), dtype)
 
 
-@like_numpy(np.fft.rfftfreq, maker=True)
-def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
+@like_numpy(_numpys(np.fft.rfftfreq), maker=True)
+def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Any:
     """The frequencies of `rfft`'s elements for samples ``d`` apart."""
     count = _length(n, "rfftfreq")
     return _in_dtype(_over_width(np.arange(count // 2 + 1), count, d), dtype)
-
-
-def _in_dtype(x: Any, dtype: Any) -> Any:
-    return x if dtype is None else as_dtype(x, np.dtype(dtype))
 
 
 def _shifted(x: Any, axes: Any, name: str, *, back: bool) -> Any:
