@@ -13,17 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from weft.engine import left_out
 from weft.engine.dispatch import from_data, is_traced, to_data
 from weft.engine.methods import numpy_face
 from weft.ir.errors import ArgumentError
 
-# Methods of universal functions that are functions of their own: (ufunc, method) -> weft.numpy's.
-_METHODS = {
-    ("add", "reduce"): "sum", ("multiply", "reduce"): "prod", ("maximum", "reduce"): "max", ("minimum", "reduce"): "min",
-    ("logical_and", "reduce"): "all", ("logical_or", "reduce"): "any", ("add", "accumulate"): "cumsum",
-    ("multiply", "accumulate"): "cumprod",
-}  # fmt: skip
-_IN_PLACE = frozenset(("copyto", "place", "put", "putmask"))
 _MODULES = {"numpy": "weft.numpy", "numpy.linalg": "weft.numpy.linalg", "numpy.fft": "weft.numpy.fft"}
 
 
@@ -46,24 +40,16 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Map
     face = numpy_face()
     if method == "__call__" and getattr(face, name, None) is not None:
         return getattr(face, name)(*inputs, **kwargs)
-    if method == "outer" and len(inputs) == 2 and hasattr(face, name):
-        x, y = (face.asarray(v) for v in inputs)
-        return getattr(face, name)(x.reshape(x.shape + (1,) * y.ndim), y, **kwargs)
-    if method in ("reduce", "accumulate") and (name, method) in _METHODS:
-        axis = inputs[1] if len(inputs) > 1 else kwargs.get("axis", 0)
-        rest = {
-            k: v
-            for k, v in kwargs.items()
-            if k not in ("axis", "out") and v is not None and k in ("dtype", "keepdims", "initial", "where")
-        }
-        return getattr(face, _METHODS[name, method])(inputs[0], axis=axis, **rest)
-    if is_traced(tuple(inputs)):
-        raise ArgumentError(
-            f"numpy.{label} has no counterpart for traced arrays: write it with functions of weft.numpy."
-        )
+    if method in ("reduce", "accumulate", "reduceat", "outer") and hasattr(face, name):
+        given = {k: v for k, v in kwargs.items() if v is not None or k == "axis"}
+        return getattr(getattr(face, name), method)(*inputs, **given)
     if method == "at":
         raise ArgumentError(
             f"numpy.{label} works in place, and arrays are immutable: write x.at[index].add(values) or the like."
+        )
+    if is_traced(tuple(inputs)):
+        raise ArgumentError(
+            f"numpy.{label} has no counterpart for traced arrays: write it with functions of weft.numpy."
         )
     return from_data(
         getattr(ufunc, method)(*map(to_data, inputs), **{k: to_data(v) for k, v in kwargs.items()})
@@ -100,15 +86,13 @@ def array_function(func: Callable[..., Any], args: Sequence[Any], kwargs: Mappin
     ours = _counterpart(module, name)
     if ours is not None:
         return ours(*args, **kwargs)
-    if name in _IN_PLACE:
-        raise ArgumentError(
-            f"numpy.{name} works in place, and arrays of Weft are immutable: write x = x.at[index].set(values), or "
-            f"x = weft.numpy.where(mask, values, x)."
-        )
+    if name == "copyto":
+        raise ArgumentError(f"numpy.{name} works in place: {left_out.FUNCTIONS[name]}.")
     if _has_tracer(tuple(args)) or _has_tracer(kwargs):
+        way = left_out.advice(name, numpy_face().__all__) or "Write it with functions of weft.numpy."
         raise ArgumentError(
-            f"{module}.{name} has no counterpart in Weft, so it cannot take traced arrays. Write it with "
-            f"functions of weft.numpy, or call it outside of the traced function."
+            f"{module}.{name} has no counterpart in Weft, so it cannot take traced arrays; outside of the traced function it "
+            f"can take others. {way[0].upper()}{way[1:]}"
         )
     result = func(*map(_data, args), **{k: _data(v) for k, v in kwargs.items()})
     return from_data(result)

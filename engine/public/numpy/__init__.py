@@ -19,12 +19,15 @@ from weft.numpy import (
     joining,
     nans,
     numerics,
+    packing,
+    polynomials,
     products,
     reductions,
     searching,
     sets,
     shapes,
     sorting,
+    ufunc_methods,
     ufuncs,
 )
 from weft.numpy.creation import *  # noqa: F403
@@ -36,12 +39,15 @@ from weft.numpy.inspection import __array_api_version__, __array_namespace_info_
 from weft.numpy.joining import *  # noqa: F403
 from weft.numpy.nans import *  # noqa: F403
 from weft.numpy.numerics import *  # noqa: F403
+from weft.numpy.packing import *  # noqa: F403
+from weft.numpy.polynomials import *  # noqa: F403
 from weft.numpy.products import *  # noqa: F403
 from weft.numpy.reductions import *  # noqa: F403
 from weft.numpy.searching import *  # noqa: F403
 from weft.numpy.sets import *  # noqa: F403
 from weft.numpy.shapes import *  # noqa: F403
 from weft.numpy.sorting import *  # noqa: F403
+from weft.numpy.ufunc_methods import *  # noqa: F403
 from weft.numpy.ufuncs import *  # noqa: F403
 
 ndarray = Array
@@ -54,12 +60,15 @@ _PARTS = (
     joining,
     nans,
     numerics,
+    packing,
+    polynomials,
     products,
     reductions,
     searching,
     sets,
     shapes,
     sorting,
+    ufunc_methods,
     ufuncs,
 )
 __all__ = sorted({"fft", "linalg", "ndarray"}.union(*[part.__all__ for part in _PARTS]))

@@ -309,7 +309,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     if len(a.shape) != 2 or len(columns.shape) != 2 or a.shape[0] != columns.shape[0]:
         raise ShapeError(f"linalg.lstsq takes (m, n) and (m,) or (m, k), got shapes {a.shape} and {b.shape}.")
     x, residuals, rank, s = systems.lstsq(a, columns, None if rcond is None or rcond < 0 else float(rcond))
-    return squeeze(x, (1,)) if vector else x, residuals, rank, s
+    return squeeze(x, (1,)) if vector else x, residuals, e.cast(rank, np.dtype(np.int32)), s
 
 
 @_like(np.linalg.tensorsolve)

@@ -25,6 +25,7 @@ from weft.ir.ops import transcendental as t
 from weft.ir.types import bfloat16, check_dtype, is_complex
 from weft.numpy import formulas
 from weft.numpy.staging import like_numpy, mark_weak, refuse, to_bool, value
+from weft.numpy.ufunc_methods import Methods
 
 # What Python's operators call: of scalars alone they are weak, as Python's own results are.
 _OPERATORS = {
@@ -129,6 +130,7 @@ def define(
     function = like_numpy(ufunc)(definition)
     function.ufunc = ufunc  # type: ignore[attr-defined]
     function.__signature__ = _signature(ufunc.nin)  # type: ignore[attr-defined]
+    Methods(name, definition, ufunc.nin, ufunc.nout, ufunc.identity, ufunc).attach(function)
     return function
 
 
