@@ -12,13 +12,24 @@ import ctypes
 import os
 import sys
 import threading
+from collections.abc import Callable
 from enum import IntEnum
 
 import numpy as np
 
 from weft.ir.errors import ArgumentError
 
-__all__ = ["POOL_WORDS", "Pool", "pool_address", "set_threads", "start_workers", "thread_count"]
+__all__ = [
+    "CORE_WORDS",
+    "POOL_WORDS",
+    "WORKER_WORDS",
+    "Pool",
+    "Worker",
+    "pool_address",
+    "set_threads",
+    "start_workers",
+    "thread_count",
+]
 
 MOST_THREADS = 256
 
@@ -44,9 +55,24 @@ class Pool(IntEnum):
     ASLEEP = 80  # workers that must be woken
     MUTEX = 96  # a pthread_mutex_t
     CONDITION = 112  # a pthread_cond_t
+    CORE = 120  # the address of sched_getcpu; 0 on systems where threads cannot be placed
+    PLACE = 121  # the address of sched_setaffinity
+    CORES = 128  # the cores that workers may use, a bit each
+    TAKEN_CORES = 144  # where a sleeping worker should not wake, a bit each
+    WORKERS = 160  # the words of the workers, see `Worker`
 
 
-POOL_WORDS = 128
+class Worker(IntEnum):
+    """The words of a worker, in cache lines of its own."""
+
+    THREAD = 0  # the system's number of the thread
+    SEATED = 1  # the core where it sleeps and will wake; -1 while it is awake
+    SEAT = 8  # that core, as a bit
+
+
+CORE_WORDS = 16  # a bit for each of 1024 cores, as a cpu_set_t of the C library has
+WORKER_WORDS = 8 + CORE_WORDS
+POOL_WORDS = Pool.WORKERS + WORKER_WORDS * MOST_THREADS
 
 
 def _default_threads() -> int:
@@ -79,8 +105,30 @@ class _State:
             system = ctypes.CDLL(None)
             system.pthread_mutex_init(ctypes.c_void_p(self.address + 8 * Pool.MUTEX), None)
             system.pthread_cond_init(ctypes.c_void_p(self.address + 8 * Pool.CONDITION), None)
+        self.words[Pool.WORKERS + Worker.SEATED :: WORKER_WORDS] = -1
         self.workers = 0
         self.lock = threading.Lock()
+
+    def work(self, work: Callable[[int, int], int], index: int) -> None:
+        """Serve the pool, as its worker ``index``."""
+        own = Pool.WORKERS + WORKER_WORDS * index
+        self.words[own + Worker.THREAD] = threading.get_native_id()
+        work(self.address, self.address + 8 * own)
+
+    def learn_cores(self) -> None:
+        """Note which cores this process may use, and the functions that say and change where a thread runs."""
+        try:
+            cores = os.sched_getaffinity(0)
+            system = ctypes.CDLL(None)
+            functions = [system.sched_getcpu, system.sched_setaffinity]
+        except (AttributeError, OSError):
+            return
+        if max(cores) >= 64 * CORE_WORDS:
+            return
+        for core in cores:
+            self.words[Pool.CORES + core // 64] |= np.uint64(1 << core % 64).astype(np.int64)
+        for word, function in zip((Pool.PLACE, Pool.CORE), reversed(functions), strict=True):
+            self.words[word] = ctypes.cast(function, ctypes.c_void_p).value
 
 
 _state = _State(_default_threads())
@@ -127,8 +175,10 @@ def start_workers() -> None:
 
     work = load_machine().work
     with state.lock:
+        if not state.workers:
+            state.learn_cores()
         while state.workers < state.words[Pool.THREADS] - 1:
-            _thread.start_new_thread(work, (state.address,))
+            _thread.start_new_thread(state.work, (work, state.workers))
             state.workers += 1
 
 

@@ -34,7 +34,7 @@ _SOURCES = (
     "tape",
     "threads",
 )
-_ENTRIES = {"interpret": 4, "work": 1}
+_ENTRIES = {"interpret": 4, "work": 2}
 """The functions that Python calls, with the number of their arguments."""
 
 _KERNEL = "multiply"
@@ -46,12 +46,12 @@ class Machine(NamedTuple):
 
     Attributes:
         interpret: ``interpret(code, pc, slots, pool) -> pc``, see `weft.engine.runtime.native.interpreter`.
-        work: ``work(pool)``, see `weft.engine.runtime.native.pool`; it does not return.
+        work: ``work(pool, worker)``, see `weft.engine.runtime.native.pool`; it does not return.
         multiply: the address of the kernel `weft.engine.runtime.native.product.multiply`.
     """
 
     interpret: Callable[[int, int, int, int], int]
-    work: Callable[[int], int]
+    work: Callable[[int, int], int]
     multiply: int
 
 

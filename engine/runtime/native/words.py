@@ -29,6 +29,7 @@ __all__ = [
     "move_bytes",
     "native",
     "now",
+    "place",
     "read",
     "read_byte",
     "read_now",
@@ -218,6 +219,18 @@ def get_int(typing_context, function):
         return builder.sext(_call(builder, args[0], _INT, []), _WORD)
 
     return types.int64(types.int64), emit
+
+
+@_intrinsic
+def place(typing_context, function, thread, size, cores):
+    """Call ``int function(int thread, size_t size, void* cores)``, which is sched_setaffinity."""
+
+    def emit(context, builder, signature, args):
+        thread, cores = builder.trunc(args[1], _INT), builder.inttoptr(args[3], _POINTER)
+        _call(builder, args[0], _INT, [thread, args[2], cores])
+        return _nothing(context)
+
+    return types.void(*[types.int64] * 4), emit
 
 
 @_intrinsic

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -81,6 +82,22 @@ def test_workers_sleep_and_wake(four_threads):
     assert (out == 5).all()
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads cannot be placed")
+def test_workers_sleep_on_one_core_and_work_on_any(four_threads):
+    out, begins = np.zeros((2, 64), np.int64)
+    tape, words, cores = tape_of(64, 1), threads._state.words, os.sched_getaffinity(0)
+    workers = [threads.Pool.WORKERS + threads.WORKER_WORDS * k for k in range(3)]
+    for turn in range(5):
+        time.sleep(0.02)
+        for own in workers:
+            seat = words[own + threads.Worker.SEATED]
+            assert os.sched_getaffinity(words[own + threads.Worker.THREAD]) == {seat}
+        run(tape, out, begins)
+        assert (out == turn + 1).all()
+    awake = [own for own in workers if words[own + threads.Worker.SEATED] < 0]
+    assert all(os.sched_getaffinity(words[own + threads.Worker.THREAD]) == cores for own in awake)
+
+
 def test_programs_of_many_python_threads_share_the_pool(four_threads):
     tape = tape_of(256, 3, work=50, kernels=10)
     results = [np.zeros((2, 256), np.int64) for _ in range(8)]
@@ -100,7 +117,9 @@ def test_programs_of_many_python_threads_share_the_pool(four_threads):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
-@pytest.mark.parametrize("shape", [(700, 300, 200), (90, 2000, 130), (3000, 1, 800)])
+@pytest.mark.parametrize(
+    "shape", [(700, 300, 200), (90, 2000, 130), (3000, 1, 800), (999, 700, 500), (300, 1100, 700)]
+)
 def test_products_have_the_same_bits_on_any_number_of_threads(dtype, shape):
     m, n, k = shape
     rng = np.random.default_rng(0)
