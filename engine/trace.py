@@ -66,12 +66,9 @@ class Tracer(ArrayMethods, Value):
         return operator.index(concrete(self, "an index, a length or range() needs the value of an array"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        data = concrete(
-            self,
-            "NumPy needs the values of an array",
-            "Call the function of weft.numpy. Where a traced array indexes a NumPy array x, write weft.numpy.asarray(x).",
-        )
-        return np.array(data, dtype) if copy else np.asarray(data, dtype)
+        from weft.engine.conversions import elements
+
+        return elements(self, dtype, copy)
 
     def item(self, *args: Any) -> Any:
         """One element as a Python scalar."""
@@ -164,8 +161,10 @@ def run_on(
     builder: GraphBuilder, fun: Callable[..., Any], leaves: Sequence[Any], in_tree: tree.TreeDef
 ) -> Any:
     """Call ``fun`` on a tree of tracers, with ``builder`` as the innermost trace; ``in_tree`` is of ``(args, kwargs)``."""
+    from weft.engine.conversions import passing_traced
+
     args, kwargs = tree.unflatten(in_tree, leaves)
-    with tracing(builder):
+    with passing_traced, tracing(builder):
         return fun(*args, **kwargs)
 
 

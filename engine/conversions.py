@@ -1,0 +1,134 @@
+"""``numpy.asarray(x)`` of a traced array ``x``: the conversions that NumPy's protocols do not cover.
+
+Almost every function written for NumPy begins with ``x = np.asarray(x)``, which asks ``x`` for its elements and for nothing
+else. The one idea: while a function is being traced, and only then, the names of `CONVERSIONS` in NumPy's module stand for
+functions that pass traced arrays to their counterparts in `weft.numpy`, and all other calls to NumPy's own functions.
+
+Code in C, and code that took a conversion under another name, still asks for the elements. They are given where they are
+known and no derivative would be lost on the way.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+
+from weft.engine.dispatch import is_traced
+from weft.engine.methods import numpy_face
+from weft.ir.builder import Recorder, Value, concrete, state
+from weft.ir.errors import ConcretizationError
+from weft.ir.graph import Var
+from weft.ir.rules import no_tangent
+from weft.ir.types import is_inexact
+
+# NumPy's name -> the name in weft.numpy. Those below take shapes, and would say less clearly that these must be known.
+CONVERSIONS = {
+    "array": "array", "asarray": "asarray", "asanyarray": "asarray", "ascontiguousarray": "asarray",
+    "asfortranarray": "asarray", "asarray_chkfinite": "asarray", "require": "asarray",
+    "full": "full", "zeros": "zeros", "ones": "ones", "empty": "empty", "eye": "eye", "identity": "identity", "tri": "tri",
+    "arange": "arange",
+}  # fmt: skip
+_NO_MEANING = ("like", "order", "subok", "requirements")  # of layouts and subclasses
+
+
+class Conversion:
+    """A function of NumPy that passes traced arrays on to `weft.numpy`; equal to it, since others look functions up."""
+
+    def __init__(self, numpys: Any, name: str) -> None:
+        self.numpys, self.name = numpys, name
+        self.__doc__, self.__module__ = numpys.__doc__, numpys.__module__  # where pickle looks it up
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Convert a traced array, or call NumPy's function."""
+        if not state.ambient or not (is_traced(args) or (kwargs and is_traced((*kwargs.values(),)))):
+            return self.numpys(*args, **kwargs)
+        if sys._getframe(1).f_globals.get("__name__", "").startswith("weft."):
+            return self.numpys(*args, **kwargs)  # we mean NumPy when we say so
+        for name in _NO_MEANING:
+            kwargs.pop(name, None)
+        args = args[:2] if CONVERSIONS[self.name] == "asarray" else args
+        x = getattr(numpy_face(), CONVERSIONS[self.name])(*args, **kwargs)
+        return x.reshape(1) if self.name == "ascontiguousarray" and x.ndim == 0 else x
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.numpys, name)
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is self.numpys
+
+    def __hash__(self) -> int:
+        return hash(self.numpys)
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return repr(self.numpys)
+
+
+_originals = {name: getattr(np, name) for name in CONVERSIONS}
+_replacements = {name: Conversion(original, name) for name, original in _originals.items()}
+
+
+class _Passing:
+    """A context in which NumPy's conversions pass traced arrays on; any number of threads may be in it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                vars(np).update(_replacements)
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                vars(np).update(_originals)
+
+
+passing_traced = _Passing()
+"""``with passing_traced:`` around the run of a function that is traced."""
+
+
+def elements(x: Value, dtype: Any, copy: bool | None) -> np.ndarray:
+    """What NumPy gets that asks a traced array for its elements.
+
+    Raises:
+        ConcretizationError: they are not known, or a derivative goes through them.
+    """
+    data = concrete(
+        x,
+        "NumPy needs the values of an array",
+        "Call the function of weft.numpy. Where a traced array indexes a NumPy array x, write weft.numpy.asarray(x).",
+    )
+    if carries_derivative(x):
+        raise ConcretizationError(
+            f"NumPy needs the values of an array, but a derivative goes through {x.type}, traced by {x.builder.name}, and "
+            f"would be lost.\nCall the function of weft.numpy, or say that no derivative is wanted: weft.stop_gradient(x)."
+        )
+    return np.array(data, dtype) if copy else np.asarray(data, dtype)
+
+
+def carries_derivative(x: Any) -> bool:
+    """Whether a value is computed from what a transformation differentiates by, steps without derivative left out."""
+    while isinstance(x, Value) and isinstance(x.builder, Recorder):
+        if _reaches(x.builder, x.variable):
+            return True
+        x = x.builder.force(x.variable)
+    return False
+
+
+def _reaches(builder: Recorder, var: Var) -> bool:
+    """Whether ``var`` is computed from a floating input of its graph."""
+    needed = {var} if is_inexact(var.type.dtype) else set()
+    for eqn in reversed(builder.eqns):
+        if not needed.isdisjoint(eqn.outs) and eqn.prim.jvp is not no_tangent:
+            needed.update(a for a in eqn.ins if isinstance(a, Var) and is_inexact(a.type.dtype))
+    return not needed.isdisjoint(builder.ins)
