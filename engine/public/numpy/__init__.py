@@ -20,6 +20,7 @@ from weft.numpy import (
     nans,
     numerics,
     packing,
+    placing,
     polynomials,
     products,
     reductions,
@@ -40,6 +41,7 @@ from weft.numpy.joining import *  # noqa: F403
 from weft.numpy.nans import *  # noqa: F403
 from weft.numpy.numerics import *  # noqa: F403
 from weft.numpy.packing import *  # noqa: F403
+from weft.numpy.placing import *  # noqa: F403
 from weft.numpy.polynomials import *  # noqa: F403
 from weft.numpy.products import *  # noqa: F403
 from weft.numpy.reductions import *  # noqa: F403
@@ -61,6 +63,7 @@ _PARTS = (
     nans,
     numerics,
     packing,
+    placing,
     polynomials,
     products,
     reductions,

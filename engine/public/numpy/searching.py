@@ -23,7 +23,7 @@ from weft.numpy.shapes import unravel_index
 from weft.numpy.staging import axis_index, like_numpy, refuse, same_dtype, static_int, to_bool, value
 
 __all__ = [
-    "argwhere", "choose", "compress", "extract", "flatnonzero", "nonzero", "put_along_axis", "take", "take_along_axis",
+    "argwhere", "choose", "compress", "extract", "flatnonzero", "nonzero", "take", "take_along_axis",
 ]  # fmt: skip
 
 NEEDS_VALUES = "needs the values, which give the shape of the result; size= says it without them"
@@ -139,27 +139,6 @@ def _along(x: Any, indices: Any, d: int, name: str) -> tuple[Any, Any]:
     return tuple(
         [broadcast_to(y, [y.shape[d] if i == d else n for i, n in enumerate(lead)]) for y in (x, indices)]
     )  # type: ignore[return-value]
-
-
-@like_numpy(None)
-def put_along_axis(
-    arr: Any, indices: Any, values: Any, axis: Any, inplace: bool = False, *, mode: Any = None
-) -> Any:
-    """The array with ``values`` put at positions along an axis: the inverse of `take_along_axis`, as a copy."""
-    if inplace:
-        raise ArgumentError("put_along_axis cannot work in place: arrays are immutable. Use the result.")
-    x, indices = value(arr, "put_along_axis"), _positions(indices, "put_along_axis")
-    shape = x.shape
-    if axis is None:
-        x, axis = s.reshape(x, (x.size,)), 0
-    d = axis_index(axis, x.ndim, "put_along_axis")
-    lead = [indices.shape[d] if i == d else n for i, n in enumerate(x.shape)]
-    indices = broadcast_to(indices, lead)
-    every = [indices if i == d else s.iota(INT64, tuple(lead), i) for i in range(x.ndim)]
-    values = as_dtype(value(values, "put_along_axis"), x.dtype)
-    return s.reshape(
-        indexing.write(x, tuple(every), values, "set", "clip" if mode == "clip" else "fill"), shape
-    )
 
 
 @like_numpy(np.choose)

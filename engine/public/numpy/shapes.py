@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.engine import dispatch, indexing
+from weft.engine import dispatch
 from weft.ir.builder import concrete
 from weft.ir.errors import ArgumentError, AxisError, ShapeError
 from weft.ir.ops import elementwise as e
@@ -42,7 +42,6 @@ __all__ = [
     "diagflat",
     "diagonal",
     "expand_dims",
-    "fill_diagonal",
     "flip",
     "fliplr",
     "flipud",
@@ -474,27 +473,6 @@ def _indices_from(name: str) -> Any:
 diag_indices_from = _indices_from("diag_indices_from")
 tril_indices_from = _indices_from("tril_indices_from")
 triu_indices_from = _indices_from("triu_indices_from")
-
-
-@like_numpy(None)
-def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = False) -> Any:
-    """A copy of the array with ``val`` on its main diagonal."""
-    if inplace or wrap:
-        raise ArgumentError(
-            "fill_diagonal gives a copy of one diagonal: inplace=True and wrap=True are not possible."
-        )
-    a = value(a, "fill_diagonal")
-    if a.ndim < 2 or (a.ndim > 2 and len(set(a.shape)) > 1):
-        raise ShapeError(
-            f"fill_diagonal needs a matrix, or an array with axes of one length, got shape {a.shape}."
-        )
-    places = np.arange(min(a.shape))
-    values = dispatch.as_dtype(value(val, "fill_diagonal"), a.dtype)
-    n = values.size
-    if n == 0 or values.ndim > 1 or (n != 1 and n < places.size):
-        raise ShapeError(f"fill_diagonal got values of shape {values.shape} for {places.size} elements.")
-    values = s.reshape(values, ()) if n == 1 else s.slice_axis(values, 0, 0, places.size)
-    return indexing.write(a, (places,) * a.ndim, values, "set")
 
 
 @like_numpy(lambda *args: np.ix_(*args))

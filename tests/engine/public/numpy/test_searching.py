@@ -5,7 +5,7 @@ import pytest
 
 import weft.numpy as wnp
 from tests.engine.public.numpy.checks import agree, same, sample, staged
-from weft.ir.errors import ArgumentError, ConcretizationError, IndexingError, ShapeError
+from weft.ir.errors import ConcretizationError, IndexingError, ShapeError
 
 X = sample("float32", (4, 5))
 V = np.array([3, 0, -2, 3, 0, 7, -2])
@@ -46,14 +46,6 @@ def test_take_along_axis() -> None:
     agree(lambda m: lambda v, i: m.take_along_axis(v, i, None), X, np.array([7, -1]))
     with pytest.raises(ShapeError, match="take_along_axis got indices of shape"):
         staged(lambda v: wnp.take_along_axis(v, np.array([0]), 0), X)
-
-
-def test_put_along_axis() -> None:
-    want, places = X.copy(), np.array([[1], [0], [4], [-1]])
-    np.put_along_axis(want, places, 9.0, 1)
-    agree(lambda m: lambda v, i: wnp.put_along_axis(v, i, 9.0, 1), X, places, expected=want)
-    with pytest.raises(ArgumentError, match="cannot work in place"):
-        wnp.put_along_axis(wnp.asarray(X), places, 9.0, 1, inplace=True)
 
 
 def test_choose_compress_extract() -> None:

@@ -154,18 +154,3 @@ def test_indices_of_a_shape() -> None:
         "mesh",
     )
     same(staged(lambda v: v[wnp.s_[1:, ::2]], M), M[1:, ::2], "s_")
-
-
-def test_fill_diagonal() -> None:
-    for x, v in (
-        (M, np.array(7.0)),
-        (M.T.copy(), np.array([1.0, 2.0, 3.0])),
-        (np.zeros((2, 2, 2)), np.array([5])),
-    ):
-        want = x.copy()
-        np.fill_diagonal(want, v)
-        agree(lambda m: lambda a, b: wnp.fill_diagonal(a, b), x, v, expected=want)
-    with pytest.raises(ArgumentError, match="fill_diagonal gives a copy"):
-        wnp.fill_diagonal(wnp.ones((2, 2)), 0, inplace=True)
-    with pytest.raises(ShapeError, match=r"fill_diagonal got values of shape \(2,\) for 3 elements"):
-        staged(lambda v: wnp.fill_diagonal(v, np.ones(2)), M)

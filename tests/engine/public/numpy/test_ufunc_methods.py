@@ -34,7 +34,7 @@ def compare(ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> None:
         want = reference(run(theirs), *args)
     except (TypeError, ValueError, IndexError) as refused:
         for how in (eager, staged):
-            with pytest.raises(Exception) as raised:  # noqa: PT011, B017
+            with pytest.raises(Exception) as raised:
                 how(run(ours), *args)
             assert isinstance(raised.value, weft.errors.WeftError), (how, raised.value, refused)
         return
