@@ -275,7 +275,11 @@ def _write_data(x: np.ndarray, index: Any, values: np.ndarray, op: str, mode: st
     return out
 
 
-_MODES = {None: "fill", "drop": "fill", "fill": "fill", "clip": "clip", "promise_in_bounds": "promise"}
+_MODES = {
+    **dict.fromkeys((None, "drop", "fill", "fill_or_drop"), "fill"),
+    "clip": "clip",
+    "promise_in_bounds": "promise",
+}
 
 
 def _mode(mode: Any, allowed: dict[Any, Any]) -> Any:

@@ -395,8 +395,8 @@ def _window(shape: Sequence[int], sizes: Sequence[int], starts: Sequence[Any]) -
     return tuple(slice(b, b + size) for b, size in zip(first, sizes, strict=True))
 
 
-def _clamped(start: Any, largest: int) -> Any:
-    """A start as int64, moved inside."""
+def clamped(start: Any, largest: int) -> Any:
+    """A start as int64, moved to between 0 and ``largest``."""
     if start.dtype.itemsize < 8:  # else ``largest`` may be more than the dtype holds
         start = cast(start, INT64)
     return cast(minimum(maximum(start, full_like(start, 0)), full_like(start, largest)), INT64)
@@ -408,7 +408,7 @@ def _window_indices(
     """Index arrays of shape ``(size, *sizes)``: a window per example, each of ``starts`` is ``(size,)``."""
     grid = (size, *sizes)
     return [
-        add(broadcast(_clamped(start, n - width), grid, (0,)), iota(INT64, grid, 1 + d))
+        add(broadcast(clamped(start, n - width), grid, (0,)), iota(INT64, grid, 1 + d))
         for d, (start, width, n) in enumerate(zip(starts, sizes, shape, strict=True))
     ]
 

@@ -99,6 +99,19 @@ from weft.lax.elementwise import (
 )
 from weft.lax.folds import reduce
 from weft.lax.fourier import FftType, fft
+from weft.lax.gathers import (
+    GatherDimensionNumbers,
+    GatherScatterMode,
+    ScatterDimensionNumbers,
+    gather,
+    scatter,
+    scatter_add,
+    scatter_apply,
+    scatter_max,
+    scatter_min,
+    scatter_mul,
+    scatter_sub,
+)
 from weft.lax.loops import fori_loop, scan, while_loop
 from weft.lax.mapping import associative_scan, map
 from weft.lax.reductions import (
@@ -156,6 +169,9 @@ from weft.lax.windows import reduce_window, reduce_window_shape_tuple, select_an
 __all__ = [
     "ConvDimensionNumbers",
     "FftType",
+    "GatherDimensionNumbers",
+    "GatherScatterMode",
+    "ScatterDimensionNumbers",
     "abs",
     "acos",
     "acosh",
@@ -233,6 +249,7 @@ __all__ = [
     "fori_loop",
     "full",
     "full_like",
+    "gather",
     "ge",
     "gt",
     "igamma",
@@ -281,6 +298,13 @@ __all__ = [
     "round",
     "rsqrt",
     "scan",
+    "scatter",
+    "scatter_add",
+    "scatter_apply",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
+    "scatter_sub",
     "select",
     "select_and_scatter_add",
     "select_n",
