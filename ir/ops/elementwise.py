@@ -6,6 +6,7 @@ functions are what rules and `weft.lax` call.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -241,15 +242,16 @@ def _share(t: Any, o: Any, x: Any, y: Any) -> Any:
     return mul(t, select(eq(x, o), half, full_like(o, 0)))
 
 
-def _numpy_sign(x: np.ndarray) -> Any:
-    if not is_complex(x.dtype):
-        return np.sign(x)
-    size = np.abs(x)
-    return np.where(size == 0, np.zeros_like(x), x / np.where(size == 0, np.ones_like(size), size))
+def numpy_sign(x: Any, dtype: Any = None) -> Any:
+    """NumPy's ``sign``, but NaN in both parts of complex numbers where one is: the array API standard's rule."""
+    result = np.sign(x, dtype=dtype)
+    if result.dtype.kind != "c":
+        return result
+    return np.where(np.isnan(x), result.dtype.type(complex(math.nan, math.nan)), result)
 
 
 abs_p = define("abs", "any", np.abs, per_input(_abs_term), result=real_dtype)
-sign_p = define("sign", "number", _numpy_sign, _sign_jvp)
+sign_p = define("sign", "number", numpy_sign, _sign_jvp)
 max_p = define("max", "any", np.maximum, per_input(_share, lambda t, o, x, y: _share(t, o, y, x)))
 min_p = define("min", "any", np.minimum, per_input(_share, lambda t, o, x, y: _share(t, o, y, x)))
 

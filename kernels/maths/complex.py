@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from weft.kernels.maths.bits import fast_two_sum, keep_zero, two_product, two_sum
-from weft.kernels.maths.exp import exp, half_exp
+from weft.kernels.maths.exp import exp, expm1, half_exp
 from weft.kernels.maths.hyperbolic import asinh, sinh, tanh
 from weft.kernels.maths.hyperbolic import cosh as real_cosh
 from weft.kernels.maths.inverse_trig import atan2, hypot
@@ -58,6 +58,16 @@ def exp_pair(z: Pair) -> Pair:
     imag = gone.select(zero.copysign(sin(y)), imag)
     real = (x.eq(float("inf")) & ~_is_finite(y)).select(x, real)
     return real, y.eq(0.0).select(y, imag)
+
+
+def expm1_pair(z: Pair) -> Pair:
+    """``exp(z) - 1``; near 0 ``expm1(x) cos(y) - 2 sin(y/2)**2``, in which nothing cancels."""
+    x, y = z
+    real, imag = exp_pair(z)
+    near = x.fabs() < 40.0  # from there on 1 does not count, or nothing else does
+    half_sine = sin(y * 0.5)
+    kept = expm1(near.select(x, 0.0)) * cos(y) - 2.0 * half_sine * half_sine
+    return near.select(kept, real - 1.0), imag
 
 
 def log_size(z: Pair) -> Register:
@@ -311,7 +321,7 @@ def _pow_of_doubles(z: Pair, w: Pair) -> Pair:
 
 
 def sign(z: Pair) -> Pair:
-    """``z / |z|``, 0 for 0; an infinite part beside a finite one gives the direction."""
+    """``z / |z|``, 0 for 0, NaN where a part is; an infinite part beside a finite one gives the direction."""
     size = absolute(z)
     zero, infinite = size.eq(0.0), size.eq(float("inf"))
 
@@ -322,11 +332,14 @@ def sign(z: Pair) -> Pair:
         known = infinite & (endless ^ other_endless)
         return zero.select(0.0, known.select(direction, infinite.select(float("nan"), ordinary)))
 
-    return part(z[0], z[1]), part(z[1], z[0])
+    real, imag = part(z[0], z[1]), part(z[1], z[0])
+    undefined = z[0].is_nan() | z[1].is_nan()
+    return undefined.select(float("nan"), real), undefined.select(float("nan"), imag)
 
 
 FUNCTIONS: dict[str, Callable[..., Pair]] = {
     "exp": exp_pair,
+    "expm1": expm1_pair,
     "log": log_pair,
     "log2": _scaled_log(LOG2_OF_E),
     "log10": _scaled_log(LOG10_OF_E),

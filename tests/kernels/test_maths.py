@@ -11,6 +11,7 @@ import pytest
 import scipy.special
 
 from tests.kernels.harness import compile_op, run_op
+from weft.ir.ops import elementwise, transcendental
 
 Points = Callable[[np.random.Generator, bool], list[np.ndarray]]
 
@@ -112,6 +113,8 @@ NUMPY = {
     "lgamma": lambda x: np.where(np.isinf(x), np.inf, scipy.special.gammaln(x)),
     "digamma": scipy.special.digamma,
     "erf_inv": lambda x: np.where(x == 0, x, scipy.special.erfinv(x)),
+    "sign": elementwise.numpy_sign,
+    "expm1": transcendental.numpy_expm1,
     **{f"a{name}": getattr(np, f"arc{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
 }
 
@@ -229,7 +232,21 @@ def test_small_floats_are_computed_in_float32(op: str) -> None:
         np.testing.assert_allclose(got, want, rtol=float(ml_dtypes.finfo(dtype).eps), atol=0)
 
 
-COMPLEX = ["exp", "log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"]
+COMPLEX = [
+    "exp",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+]
 COMPLEX_INVERSES = ["asin", "acos", "atan", "asinh", "acosh", "atanh"]
 
 

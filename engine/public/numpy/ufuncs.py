@@ -127,7 +127,7 @@ def define(
 
     definition.__name__ = definition.__qualname__ = name
     definition.__doc__ = f"NumPy's ``{name}``, elementwise on broadcast arguments.\n\nSee `numpy.{name}`."
-    function = like_numpy(ufunc)(definition)
+    function = like_numpy(_EAGER.get(ufunc, ufunc))(definition)
     function.ufunc = ufunc  # type: ignore[attr-defined]
     function.__signature__ = _signature(ufunc.nin)  # type: ignore[attr-defined]
     Methods(name, definition, ufunc.nin, ufunc.nout, ufunc.identity, ufunc).attach(function)
@@ -244,6 +244,9 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
 _SPECIAL: dict[np.ufunc, Callable[..., Any]] = {np.power: _power} | {
     ufunc: _compare(ufunc) for ufunc in _COMPARISONS
 }
+
+# What runs on NumPy's arrays where NumPy itself gives complex infinities and NaNs another meaning than the standard.
+_EAGER: dict[np.ufunc, Callable[..., Any]] = {np.sign: e.numpy_sign, np.expm1: t.numpy_expm1}
 
 FUNCTIONS: dict[str, ArrayFunction[..., Any]] = {
     u.__name__: define(u, compute, _SPECIAL.get(u)) for u, compute in UFUNCS.items()

@@ -1,0 +1,100 @@
+"""The special cases of the array API standard, eagerly, compiled and batched, for each floating dtype."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import weft
+import weft.numpy as wnp
+from tests.engine.array_api.special_cases import COMPLEX, REAL, SAMPLES, agrees, condition, rows
+
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "eager": lambda f: f,
+    "jit": lambda f: weft.jit(f),
+    "vmap": weft.vmap,
+    "jit of vmap": lambda f: weft.jit(weft.vmap(f)),
+}
+
+Case = tuple[
+    tuple[float, ...], tuple[str, ...], str
+]  # operands, what the parts of the result are to be, the row
+
+
+def cases(table: str) -> Iterator[Case]:
+    """Every combination of samples that a row of a table holds for."""
+    for given, result in rows(table):
+        meets = [[x for x in SAMPLES if condition(text)(x)] for text in given]
+        assert all(meets), f"no sample meets {given}"
+        for args in itertools.product(*meets):
+            yield args, tuple(result), f"{', '.join(given)} -> {', '.join(result)}"
+
+
+def minus(text: str) -> str:
+    """The negative of a part of a result."""
+    if text in ("nan", "any") or text[0] == "±":
+        return text
+    return text[1:] if text[0] == "-" else "-" + text
+
+
+def conjugates(found: Iterator[Case]) -> Iterator[Case]:
+    """The cases, and what follows from ``f(conj(z)) == conj(f(z))``; the modulus stays as it is."""
+    for (a, b), result, row in found:
+        yield (a, b), result, row
+        yield (a, -b), (result[0], minus(result[1])) if len(result) == 2 else result, f"conj of {row}"
+
+
+def turned(found: Iterator[Case], even: bool) -> Iterator[Case]:
+    """The cases of a circular function from those of its hyperbolic one.
+
+    ``f(b + aj)`` is ``conj(h(a + bj)) * j`` where ``h`` is odd, and ``conj(h(a + bj))`` where it is even.
+    """
+    for (a, b), (real, imaginary), row in found:
+        yield (b, a), (real, minus(imaginary)) if even else (imaginary, real), f"from the hyperbolic {row}"
+
+
+PLANE: dict[str, Callable[[], Iterator[Case]]] = {
+    name: (lambda table=table: conjugates(cases(table))) for name, table in COMPLEX.items()  # type: ignore[misc]
+} | {
+    name: (lambda source=source: turned(conjugates(cases(COMPLEX[source])), source == "cosh"))  # type: ignore[misc]
+    for name, source in {"sin": "sinh", "cos": "cosh", "tan": "tanh", "asin": "asinh", "atan": "atanh"}.items()
+}  # fmt: skip
+
+
+def failures(found: Any, wanted: Sequence[Case], parts: Callable[[Any], tuple[float, ...]]) -> list[str]:
+    """The cases that a result does not meet, as text."""
+    return [
+        f"{args}: {value} is not as in {row}"
+        for value, (args, result, row) in zip(found, wanted, strict=True)
+        if not all(agrees(part, text, args) for part, text in zip(parts(value), result, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", sorted(REAL))
+def test_real(name: str, dtype: Any, way: str) -> None:
+    wanted = list(cases(REAL[name]))
+    arrays = [
+        wnp.asarray(np.array(column, dtype)) for column in zip(*[args for args, _, _ in wanted], strict=True)
+    ]
+    found = WAYS[way](getattr(wnp, name))(*arrays)
+    assert found.dtype == dtype
+    assert not failures(np.asarray(found), wanted, lambda x: (float(x),))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize("name", sorted(PLANE))
+def test_complex(name: str, dtype: Any, way: str) -> None:
+    part = np.float32 if dtype is np.complex64 else np.float64
+    wanted = list(PLANE[name]())
+    numbers = np.array([args for args, _, _ in wanted], part).reshape(-1).view(dtype)
+    found = np.asarray(WAYS[way](getattr(wnp, name))(wnp.asarray(numbers)))
+    assert found.dtype == (part if name == "abs" else dtype)
+    parts = (lambda x: (float(x),)) if name == "abs" else (lambda x: (float(x.real), float(x.imag)))
+    assert not failures(found, wanted, parts)
