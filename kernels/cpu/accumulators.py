@@ -28,6 +28,7 @@ from weft.ir.loops.nest import (
     While,
     bodies,
 )
+from weft.kernels.cpu.index import names_in
 from weft.kernels.scalar import is_complex, is_float
 
 
@@ -106,12 +107,6 @@ class Updates:
 
     def _index(self, index: Index) -> set[str]:
         """The open accumulators in an index."""
-        found = self._open.intersection(_names(index))
+        found = self._open.intersection(names_in(index))
         self.indexing = self.indexing or bool(found)
         return found
-
-
-def _names(index: Index) -> list[str]:
-    if isinstance(index, str):
-        return [index]
-    return [*_names(index.a), *_names(index.b)] if isinstance(index, IndexOp) else []

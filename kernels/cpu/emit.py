@@ -39,7 +39,15 @@ from weft.ir.loops.nest import (
     bodies,
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
-from weft.kernels.cpu.index import Offset, combine, constant_offset, natural_params, stride_params
+from weft.kernels.cpu.index import (
+    Offset,
+    combine,
+    constant_offset,
+    divisions,
+    names_in,
+    natural_params,
+    stride_params,
+)
 from weft.kernels.cpu.metadata import Metadata
 from weft.kernels.cpu.unswitch import unswitch
 from weft.kernels.register import Module, Register, Writer
@@ -277,10 +285,29 @@ class _Emitter:
             how = self.metadata.short
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
         blocked -= self.updates.read_in(loop)
+        if not plain:
+            self.divide_before(loop)
         if blocked and not plain:
             self.blocks(loop, start, stop, names, blocked, how)
         else:
             self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var), how)
+
+    def divide_before(self, loop: Loop) -> None:
+        """Compute quotients that do not change in an innermost loop before it, where they are in indices of masked loads.
+
+        Else LLVM puts the division behind the mask, and its vectoriser then asks the mask of the first lane alone whether to
+        divide, for all lanes. A loop that does not run may have zeros to divide by.
+        """
+        inside = {loop.var, *(getattr(statement, "name", "") for statement in loop.body)}
+        for statement in loop.body:
+            if isinstance(statement, Load) and statement.mask is not None:
+                for part in divisions(statement.index):
+                    names = set(names_in(part))
+                    if part in self.offsets or names & inside:
+                        continue
+                    if not self.updates.indexing or names <= self.variables.keys():
+                        divisor = combine(self.writer, "max", self.offset(part.b), constant_offset(1))
+                        self.offsets[part] = combine(self.writer, part.op, self.offset(part.a), divisor)
 
     def vectors_at_once(self, loop: Loop, names: list[str]) -> int:
         """How many vectors a loop shall take side by side.

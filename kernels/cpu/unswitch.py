@@ -13,6 +13,7 @@ from typing import Any
 from weft.ir.loops.nest import If, Index, IndexOp, IndexValue, Load, Loop, Nest, Op, Store, While, bodies
 from weft.ir.records import replace
 from weft.ir.types import BOOL
+from weft.kernels.cpu.index import names_in
 
 _MOST_STATEMENTS = 100  # of a loop that is worth writing twice
 _SPLIT = (IndexValue, Load, Op, Store)
@@ -112,13 +113,7 @@ def _reads(statement: Any) -> list[str]:
         case Op(_, _, _, args):
             return list(args)
         case Load(_, _, _, index, mask):
-            return [*_names(index), *([] if mask is None else [mask])]
+            return [*names_in(index), *([] if mask is None else [mask])]
         case Store(_, index, value):
-            return [*_names(index), value]
-    return _names(statement.index)
-
-
-def _names(index: Index) -> list[str]:
-    if isinstance(index, IndexOp):
-        return [*_names(index.a), *_names(index.b)]
-    return [index] if isinstance(index, str) else []
+            return [*names_in(index), value]
+    return names_in(statement.index)

@@ -428,3 +428,17 @@ def test_new_shapes_compile_nothing() -> None:
         x = rng.standard_normal((2, n + 1, 2 * n, 3))
         close(pool(x)[0], loss(jl, x))
     assert pool.compiles == before
+
+
+@pytest.mark.parametrize("length", [3, 6, 7, 8, 17, 40])
+def test_padded_rows_of_images_with_features_first(length: int) -> None:
+    """What the first of several lanes reads may be padding, where the others read the row."""
+    x = np.random.default_rng(0).normal(size=(2, 3, length))
+    around = np.pad(x, ((0, 0), (0, 0), (1, 1)))
+    expected = around[:, :-1, :-1] + around[:, 1:, :-1] + around[:, :-1, 1:] + around[:, 1:, 1:]
+
+    def sums(x):
+        return wl.reduce_window(x, 0.0, wl.add, (1, 2, 2), (1, 1, 1), ((0, 0), (0, 0), (1, 1)))
+
+    np.testing.assert_allclose(sums(x), expected, atol=1e-14)
+    np.testing.assert_allclose(weft.jit(sums)(x), expected, atol=1e-14)

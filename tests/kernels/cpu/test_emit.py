@@ -30,7 +30,18 @@ from tests.nest_parts import (
 from tests.nests import CASES, argmax, column_sum, elementwise, fold, softmax, total
 from tests.nests_moving import concatenate, pad, strided
 from weft.ir.loops.interpret import run_nest
-from weft.ir.loops.nest import Accumulate, Accumulator, IndexOp, Load, Loop, Nest, Op, Store
+from weft.ir.loops.nest import (
+    Accumulate,
+    Accumulator,
+    IndexOp,
+    IndexValue,
+    Load,
+    Loop,
+    Nest,
+    Op,
+    Param,
+    Store,
+)
 from weft.ir.loops.vocabulary import FOLDS, SCALAR_OPS
 from weft.kernels.backend import Kernel, compile_nests
 from weft.kernels.cpu.emit import BLOCK, emit_module, emit_nest
@@ -141,6 +152,29 @@ def test_loops_are_vectorised_without_checks(case: Case, kind: str) -> None:
     assert kind in vectors(kernel)
     assert "memcheck" not in kernel.llvm()
     assert "scev.check" not in kernel.llvm()
+
+
+def test_divisions_are_before_loops_with_masked_reads() -> None:
+    """LLVM (20 to 22) would divide behind the mask of the first lane, for all lanes."""
+    at = add(mul(IndexOp("//", "i", Param(3)), M), "j")
+    inner = (
+        IndexValue("here", I64, "j"),
+        IndexValue("middle", I64, Param(2)),
+        Op("inside", BOOL, "ge", ("here", "middle")),
+        Load("a", F64, "x", at, "inside"),
+        Store("out", add(mul("i", M), "j"), "a"),
+    )
+    body = (Loop("i", N, "parallel", (Loop("j", M, "vector", inner),)),)
+    nest = Nest(4, buffers(("x", F64, "in"), ("out", F64, "out")), body)
+    (kernel,) = compile_nests([nest])
+    assert "double" in vectors(kernel) and "masked.load" in kernel.llvm()
+    assert "pred." not in kernel.llvm()
+    x, params = np.arange(40.0), (6, 20, 1, 3)
+    actual = [x, np.zeros(120)]
+    call_kernel(kernel.address, params, actual)
+    expected = np.repeat(x.reshape(2, 20), 3, axis=0)
+    expected[:, 0] = 0
+    np.testing.assert_array_equal(actual[1].reshape(6, 20), expected)
 
 
 def test_masked_reads_are_no_gathers() -> None:
