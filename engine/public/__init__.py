@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         optim,
         random,
         scipy,
+        stax,
         tree_util,
     )
 
@@ -102,6 +103,7 @@ __all__ = [
     "random",
     "remat",
     "scipy",
+    "stax",
     "stop_gradient",
     "tree",
     "tree_util",
@@ -123,6 +125,7 @@ _WHEN_NAMED = frozenset(
         "optim",
         "random",
         "scipy",
+        "stax",
         "tree_util",
     )
 )

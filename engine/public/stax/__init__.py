@@ -1,0 +1,96 @@
+"""`weft.stax`: a small library of layers, after ``jax.example_libraries.stax``, whose names and first parameters it has.
+
+A layer is a pair of functions, and a network is a layer:
+
+    init, apply = stax.serial(stax.Dense(128), stax.Relu, stax.Dense(10), stax.LogSoftmax)
+    _, params = init(random.key(0), (-1, 784))
+    scores = apply(params, images)
+"""
+
+from weft.nn.initializers import glorot_normal as glorot
+from weft.nn.initializers import normal as randn
+from weft.stax.combinators import (
+    FanInConcat,
+    FanInSum,
+    FanOut,
+    parallel,
+    residual,
+    serial,
+    shape_dependent,
+)
+from weft.stax.layers import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Conv1DTranspose,
+    ConvTranspose,
+    Dense,
+    Dropout,
+    Elu,
+    Embedding,
+    Exp,
+    Flatten,
+    Gelu,
+    GeneralConv,
+    GeneralConvTranspose,
+    Identity,
+    Layer,
+    LayerNorm,
+    LeakyRelu,
+    LogSoftmax,
+    MaxPool,
+    MultiHeadAttention,
+    Positions,
+    Relu,
+    Selu,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Softplus,
+    SumPool,
+    Tanh,
+    elementwise,
+)
+
+__all__ = [
+    "AvgPool",
+    "BatchNorm",
+    "Conv",
+    "Conv1DTranspose",
+    "ConvTranspose",
+    "Dense",
+    "Dropout",
+    "Elu",
+    "Embedding",
+    "Exp",
+    "FanInConcat",
+    "FanInSum",
+    "FanOut",
+    "Flatten",
+    "Gelu",
+    "GeneralConv",
+    "GeneralConvTranspose",
+    "Identity",
+    "Layer",
+    "LayerNorm",
+    "LeakyRelu",
+    "LogSoftmax",
+    "MaxPool",
+    "MultiHeadAttention",
+    "Positions",
+    "Relu",
+    "Selu",
+    "Sigmoid",
+    "Silu",
+    "Softmax",
+    "Softplus",
+    "SumPool",
+    "Tanh",
+    "elementwise",
+    "glorot",
+    "parallel",
+    "randn",
+    "residual",
+    "serial",
+    "shape_dependent",
+]
