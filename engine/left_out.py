@@ -6,7 +6,6 @@ arrays reach, and the page docs/numpy.md. A test fails for a name that is neithe
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 _DATES = "arrays hold numbers: count days as integers, or work on dates with numpy before"
@@ -27,7 +26,7 @@ FUNCTIONS: dict[str, str] = {
         ("busday_count", "busday_offset", "busdaycalendar", "datetime64", "datetime_as_string", "datetime_data",
          "is_busday", "isnat", "timedelta64"), _DATES),
     **dict.fromkeys(("bytes_", "str_"), _TEXT),
-    **dict.fromkeys(("recarray", "record", "void"), _OBJECTS),
+    **dict.fromkeys(("fromregex", "recarray", "record", "void"), _OBJECTS),
     **dict.fromkeys(("clongdouble", "complex256", "float128", "longdouble"), _WIDE),
     **dict.fromkeys(("errstate", "geterr", "geterrcall", "seterr", "seterrcall"), _WARNINGS),
     **dict.fromkeys(("getbufsize", "setbufsize"), _BUFFERS),
@@ -72,7 +71,10 @@ METHODS: dict[str, str] = {
 
 def advice(name: str, known: Iterable[str]) -> str:
     """What to write in place of a function that Weft has not: from the table, or names that look like it."""
+    import difflib  # of use to nobody else
+
     if name in FUNCTIONS:
-        return f"{FUNCTIONS[name]}."
+        why = FUNCTIONS[name]
+        return f"{why[0].upper()}{why[1:]}."
     near = difflib.get_close_matches(name, known, 3, 0.75)
     return f"There is {', '.join(f'weft.numpy.{n}' for n in near)}." if near else ""

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from typing import Any
 
 import numpy as np
 
+from weft.engine import left_out
 from weft.engine.device import CPU, check_device
-from weft.ir.errors import ArgumentError, ImmutableError
+from weft.ir.errors import ArgumentError, DTypeError, ImmutableError
 
 # Operators: Python's name -> weft.numpy's.
 BINARY = {
@@ -35,9 +37,9 @@ API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
 # Methods that are the function of the same name with the array as its first argument.
 METHODS = (
-    "all", "any", "argmax", "argmin", "argsort", "clip", "conj", "conjugate", "copy", "cumprod", "cumsum",
-    "diagonal", "dot", "max", "mean", "min", "nonzero", "prod", "ravel", "repeat", "round", "searchsorted", "sort", "std",
-    "sum", "swapaxes", "take", "trace", "var", "squeeze",
+    "all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "clip", "conj", "conjugate", "copy", "cumprod",
+    "cumsum", "diagonal", "dot", "max", "mean", "min", "nonzero", "partition", "prod", "ptp", "ravel", "repeat", "round",
+    "searchsorted", "sort", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
 )  # fmt: skip
 
 
@@ -86,6 +88,12 @@ class ArrayMethods:
         return self.size * self.dtype.itemsize
 
     @property
+    def strides(self) -> tuple[int, ...]:
+        """Bytes from an element to the next along each axis, row by row, as compiled code reads the array."""
+        lengths = [math.prod(self.shape[d + 1 :]) for d in range(len(self.shape))]
+        return tuple([n * self.dtype.itemsize for n in lengths])
+
+    @property
     def T(self) -> Any:
         """The array with its axes in reverse order."""
         return numpy_face().transpose(self)
@@ -117,9 +125,33 @@ class ArrayMethods:
 
         return At(self)
 
-    def astype(self, dtype: Any, copy: bool = True) -> Any:
-        """The array as another dtype."""
-        return numpy_face().astype(self, dtype)
+    def astype(
+        self,
+        dtype: Any,
+        order: Any = "K",
+        casting: str = "unsafe",
+        subok: bool = True,
+        copy: bool = True,
+        *,
+        device: Any = None,
+    ) -> Any:
+        """The array as another dtype.
+
+        Args:
+            dtype: the dtype.
+            order: accepted for NumPy's sake, as ``subok`` is; a bool is ``copy``, where JAX has it.
+            casting: which casts are allowed, as `weft.numpy.can_cast` says.
+            subok: see ``order``.
+            copy: whether to copy where the dtype is the same.
+            device: ``"cpu"`` or None.
+
+        Raises:
+            DTypeError: ``casting`` forbids it.
+        """
+        face = numpy_face()
+        if casting != "unsafe" and not face.can_cast(self.dtype, dtype, casting):
+            raise DTypeError(f"astype of {self.dtype} as {dtype} is not allowed by casting={casting!r}.")
+        return face.astype(self, dtype, copy=order if isinstance(order, bool) else copy, device=device)
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
         """The elements in another shape of the same size; one length may be -1."""
@@ -163,6 +195,11 @@ class ArrayMethods:
             raise ArgumentError(f"to_device got stream={stream!r}: the device {CPU!r} has no streams.")
         return self
 
+    def __getattr__(self, name: str) -> Any:
+        # Python asks here for what is not there.
+        why = f": {left_out.METHODS[name]}." if name in left_out.METHODS else "."
+        raise AttributeError(f"arrays of Weft have no attribute {name!r}{why}")
+
     def block_until_ready(self) -> Any:
         """The array itself: results are complete when they are returned."""
         return self
@@ -193,6 +230,9 @@ class ArrayMethods:
 
     def __rdivmod__(self, other: Any) -> Any:
         return other // self, other % self
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return numpy_face().round(self, ndigits or 0)
 
     def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
         if api_version is not None and api_version not in API_VERSIONS:

@@ -92,7 +92,7 @@ def array_function(func: Callable[..., Any], args: Sequence[Any], kwargs: Mappin
         way = left_out.advice(name, numpy_face().__all__) or "Write it with functions of weft.numpy."
         raise ArgumentError(
             f"{module}.{name} has no counterpart in Weft, so it cannot take traced arrays; outside of the traced function it "
-            f"can take others. {way[0].upper()}{way[1:]}"
+            f"can take others. {way}"
         )
     result = func(*map(_data, args), **{k: _data(v) for k, v in kwargs.items()})
     return from_data(result)

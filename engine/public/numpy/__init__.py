@@ -10,13 +10,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from weft.engine.array import Array
+from weft.engine.left_out import advice
 from weft.numpy import (
     creation,
     dtypes,
     elementwise,
+    files,
     functional,
     histograms,
     joining,
+    meshes,
     nans,
     numerics,
     packing,
@@ -28,16 +31,19 @@ from weft.numpy import (
     sets,
     shapes,
     sorting,
+    text,
     ufunc_methods,
     ufuncs,
 )
 from weft.numpy.creation import *  # noqa: F403
 from weft.numpy.dtypes import *  # noqa: F403
 from weft.numpy.elementwise import *  # noqa: F403
+from weft.numpy.files import *  # noqa: F403
 from weft.numpy.functional import *  # noqa: F403
 from weft.numpy.histograms import *  # noqa: F403
 from weft.numpy.inspection import __array_api_version__, __array_namespace_info__  # noqa: F401
 from weft.numpy.joining import *  # noqa: F403
+from weft.numpy.meshes import *  # noqa: F403
 from weft.numpy.nans import *  # noqa: F403
 from weft.numpy.numerics import *  # noqa: F403
 from weft.numpy.packing import *  # noqa: F403
@@ -49,6 +55,7 @@ from weft.numpy.searching import *  # noqa: F403
 from weft.numpy.sets import *  # noqa: F403
 from weft.numpy.shapes import *  # noqa: F403
 from weft.numpy.sorting import *  # noqa: F403
+from weft.numpy.text import *  # noqa: F403
 from weft.numpy.ufunc_methods import *  # noqa: F403
 from weft.numpy.ufuncs import *  # noqa: F403
 
@@ -57,9 +64,11 @@ _PARTS = (
     creation,
     dtypes,
     elementwise,
+    files,
     functional,
     histograms,
     joining,
+    meshes,
     nans,
     numerics,
     packing,
@@ -71,6 +80,7 @@ _PARTS = (
     sets,
     shapes,
     sorting,
+    text,
     ufunc_methods,
     ufuncs,
 )
@@ -80,7 +90,7 @@ __all__ = sorted({"fft", "linalg", "ndarray"}.union(*[part.__all__ for part in _
 def __getattr__(name: str) -> Any:
     if name in ("fft", "linalg"):  # when they are first named
         return importlib.import_module(f"weft.numpy.{name}")
-    raise AttributeError(f"module 'weft.numpy' has no attribute {name!r}")
+    raise AttributeError(f"module 'weft.numpy' has no attribute {name!r}. {advice(name, __all__)}".rstrip())
 
 
 if TYPE_CHECKING:

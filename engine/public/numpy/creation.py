@@ -14,7 +14,8 @@ import numpy as np
 
 from weft.engine.array import Array, native, wrap, wrap_value
 from weft.engine.device import check_device
-from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak
+from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak, to_data
+from weft.engine.exchange import read_dlpack
 from weft.ir.builder import Value, concrete
 from weft.ir.errors import ArgumentError, CopyError, ShapeError
 from weft.ir.ops import elementwise as e
@@ -35,10 +36,11 @@ from weft.numpy.staging import (
 )
 
 __all__ = [
-    "arange", "array", "asanyarray", "asarray", "ascontiguousarray", "bartlett", "blackman", "copy",
-    "empty", "empty_like", "eye", "from_dlpack", "frombuffer", "fromfunction", "full", "full_like",
-    "geomspace", "hamming", "hanning", "identity", "indices", "kaiser", "linspace", "logspace", "meshgrid",
-    "mgrid", "ogrid", "ones", "ones_like", "tri", "vander", "zeros", "zeros_like",
+    "arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray",
+    "bartlett", "blackman", "copy", "empty", "empty_like", "eye", "from_dlpack", "frombuffer", "fromfunction",
+    "full", "full_like", "geomspace", "hamming", "hanning", "identity", "indices", "isfortran", "kaiser",
+    "linspace", "logspace", "may_share_memory", "meshgrid", "ones", "ones_like", "require", "shares_memory",
+    "tri", "vander", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -119,7 +121,56 @@ def asarray(
 
 
 asanyarray = asarray
-ascontiguousarray = asarray
+
+
+def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
+    """An array of ``a`` with at least one axis; all arrays are contiguous where that matters."""
+    x = asarray(a, dtype)
+    return x if x.ndim else x.reshape(1)
+
+
+asfortranarray = ascontiguousarray
+
+
+def require(a: Any, dtype: Any = None, requirements: Any = None) -> Any:
+    """An array of ``a`` of a dtype; NumPy's requirements of memory (contiguous, aligned, writeable) do not arise."""
+    return asarray(a, dtype)
+
+
+def isfortran(a: Any) -> bool:
+    """Whether columns are contiguous and rows are not: never, where it matters all arrays are row by row."""
+    return False
+
+
+def shares_memory(a: Any, b: Any, /, max_work: Any = None) -> bool:
+    """Whether two arrays have memory in common; which says nothing about what may change, since arrays do not.
+
+    Traced arrays have no memory yet: they share it with themselves.
+    """
+    if isinstance(a, Value) or isinstance(b, Value):
+        return a is b
+    return np.shares_memory(to_data(a), to_data(b), max_work)
+
+
+def may_share_memory(a: Any, b: Any, /, max_work: Any = None) -> bool:
+    """Whether two arrays may have memory in common: `shares_memory`, perhaps true where that is false."""
+    if isinstance(a, Value) or isinstance(b, Value):
+        return a is b
+    return np.may_share_memory(to_data(a), to_data(b), max_work)
+
+
+def asarray_chkfinite(a: Any, dtype: Any = None, order: str | None = None) -> Any:
+    """An array of ``a``, whose values must be known.
+
+    Raises:
+        ArgumentError: an element is NaN or infinite.
+    """
+    x = asarray(a, dtype)
+    mend = "asarray takes them as they are; weft.config.update(debug_nans=True) finds what makes a NaN."
+    known = concrete(value(x, "asarray_chkfinite"), "asarray_chkfinite looks at the elements", mend)
+    if not np.isfinite(known).all():
+        raise ArgumentError("asarray_chkfinite got an array with NaN or infinities.")
+    return x
 
 
 @like_numpy(np.copy)
@@ -147,7 +198,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     check_device(device, "from_dlpack")
     if isinstance(x, Array):
         return array(x) if copy else x
-    data = np.from_dlpack(x)
+    data = read_dlpack(x)
     return wrap(native(data)) if copy is False else array(data)
 
 
@@ -455,24 +506,6 @@ def indices(dimensions: Any, dtype: Any = int, sparse: bool = False) -> Any:
     if not shape:
         return _full((0,), 0, dtype)
     return concatenate([expand_dims(iota(dtype, shape, d), (0,)) for d in range(len(shape))], 0)
-
-
-class _Grid:
-    """``mgrid[0:3, 0:1:5j]`` and ``ogrid[...]``: coordinates written as slices."""
-
-    def __init__(self, numpys: Any):
-        self._numpys = numpys
-
-    def __getitem__(self, key: Any) -> Any:
-        from weft.engine.dispatch import from_data, to_data
-
-        keys = key if isinstance(key, tuple) else (key,)
-        plain = tuple([slice(*[to_data(p) for p in (k.start, k.stop, k.step)]) for k in keys])
-        return from_data(self._numpys[plain if isinstance(key, tuple) else plain[0]])
-
-
-mgrid = _Grid(np.mgrid)
-ogrid = _Grid(np.ogrid)
 
 
 def fromfunction(function: Callable[..., Any], shape: Any, *, dtype: Any = float, **kwargs: Any) -> Any:

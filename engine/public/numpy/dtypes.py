@@ -15,20 +15,22 @@ from weft.ir.types import bfloat16 as _bfloat16
 from weft.ir.types import check_dtype, is_inexact, promote
 
 from numpy import (  # isort: skip
-    bool_, complex64, complex128, complexfloating, dtype, e, euler_gamma, float16, float32, float64,
-    floating, generic, inexact, inf,
-    int8, int16, int32, int64, integer, isscalar as _isscalar, nan, newaxis, number, pi, signedinteger,
-    uint8, uint16, uint32, uint64,
-    unsignedinteger,
+    False_, ScalarType, True_, bool_, byte, character, complex64, complex128, complexfloating, dtype, e, euler_gamma,
+    flexible, float16, float32, float64, floating, generic, half, inexact, inf, int8, int16, int32, int64, intc, integer,
+    intp, isscalar as _isscalar, little_endian, long, longlong, mintypecode, nan, newaxis, number, object_, pi, sctypeDict,
+    short, signedinteger, typecodes, typename, ubyte, uint8, uint16, uint32, uint64, uintc, uintp, ulong, ulonglong,
+    unsignedinteger, ushort,
 )  # fmt: skip
 
 __all__ = [
-    "bfloat16", "bool", "bool_", "can_cast", "cdouble", "complex64", "complex128", "complex_",
-    "complexfloating", "csingle", "double", "dtype", "e", "euler_gamma", "finfo", "float16", "float32",
-    "float64", "float_", "floating", "generic", "iinfo", "inexact", "inf", "int8", "int16", "int32",
-    "int64", "int_", "integer", "isdtype", "isscalar", "issubdtype", "iterable", "nan", "newaxis", "number",
-    "pi", "promote_types", "result_type", "signedinteger", "single", "uint", "uint8", "uint16", "uint32",
-    "uint64", "unsignedinteger",
+    "False_", "ScalarType", "True_", "bfloat16", "bool", "bool_", "byte", "can_cast", "cdouble", "character",
+    "common_type", "complex64", "complex128", "complex_", "complexfloating", "csingle", "double", "dtype", "e",
+    "euler_gamma", "finfo", "flexible", "float16", "float32", "float64", "float_", "floating", "generic",
+    "half", "iinfo", "inexact", "inf", "int8", "int16", "int32", "int64", "int_", "intc", "integer", "intp",
+    "isdtype", "isscalar", "issubdtype", "iterable", "little_endian", "long", "longlong", "min_scalar_type",
+    "mintypecode", "nan", "newaxis", "number", "object_", "pi", "promote_types", "result_type", "sctypeDict",
+    "short", "signedinteger", "single", "typecodes", "typename", "ubyte", "uint", "uint8", "uint16", "uint32",
+    "uint64", "uintc", "uintp", "ulong", "ulonglong", "unsignedinteger", "ushort",
 ]  # fmt: skip
 
 bool = np.bool
@@ -150,3 +152,25 @@ def isscalar(element: Any) -> Any:
 def iterable(y: Any) -> Any:
     """Whether the argument can be iterated over."""
     return y.ndim > 0 if isinstance(y, Array | Value | np.ndarray) else np.iterable(y)
+
+
+def common_type(*arrays: Any) -> Any:
+    """The scalar type of floating or complex numbers that holds what the arrays do; integers count as float64.
+
+    Raises:
+        DTypeError: an array is of bool.
+    """
+    dtypes = []
+    for x in arrays:
+        dtype = x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype
+        if dtype.kind == "b":
+            raise DTypeError("common_type takes arrays of numbers, got bool.")
+        dtypes.append(dtype if is_inexact(dtype) else np.dtype(np.float64))
+    return promote(*dtypes).type if dtypes else np.float16
+
+
+def min_scalar_type(a: Any, /) -> np.dtype:
+    """The smallest dtype that holds a number; the dtype of an array with axes, or of one whose value is not known."""
+    if isinstance(a, Value):
+        return a.dtype
+    return np.min_scalar_type(np.asarray(a))

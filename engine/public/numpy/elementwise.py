@@ -15,7 +15,7 @@ from weft.engine.dispatch import (
     float_dtype,
     promote_values,
 )
-from weft.ir.builder import Value
+from weft.ir.builder import Value, concrete
 from weft.ir.errors import ArgumentError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import special
@@ -26,7 +26,7 @@ from weft.numpy.staging import axis_index, like_numpy, refuse, same_dtype, stati
 
 __all__ = [
     "angle", "around", "astype", "clip", "fix", "i0", "imag", "iscomplex", "iscomplexobj", "isneginf",
-    "isposinf", "isreal", "isrealobj", "nan_to_num", "piecewise", "real", "round", "select", "sinc",
+    "isposinf", "isreal", "isrealobj", "nan_to_num", "piecewise", "real", "real_if_close", "round", "select", "sinc",
     "unwrap", "where",
 ]  # fmt: skip
 
@@ -262,6 +262,17 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * np.pi)
 def real(x: Any) -> Any:
     """Real part."""
     return e.real(value(x, "real"))
+
+
+@like_numpy(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """The real part where all imaginary ones are below ``tol`` times the machine's epsilon, which needs their values."""
+    x = value(a, "real_if_close")
+    if not is_complex(x.dtype):
+        return x
+    mend = "weft.numpy.real takes the real part whatever the imaginary one is."
+    known = concrete(x, "real_if_close needs the elements, which decide about the dtype", mend)
+    return e.real(x) if not np.iscomplexobj(np.real_if_close(known, tol)) else x
 
 
 @like_numpy(lambda x: np.imag(x).copy())

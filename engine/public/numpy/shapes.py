@@ -47,6 +47,7 @@ __all__ = [
     "flipud",
     "index_exp",
     "ix_",
+    "mask_indices",
     "matrix_transpose",
     "moveaxis",
     "ndim",
@@ -473,6 +474,22 @@ def _indices_from(name: str) -> Any:
 diag_indices_from = _indices_from("diag_indices_from")
 tril_indices_from = _indices_from("tril_indices_from")
 triu_indices_from = _indices_from("triu_indices_from")
+
+
+def mask_indices(n: Any, mask_func: Any, k: Any = 0, *, size: int | None = None) -> Any:
+    """Row and column of the elements of a matrix of ``n`` rows and columns that ``mask_func(ones, k)`` leaves.
+
+    Args:
+        n: number of rows and of columns.
+        mask_func: a function such as `triu`.
+        k: its second argument.
+        size: how many there are, where a traced ``k`` leaves that open; the rest are zeros.
+    """
+    from weft.numpy.creation import ones
+    from weft.numpy.searching import nonzero
+
+    masked = mask_func(ones((static_int(n, "mask_indices", "n"),) * 2, int), k)
+    return nonzero(masked != 0, size=size)
 
 
 @like_numpy(lambda *args: np.ix_(*args))

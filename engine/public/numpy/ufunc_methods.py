@@ -183,8 +183,6 @@ def _reduce(
     self: Methods, a: Any, *, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False,
     initial: Any = None, where: Any = None,
 ) -> Any:  # fmt: skip
-    from weft.lax import scan
-
     self.binary("reduce")
     refuse(f"{self.name}.reduce", out=out)
     x = value(a, self.name)
@@ -197,6 +195,8 @@ def _reduce(
         return _REDUCTIONS[self.name].staged(x, axes, keepdims=keepdims, where=where, **given)
     if len(axes) > 1 and self.identity is None and self.name not in _ANY_ORDER:
         raise ArgumentError(f"{self.name}.reduce takes one axis: the order of elements matters. Got {axis}.")
+    from weft.lax import scan
+
     rows, start = _rows(x, axes), initial
     mask = None
     if where is not None and where is not True:
@@ -226,8 +226,6 @@ def _reduce(
 
 
 def _accumulate(self: Methods, array: Any, *, axis: int = 0, dtype: Any = None) -> Any:
-    from weft.lax import scan
-
     self.binary("accumulate")
     x = value(array, self.name)
     d = axis_index(axis, x.ndim, f"{self.name}.accumulate")
@@ -237,6 +235,8 @@ def _accumulate(self: Methods, array: Any, *, axis: int = 0, dtype: Any = None) 
     rows = _rows(x, (d,))
     if not rows.shape[0]:
         return as_dtype(x, dtype)
+
+    from weft.lax import scan
 
     def step(total: Any, row: Any) -> Any:
         total = self.step(total, row)

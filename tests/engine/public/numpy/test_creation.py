@@ -7,7 +7,7 @@ import weft
 import weft.numpy as wnp
 from tests.engine.public.numpy.checks import BFLOAT16, agree, same, sample, staged
 from weft.engine.array import Array
-from weft.ir.errors import ArgumentError, CopyError, ConcretizationError, DTypeError, ShapeError
+from weft.ir.errors import ArgumentError, ConcretizationError, CopyError, DTypeError, ShapeError
 
 
 def made(fun) -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+import weft
 import weft.numpy as wnp
 from tests.engine.public.numpy.checks import BFLOAT16, staged
+from weft.engine import left_out
 from weft.engine.array import Array
+from weft.ir.errors import DTypeError
 
 
 @pytest.mark.parametrize(
@@ -81,3 +85,45 @@ def test_module() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_names_of_scalar_types() -> None:
+    names = "byte short intc intp long longlong ubyte ushort uintc uintp ulong ulonglong half character flexible object_"
+    assert all(getattr(wnp, name) is getattr(np, name) for name in names.split())
+    assert wnp.asarray(3, wnp.half).dtype == np.float16 and wnp.zeros(2, wnp.longlong).dtype == np.int64
+    assert wnp.True_ is np.True_ and wnp.typename("d") == "double precision" and wnp.mintypecode("fd") == "d"
+
+
+@pytest.mark.parametrize("dtypes", [("f4", "i2"), ("f2",), ("c8", "f8"), ("f2", "f4"), ("i8",), ()])
+def test_common_type(dtypes: tuple[str, ...]) -> None:
+    arrays = [np.ones(2, d) for d in dtypes]
+    assert wnp.common_type(*map(wnp.asarray, arrays)) is np.common_type(*arrays)
+    found = []
+    staged(lambda *xs: found.append(wnp.common_type(*xs)) or 0, *arrays)
+    assert found == [np.common_type(*arrays)]
+
+
+def test_smallest_dtypes() -> None:
+    for number in (1, -1, 300, 2.5, 1e300, 1j, True, np.ones(2, "i4")):
+        assert wnp.min_scalar_type(number) == np.min_scalar_type(number)
+    assert wnp.min_scalar_type(wnp.asarray(3)) == np.uint8
+    with pytest.raises(DTypeError, match="common_type takes arrays of numbers, got bool"):
+        wnp.common_type(wnp.ones(2, bool))
+
+
+@pytest.mark.parametrize("name", ["nditer", "matrix", "errstate", "poly1d", "datetime64", "longdouble"])
+def test_what_is_left_out_says_why(name: str) -> None:
+    why = left_out.FUNCTIONS[name]
+    with pytest.raises(
+        AttributeError, match=rf"no attribute '{name}'\. {re.escape(why[0].upper() + why[1:])}"
+    ):
+        getattr(wnp, name)
+
+
+def test_a_slip_of_the_pen_is_answered() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'concatnate'. There is weft.numpy.concatenate"):
+        _ = wnp.concatnate
+    with pytest.raises(AttributeError, match=r"'fill': arrays are immutable: write x = x.at"):
+        wnp.ones(2).fill(3)
+    with pytest.raises(AttributeError, match=r"no attribute 'flll'\."):
+        weft.jit(lambda x: x.flll)(1.0)
