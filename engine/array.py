@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from weft.engine.exchange import array_interface, exporter, install_buffers, to_dlpack
 from weft.engine.methods import ArrayMethods
 from weft.engine.runtime.memory import Lease
 from weft.ir.builder import Value, state
 from weft.ir.errors import ArgumentError, DeletedError
+from weft.ir.ops.elementwise import numpy_power
 from weft.ir.quiet import quiet, quietly
 from weft.ir.types import SHORT_NAMES, ArrayType, bfloat16, check_dtype
 
@@ -87,8 +89,12 @@ class Array(ArrayMethods, metaclass=_ArrayType):
             return self._data.copy()
         return freeze(self).view()
 
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return array_interface(freeze(self))
+
     def __buffer__(self, flags: int) -> memoryview:
-        return memoryview(self.__array__())  # type: ignore[arg-type]  # NumPy's stubs say so from 3.12 on
+        return memoryview(exporter(freeze(self), flags))  # type: ignore[arg-type]  # NumPy's stubs say so from 3.12 on
 
     def __dlpack__(
         self,
@@ -98,14 +104,14 @@ class Array(ArrayMethods, metaclass=_ArrayType):
         dl_device: tuple[Any, int] | None = None,
         copy: bool | None = None,
     ) -> Any:
-        if max_version is not None and max_version >= (1, 0):  # the consumer is told that the memory is read-only
-            data = freeze(self)
+        if max_version is not None and max_version >= (1, 0):
+            data = freeze(self)  # the consumer is told that the memory is read-only
         elif self._data.flags.writeable or copy is False:
             data = self._data
         else:
             data = self._data.copy()
         asked = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
-        return data.__dlpack__(**{k: v for k, v in asked.items() if v is not None})
+        return to_dlpack(data, **{k: v for k, v in asked.items() if v is not None})
 
     def __dlpack_device__(self) -> tuple[Any, int]:
         return self._data.__dlpack_device__()
@@ -170,11 +176,19 @@ class Array(ArrayMethods, metaclass=_ArrayType):
         return wrap(self._data.copy())
 
     def __reduce__(self) -> Any:
-        return wrap, (self._data,)
+        data = freeze(self)  # buffers that are pickled out of band show it
+        return (wrap_bits, (data.view(np.uint16),)) if data.dtype == bfloat16 else (wrap, (data,))
 
     def __repr__(self) -> str:
-        text = np.array2string(self._data, separator=", ", prefix="Array(")
-        return f"Array({text}, dtype={self._data.dtype})"
+        data, options = self._data, np.get_printoptions()
+        shown = data.size or data.shape == (0,)
+        text = np.array2string(data, separator=", ", prefix="Array(", suffix=",") if shown else "[]"
+        more = f"dtype={data.dtype})"
+        if not shown or data.size > options["threshold"]:
+            more = f"shape={data.shape}, {more}"
+        last = f"Array({text},".rpartition("\n")[2]
+        gap = " " if len(last) + len(more) < options["linewidth"] else "\n      "
+        return f"Array({text},{gap}{more}"
 
     def __str__(self) -> str:
         return str(self._data)
@@ -318,6 +332,11 @@ def wrap_all(data: Iterable[np.ndarray], numbers: Iterable[int]) -> list[Array]:
     return arrays
 
 
+def wrap_bits(bits: np.ndarray) -> Array:
+    """An Array of bfloat16 from its bits as uint16, which NumPy pickles like any dtype of its own."""
+    return wrap(bits.view(bfloat16))
+
+
 def wrap_value(x: Any) -> Any:
     """What a user gets for a value of the IR: an Array for an array, a traced array as it is."""
     return x if isinstance(x, Value) else wrap(x)
@@ -350,10 +369,7 @@ def own(x: np.ndarray) -> np.ndarray:
 
     A function being traced gets one copy of an array, however often it uses it, until the array is found changed.
     """
-    base = x.base
-    if not x.flags.writeable and (
-        base is None or base.__class__ is Lease or (base.__class__ is _ndarray and not base.flags.writeable)
-    ):
+    if _unchanging(x):
         return x
     known = state.ambient[-1].snapshots if state.ambient else {}
     if id(x) in known and _same_bits(known[id(x)][1], x):
@@ -362,6 +378,18 @@ def own(x: np.ndarray) -> np.ndarray:
     copy.setflags(write=False)
     known[id(x)] = x, copy  # holding x keeps its id its own
     return copy
+
+
+def _unchanging(x: np.ndarray) -> bool:
+    """Whether nobody can write to the memory of an array."""
+    if x.flags.writeable:
+        return False
+    base = x.base
+    if base.__class__ is memoryview and base.obj.__class__ is _ndarray:
+        return _unchanging(base.obj)  # numpy.asarray of an Array takes its buffer
+    if base.__class__ is _ndarray:
+        return not base.flags.writeable
+    return base is None or base.__class__ is Lease
 
 
 def _same_bits(x: np.ndarray, y: np.ndarray) -> bool:
@@ -396,7 +424,7 @@ def to_value(x: Any, name: str = "an argument") -> Any:
     )
 
 
-def _fast_binary(ufunc: np.ufunc, name: str) -> None:
+def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
     slow = getattr(ArrayMethods, f"__{name}__")
     slow_reflected = getattr(ArrayMethods, f"__r{name}__", None)
 
@@ -437,7 +465,9 @@ def _fast_binary(ufunc: np.ufunc, name: str) -> None:
 
 
 for _name, _ufunc in {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": np.power,
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": numpy_power,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
 }.items():  # fmt: skip
     _fast_binary(_ufunc, _name)
+
+install_buffers(Array, freeze)

@@ -70,6 +70,12 @@ class Tracer(ArrayMethods, Value):
 
         return elements(self, dtype, copy)
 
+    def __dlpack__(self, **asked: Any) -> Any:
+        return np.asarray(self).__dlpack__(**asked)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        return np.asarray(self).__dlpack_device__()
+
     def item(self, *args: Any) -> Any:
         """One element as a Python scalar."""
         return concrete(self, "item() needs the value of an array").item(*args)
