@@ -208,9 +208,7 @@ SPECTRA = {
     "eigh_tridiagonal": both(
         lambda m, d, e: (lambda w, v: (w, phaseless(v)))(*m.eigh_tridiagonal(d, e)), D, E
     ),
-    "eigh_tridiagonal values": both(
-        lambda m, d, e: m.eigh_tridiagonal(d, e, eigvals_only=True), D, E, with_jax=True
-    ),
+    "eigh_tridiagonal values": both(lambda m, d, e: m.eigh_tridiagonal(d, e, eigvals_only=True), D, E),
     "eigh_tridiagonal some": both(
         lambda m, d, e: m.eigvalsh_tridiagonal(d, e, select="i", select_range=(1, 3)), D, E
     ),
