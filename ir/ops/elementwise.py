@@ -177,7 +177,24 @@ def _pow_exponent(t: Any, o: Any, x: Any, y: Any) -> Any:
     return mul(t, mul(log(select(eq(x, 0), full_like(x, 1), x)), o))
 
 
-pow_p = define("pow", "number", np.power, per_input(_pow_base, _pow_exponent))
+def numpy_power(x: Any, y: Any, dtype: Any = None) -> Any:
+    """NumPy's ``power``, but C's of the exponent 0.5, for which NumPy takes the square root where it is the same for a loop.
+
+    The two differ at -inf, whose power is inf, and at -0.0, whose power is 0.0.
+    """
+    result = np.power(x, y) if dtype is None else np.power(x, y, dtype=dtype)
+    if y.__class__ is int or (y.__class__ is float and y != 0.5) or result.dtype.kind != "f":
+        return result
+    half = True if y.__class__ is float else np.equal(y, 0.5)
+    if half is True or half.any():
+        result = np.where(half, result + 0, result) if half is not True else result + 0
+        endless = np.equal(x, -math.inf)
+        if endless.any():
+            result = np.where(half & endless, result.dtype.type(math.inf), result)
+    return result
+
+
+pow_p = define("pow", "number", numpy_power, per_input(_pow_base, _pow_exponent))
 
 
 def power(x: Any, y: Any) -> Any:

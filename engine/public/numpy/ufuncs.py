@@ -150,7 +150,13 @@ def _power(x: Any, y: Any) -> Any:
         return e.integer_pow(base, int(y))
     if math.isfinite(y) and y == int(y) and abs(y) <= 16:
         return e.integer_pow(base, int(y))
-    return t.sqrt(base) if y == 0.5 else e.power(base, exponent)
+    if y != 0.5:
+        return e.power(base, exponent)
+    if is_complex(dtype):
+        return t.sqrt(base)
+    # C's power gives inf for -inf, and 0 for -0.0.
+    endless = e.eq(base, e.full_like(base, -math.inf))
+    return e.select(endless, e.full_like(base, math.inf), t.sqrt(e.add(base, 0.0)))
 
 
 def _compare(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
@@ -245,8 +251,12 @@ _SPECIAL: dict[np.ufunc, Callable[..., Any]] = {np.power: _power} | {
     ufunc: _compare(ufunc) for ufunc in _COMPARISONS
 }
 
-# What runs on NumPy's arrays where NumPy itself gives complex infinities and NaNs another meaning than the standard.
-_EAGER: dict[np.ufunc, Callable[..., Any]] = {np.sign: e.numpy_sign, np.expm1: t.numpy_expm1}
+# What runs on NumPy's arrays where NumPy itself gives infinities and NaNs another meaning than the array API standard.
+_EAGER: dict[np.ufunc, Callable[..., Any]] = {
+    np.sign: e.numpy_sign,
+    np.expm1: t.numpy_expm1,
+    np.power: e.numpy_power,
+}
 
 FUNCTIONS: dict[str, ArrayFunction[..., Any]] = {
     u.__name__: define(u, compute, _SPECIAL.get(u)) for u, compute in UFUNCS.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -98,3 +99,15 @@ def test_complex(name: str, dtype: Any, way: str) -> None:
     assert found.dtype == (part if name == "abs" else dtype)
     parts = (lambda x: (float(x),)) if name == "abs" else (lambda x: (float(x.real), float(x.imag)))
     assert not failures(found, wanted, parts)
+
+
+@pytest.mark.parametrize("way", ["eager", "jit", "vmap"])
+@pytest.mark.parametrize("exponent", [0.5, 0.0, 1.0, 2.0, 3.0, -1.0, -2.0, -3.0, 2.5])
+def test_an_exponent_alone_is_as_in_an_array(exponent: float, way: str) -> None:
+    base = [x for x in SAMPLES if not math.isnan(x)]
+    column = [wnp.asarray(exponent), wnp.full(1, exponent), exponent]
+    many = np.asarray(wnp.pow(wnp.asarray(base), wnp.full(len(base), exponent)))
+    for alone in column:
+        found = np.asarray(WAYS[way](lambda x, y=alone: x**y)(wnp.asarray(base).reshape(-1, 1))).reshape(-1)
+        np.testing.assert_allclose(found, many, rtol=1e-15)
+        np.testing.assert_array_equal(np.signbit(found[~np.isnan(many)]), np.signbit(many[~np.isnan(many)]))
