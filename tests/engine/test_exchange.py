@@ -225,8 +225,10 @@ def test_dlpack_that_cannot_be() -> None:
 def test_torch() -> None:
     torch = pytest.importorskip("torch")
     x = ours(np.float32)
-    for there in (torch.from_dlpack(x), torch.utils.dlpack.from_dlpack(x.__dlpack__())):
-        assert there.tolist() == x.tolist() and there.data_ptr() == address(x)
+    there = torch.from_dlpack(x)
+    assert there.tolist() == x.tolist() and there.data_ptr() == address(x)
+    copied = torch.utils.dlpack.from_dlpack(x.__dlpack__())  # without a version nothing says that it is read-only
+    assert copied.tolist() == x.tolist() and copied.data_ptr() != address(x)
     for dtype in (torch.float32, torch.bfloat16, torch.int64, torch.complex64, torch.bool):
         tensor = torch.tensor([[1, 0], [0, 3]]).to(dtype)
         here = wnp.from_dlpack(tensor, copy=False)
@@ -304,7 +306,7 @@ def test_sequences() -> None:
     assert len(x) == 2 and [row.tolist() for row in x] == X.tolist()
     assert [row.tolist() for row in reversed(x)] == X[::-1].tolist()
     assert 6.0 in x and 7.0 not in x
-    first, second = x
+    _, second = x
     assert second.tolist() == X[1].tolist()
     assert sum(x).tolist() == X.sum(axis=0).tolist() and float(max(x[0])) == 3.0
     for wrong in (len, iter, lambda y: list(reversed(y))):

@@ -74,7 +74,8 @@ def array(
     elif isinstance(object, list | tuple):
         data = stacked(_plain(object), "array", dtype)
     else:
-        data = np.array(native(object, "the object of array") if isinstance(object, np.ndarray) else object)
+        data = np.asarray(object) if not isinstance(object, np.ndarray) else native(object, "the object of array")
+        data = np.array(data)
         check_dtype(data.dtype)
     data = data if dtype is None else _converted(data, check_dtype(dtype))
     if not isinstance(data, Value):
