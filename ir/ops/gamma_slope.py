@@ -24,10 +24,12 @@ import numpy as np
 from weft.ir.ops.control import optimization_barrier
 from weft.ir.ops.elementwise import (
     add,
+    and_,
     cast,
     div,
     full_like,
     gt,
+    is_finite,
     le,
     maximum,
     minimum,
@@ -39,7 +41,7 @@ from weft.ir.ops.elementwise import (
 )
 from weft.ir.ops.reduce import reduce_sum
 from weft.ir.ops.shape import broadcast, concatenate, full
-from weft.ir.ops.transcendental import digamma, exp, expm1, log, sqrt
+from weft.ir.ops.transcendental import digamma, exp, expm1, lgamma, log, sqrt
 from weft.ir.types import FLOAT64
 
 _SPLIT = 4.0  # the series below, the integral above
@@ -70,6 +72,18 @@ def gamma_slope(a: Any, x: Any) -> Any:
     some = gt(x, 0)
     safe = select(some, x, full_like(x, 1))
     return select(some, mul(x, log_gamma_slope(a, log(safe))), full_like(x, 0))
+
+
+def igamma_slope(a: Any, x: Any) -> Any:
+    """The derivative by ``a > 0`` of the regularised lower incomplete gamma function at ``x >= 0``.
+
+    By the identity above it is the slope of the variate times minus its density ``x**(a-1) exp(-x) / gamma(a)``.
+    """
+    inside = and_(gt(x, 0), is_finite(x))
+    safe = select(inside, x, full_like(x, 1))
+    log_x = log(safe)
+    weight = exp(sub(sub(mul(a, log_x), safe), lgamma(a)))
+    return select(inside, neg(mul(weight, log_gamma_slope(a, log_x))), full_like(x, 0))
 
 
 def _by_series(a: Any, log_x: Any, x: Any) -> Any:

@@ -99,6 +99,16 @@ def _leading_zeros(x: np.ndarray) -> np.ndarray:
 
 unary("population_count", bits.population_count_p.bind, _ones, INTS)
 unary("clz", bits.clz_p.bind, _leading_zeros, INTS)
+
+
+def _to_forty_bits(x: np.ndarray) -> np.ndarray:
+    if x.dtype != F64:
+        return x.copy()  # they have no more
+    split = x * (2**12 + 1)  # Veltkamp's
+    return split - (split - x)
+
+
+unary("reduce_precision", lambda x: bits.reduce_precision(x, 11, 40), _to_forty_bits, FLOATS)
 unary("sign_bit", bits.sign_bit_p.bind, np.signbit, FLOATS)
 binary("copysign", bits.copysign, np.copysign, FLOATS)
 binary("nextafter", bits.nextafter_p.bind, np.nextafter, (F32, F64), smooth=False)
@@ -174,7 +184,7 @@ unary("erf_inv", t.erf_inv, scipy.special.erfinv, FLOATS, *UNIT)
 unary("lgamma", t.lgamma, lambda x: np.log(np.abs(scipy.special.gamma(x))), FLOATS, *AWAY)
 unary("digamma", t.digamma, scipy.special.digamma, FLOATS, *AWAY)
 
-# Special functions on the host
+# Special functions of scipy.special
 
 for n in (1, 3):
     unary(
@@ -185,16 +195,17 @@ for n in (1, 3):
         *AWAY,
         variant=str(n),
     )
-binary("zeta", special.zeta, scipy.special.zeta, FLOATS, (2, 4), AWAY, constant=(0,))
-binary("igamma", special.igamma, scipy.special.gammainc, FLOATS, AWAY, constant=(0,))
-binary("igammac", special.igammac, scipy.special.gammaincc, FLOATS, AWAY, constant=(0,))
+binary("zeta", special.zeta, scipy.special.zeta, FLOATS, (2, 4), AWAY)
+binary("igamma", special.igamma, scipy.special.gammainc, FLOATS, AWAY)
+binary("igammac", special.igammac, scipy.special.gammaincc, FLOATS, AWAY)
+unary("gamma", special.gamma, scipy.special.gamma, FLOATS, *AWAY)
+binary("betaln", special.betaln, scipy.special.betaln, FLOATS, AWAY)
 row(
     "betainc",
     special.betainc,
     scipy.special.betainc,
     FLOATS,
     pointwise(3, AWAY, AWAY, (0.1, 0.9)),
-    constant=(0, 1),
 )
 unary("bessel_i0e", special.bessel_i0e, scipy.special.i0e, FLOATS)
 unary("bessel_i1e", special.bessel_i1e, scipy.special.i1e, FLOATS)

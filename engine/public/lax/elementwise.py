@@ -1,4 +1,7 @@
-"""Elementwise functions of `weft.lax`: primitives under JAX's names, and what is made of a few of them."""
+"""Elementwise functions of `weft.lax`: primitives under JAX's names, and what is made of a few of them.
+
+``accuracy`` is read, and changes nothing: see options.py.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ from weft.ir.errors import DTypeError
 from weft.ir.ops import bits, control, special
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
+from weft.ir.ops.gamma_slope import gamma_slope, igamma_slope
 from weft.ir.types import check_dtype, is_inexact
 from weft.lax.arguments import SCALARS, one_value, same_values
 
 
 def _elementwise(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
-    def function(*args: Any) -> Any:
+    def function(*args: Any, accuracy: Any = None) -> Any:
         values = same_values(name, args)
         dtypes = {v.dtype for v in values if type(v) not in SCALARS}
         if len(dtypes) > 1:
@@ -105,6 +109,9 @@ betainc = _elementwise("betainc", special.betainc)
 bessel_i0e = _elementwise("bessel_i0e", special.bessel_i0e)
 bessel_i1e = _elementwise("bessel_i1e", special.bessel_i1e)
 zeta = _elementwise("zeta", special.zeta)
+mulhi = _elementwise("mulhi", bits.mulhi)
+random_gamma_grad = _elementwise("random_gamma_grad", gamma_slope)
+igamma_grad_a = _elementwise("igamma_grad_a", igamma_slope)
 square = _elementwise("square", lambda x: e.integer_pow(x, 2))
 reciprocal = _elementwise("reciprocal", lambda x: e.integer_pow(x, -1))
 div = _elementwise("div", _divide)
@@ -166,6 +173,14 @@ def bitcast_convert_type(x: Any, new_dtype: Any) -> Any:
 def optimization_barrier(x: Any) -> Any:
     """``x``, a tree of arrays, kept apart from equal values."""
     return tree.map(lambda leaf: wrap_value(control.optimization_barrier(to_value(leaf))), x)
+
+
+def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> Any:
+    """Floats rounded to those with so many bits of exponent and mantissa, in their own dtype.
+
+    Too large ones become infinite, too small ones 0 (there are no subnormal numbers). ``exponent_bits`` is at least 1.
+    """
+    return wrap_value(bits.reduce_precision(one_value(operand), exponent_bits, mantissa_bits))
 
 
 def polygamma(n: Any, x: Any) -> Any:

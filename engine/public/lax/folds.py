@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
 from weft.engine.transforms.flow import Body, check_carry, read_leaves, structure, trace_body
@@ -14,7 +16,8 @@ from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import reduce as r
 from weft.ir.ops import shape as s
-from weft.lax.arguments import sorted_axes
+from weft.lax.arguments import one_value, sorted_axes
+from weft.lax.elementwise import bitwise_xor
 
 # Functions of two scalars that are a primitive, and the reduction by it.
 _KNOWN: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
@@ -28,7 +31,11 @@ _KNOWN: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 
 
 def reduce(
-    operands: Any, init_values: Any, computation: Callable[[Any, Any], Any], dimensions: Sequence[int]
+    operands: Any,
+    init_values: Any,
+    computation: Callable[[Any, Any], Any],
+    dimensions: Sequence[int],
+    out_sharding: Any = None,
 ) -> Any:
     """Fold axes of arrays with an associative function.
 
@@ -37,6 +44,7 @@ def reduce(
         init_values: a tree of scalars of the same structure and dtypes: what every fold begins with.
         computation: ``computation(a, b)`` of two trees of scalars gives a tree of scalars; associative.
         dimensions: the axes to fold.
+        out_sharding: accepted for compatibility.
 
     Returns:
         A tree of arrays without those axes.
@@ -75,6 +83,13 @@ def reduce(
         found = [combine(i, fold(x, axes)) for x, i in zip(xs.values, inits.values, strict=True)]
         return xs.rebuilt(found)
     return xs.rebuilt(_halved(xs, inits, computation, axes))
+
+
+def reduce_xor(x: Any, axes: Sequence[int] | None = None, *, out_sharding: Any = None) -> Any:
+    """Fold axes of bools or integers by exclusive or."""
+    value = one_value(x)
+    along = sorted_axes("reduce_xor", axes, len(value.shape))
+    return reduce(value, np.zeros((), value.dtype), bitwise_xor, along)
 
 
 def _known(body: Body) -> tuple[Callable[..., Any], Callable[..., Any]] | None:

@@ -277,6 +277,15 @@ def gather(
     return wrap_value(s.transpose(s.reshape(found, places.shape), places.order))
 
 
+def index_take(src: Any, idxs: Sequence[Any], axes: Sequence[int]) -> Any:
+    """Elements of ``src`` at positions along ``axes``, which may be negative: an integer vector for each of these."""
+    x = one_value(src)
+    positions = [e.cast(one_value(i), INT64) for i in idxs]
+    order = sorted(range(len(axes)), key=lambda k: axes[k])
+    inside = [e.mod(positions[k], e.full_like(positions[k], x.shape[axes[k]])) for k in order]
+    return wrap_value(index.gather(x, inside, [axes[k] for k in order], "clip"))
+
+
 # scatter
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +16,13 @@ from weft.ir.ops import sort as sort_ops
 from weft.ir.types import INT64, check_dtype
 from weft.lax.arguments import one_axis, one_value, sorted_axes
 
+_INT32 = np.dtype(np.int32)
+
 # Reductions and scans
 
 
 def _reduction(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
-    def function(x: Any, axes: Any = None) -> Any:
+    def function(x: Any, axes: Any = None, *, out_sharding: Any = None) -> Any:
         value = one_value(x)
         return wrap_value(fun(value, sorted_axes(name, axes, len(value.shape))))
 
@@ -82,16 +85,54 @@ def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = 
     return sort((keys, values), dimension, is_stable, 1)
 
 
-def top_k(x: Any, k: int) -> Any:
-    """The ``k`` largest along the last axis, and their positions."""
-    return tuple(map(wrap_value, sort_ops.top_k(one_value(x), k)))
+def top_k(x: Any, k: int, *, axis: int = -1) -> Any:
+    """The ``k`` largest along an axis, in falling order, and their positions as int32."""
+    value = one_value(x)
+    place = one_axis("top_k", axis, len(value.shape))
+    return tuple(map(wrap_value, sort_ops.top_k(value, operator.index(k), place, dtype=_INT32)))
+
+
+def approx_max_k(
+    operand: Any,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> Any:
+    """The ``k`` largest along an axis, and their positions: `top_k`, which misses none. What follows ``axis`` is not needed."""
+    return top_k(operand, k, axis=reduction_dimension)
+
+
+def approx_min_k(
+    operand: Any,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> Any:
+    """The ``k`` smallest along an axis, in rising order, and their positions; see `approx_max_k`."""
+    values, positions = sort_ops.top_k(
+        e.neg(one_value(operand)),
+        operator.index(k),
+        one_axis("approx_min_k", reduction_dimension, len(one_value(operand).shape)),
+        dtype=_INT32,
+    )
+    return wrap_value(e.neg(values)), wrap_value(positions)
 
 
 # Products
 
 
 def dot_general(
-    lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = None, preferred_element_type: Any = None
+    lhs: Any,
+    rhs: Any,
+    dimension_numbers: Any,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    *,
+    out_sharding: Any = None,
 ) -> Any:
     """Sum of products over contracting axes, for each of the batch axes.
 
@@ -100,7 +141,8 @@ def dot_general(
         rhs: array of the same dtype.
         dimension_numbers: ``((lhs contracting, rhs contracting), (lhs batch, rhs batch))``.
         precision: accepted for compatibility.
-        preferred_element_type: dtype of the result.
+        preferred_element_type: dtype of the result, in which it is computed.
+        out_sharding: accepted for compatibility.
 
     Returns:
         Array of shape batch + free axes of ``lhs`` + free axes of ``rhs``.
@@ -112,12 +154,24 @@ def dot_general(
     return wrap_value(contract.dot_general(x, y, ((tuple(lc), tuple(rc)), (tuple(lb), tuple(rb)))))
 
 
-def dot(lhs: Any, rhs: Any, precision: Any = None, preferred_element_type: Any = None) -> Any:
-    """Vector, matrix-vector or matrix product of arrays of one or two axes."""
+def dot(
+    lhs: Any,
+    rhs: Any,
+    *,
+    dimension_numbers: Any = None,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    out_sharding: Any = None,
+) -> Any:
+    """Product of vectors and matrices; `dot_general` where ``dimension_numbers`` are given."""
     x, y = one_value(lhs), one_value(rhs)
-    if not (1 <= len(x.shape) <= 2 and 1 <= len(y.shape) <= 2):
-        raise ShapeError(f"lax.dot takes vectors and matrices, got shapes {x.shape} and {y.shape}.")
-    return dot_general(lhs, rhs, (((len(x.shape) - 1,), (0,)), ((), ())), precision, preferred_element_type)
+    if dimension_numbers is None:
+        if not (1 <= len(x.shape) <= 2 and 1 <= len(y.shape) <= 2):
+            raise ShapeError(
+                f"lax.dot takes vectors and matrices, got shapes {x.shape} and {y.shape}. Else give dimension_numbers."
+            )
+        dimension_numbers = (((len(x.shape) - 1,), (0,)), ((), ()))
+    return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
 
 
 def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:

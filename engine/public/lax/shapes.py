@@ -1,11 +1,18 @@
-"""Functions of `weft.lax` that move elements about: broadcasting, reshaping, padding, joining."""
+"""Functions of `weft.lax` that move elements about: broadcasting, reshaping, padding, joining, and what says shapes and dtypes.
+
+There is one device, so a ``sharding`` is read and changes nothing.
+"""
 
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from weft.engine import dispatch
 from weft.engine.array import to_value, wrap_value
@@ -16,14 +23,16 @@ from weft.ir.types import check_dtype
 from weft.lax.arguments import one_axis, one_value, sorted_axes
 
 
-def broadcast(x: Any, sizes: Sequence[int]) -> Any:
+def broadcast(x: Any, sizes: Sequence[int], *, out_sharding: Any = None) -> Any:
     """``x`` with new leading axes."""
     value = one_value(x)
     full_shape = (*sizes, *value.shape)
     return wrap_value(s.broadcast(value, full_shape, range(len(sizes), len(full_shape))))
 
 
-def broadcast_in_dim(x: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int]) -> Any:
+def broadcast_in_dim(
+    x: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int], *, out_sharding: Any = None
+) -> Any:
     """``x`` with its axis ``i`` at ``broadcast_dimensions[i]`` of ``shape``; axes of length 1 are repeated."""
     value = one_value(x)
     dims = tuple(broadcast_dimensions)
@@ -37,12 +46,29 @@ def broadcast_in_dim(x: Any, shape: Sequence[int], broadcast_dimensions: Sequenc
     return wrap_value(s.broadcast(squeezed, tuple(shape), [dims[i] for i in keep]))
 
 
+def broadcast_like(arr: Any, like_arr: Any) -> Any:
+    """``arr`` in the shape of another array, by NumPy's broadcasting."""
+    return wrap_value(dispatch.broadcast_to(one_value(arr), tuple(one_value(like_arr).shape)))
+
+
+def broadcast_to_rank(x: Any, rank: int) -> Any:
+    """``x`` with as many leading axes of length 1 as give it ``rank`` axes."""
+    value = one_value(x)
+    if len(value.shape) > rank:
+        raise ShapeError(
+            f"lax.broadcast_to_rank cannot give an array of shape {value.shape} {rank} axes: it has more."
+        )
+    return wrap_value(s.reshape(value, (*(1,) * (rank - len(value.shape)), *value.shape)))
+
+
 def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     """NumPy's common shape."""
     return dispatch.broadcast_shapes("lax.broadcast_shapes", *shapes)
 
 
-def reshape(x: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None) -> Any:
+def reshape(
+    x: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None, *, out_sharding: Any = None
+) -> Any:
     """The elements of ``x`` in another shape, after a transposition by ``dimensions``."""
     value = one_value(x)
     if dimensions is not None:
@@ -97,23 +123,84 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
     return wrap_value(s.concatenate(values, one_axis("concatenate", dimension, len(values[0].shape))))
 
 
+def stack(operands: Sequence[Any], axis: int = 0) -> Any:
+    """Arrays of one shape along a new axis."""
+    values = [one_value(x) for x in operands]
+    if len({v.shape for v in values}) != 1:
+        listed = ", ".join(str(v.shape) for v in values) or "none"
+        raise ShapeError(f"lax.stack needs arrays of one shape, at least one of them; got shapes {listed}.")
+    place = one_axis("stack", axis, len(values[0].shape) + 1)
+    return wrap_value(s.concatenate([s.expand_dims(v, (place,)) for v in values], place))
+
+
+def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
+    """The parts of ``x`` along an axis, without it: the opposite of `stack`."""
+    value = one_value(x)
+    place = one_axis("unstack", axis, len(value.shape))
+    parts = (s.slice_axis(value, place, i, i + 1) for i in range(value.shape[place]))
+    return tuple(wrap_value(s.squeeze(part, (place,))) for part in parts)
+
+
+def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
+    """Parts of an array along an axis, of the given sizes, which sum to its length."""
+    value = one_value(operand)
+    place = one_axis("split", axis, len(value.shape))
+    if any(n < 0 for n in sizes) or sum(sizes) != value.shape[place]:
+        raise ShapeError(
+            f"lax.split got sizes {tuple(sizes)} for axis {axis} of shape {value.shape}: they sum to its length."
+        )
+    ends = list(itertools.accumulate(sizes))
+    return [wrap_value(s.slice_axis(value, place, end - n, end)) for n, end in zip(sizes, ends, strict=True)]
+
+
+def tile(operand: Any, reps: Sequence[int]) -> Any:
+    """``operand`` repeated ``reps[i]`` times along its axis ``i``."""
+    value = one_value(operand)
+    times = tuple(map(operator.index, reps))
+    if len(times) != len(value.shape) or any(n < 0 for n in times):
+        raise ShapeError(f"lax.tile needs a count for each axis of shape {value.shape}, got {tuple(reps)}.")
+    apart = s.broadcast(
+        value, [n for pair in zip(times, value.shape, strict=True) for n in pair], range(1, 2 * len(times), 2)
+    )
+    return wrap_value(s.reshape(apart, [m * n for m, n in zip(times, value.shape, strict=True)]))
+
+
+def shape_as_value(shape: Sequence[int]) -> Any:
+    """A shape as an array of int32."""
+    return wrap_value(np.array(tuple(map(operator.index, shape)), np.int32))
+
+
+def dtype(x: Any) -> np.dtype:
+    """The dtype of an array or a number, or that a name or a type stands for."""
+    if isinstance(x, str | type | np.dtype):
+        return check_dtype(x)
+    return np.dtype(one_value(x).dtype)
+
+
+def empty(shape: Sequence[int], dtype: Any, *, out_sharding: Any = None) -> Any:
+    """An array of zeros, as JAX makes it where any values would do."""
+    return full(shape, 0, dtype)
+
+
 def iota(dtype: Any, size: int) -> Any:
     """``0 ... size - 1``."""
     return wrap_value(s.iota(check_dtype(dtype), (size,)))
 
 
-def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int) -> Any:
+def broadcasted_iota(dtype: Any, shape: Sequence[int], dimension: int, *, out_sharding: Any = None) -> Any:
     """The index along ``dimension``, as an array of ``shape``."""
     return wrap_value(s.iota(check_dtype(dtype), tuple(shape), dimension))
 
 
-def full(shape: Sequence[int], fill_value: Any, dtype: Any = None) -> Any:
+def full(shape: Sequence[int], fill_value: Any, dtype: Any = None, *, sharding: Any = None) -> Any:
     """An array of one value."""
     value = to_value(fill_value)
     return wrap_value(dispatch.broadcast_to(e.cast(value, check_dtype(dtype or value.dtype)), tuple(shape)))
 
 
-def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | None = None) -> Any:
+def full_like(
+    x: Any, fill_value: Any, dtype: Any = None, shape: Sequence[int] | None = None, sharding: Any = None
+) -> Any:
     """An array of one value, with the shape and dtype of ``x`` unless given."""
     value = one_value(x)
     return full(value.shape if shape is None else shape, fill_value, dtype or value.dtype)

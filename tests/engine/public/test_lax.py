@@ -76,8 +76,31 @@ def test_every_elementwise_function_is_tested() -> None:
         "integer_pow",
         "optimization_barrier",
         "polygamma",
+        *("igamma_grad_a", "mulhi", "random_gamma_grad", "reduce_precision"),
     }
     assert made - set(ELEMENTWISE) - others == {"round", "select", "select_n"}
+
+
+def _whole(dtype: str, seed: int) -> np.ndarray:
+    """Integers over the whole range of a dtype, its ends among them."""
+    info = np.iinfo(dtype)
+    some = np.random.default_rng(seed).integers(info.min, info.max, 30, dtype, endpoint=True)
+    return np.concatenate([some, np.roll(np.array([info.min, info.max, 1], dtype), seed)])
+
+
+def _wide_range(dtype: str) -> np.ndarray:
+    """Floats of all sizes, halves between neighbours of few bits, subnormal and special ones."""
+    info = np.finfo(dtype)
+    sizes = np.ldexp(1.0, np.random.RandomState(3).randint(info.minexp - info.nmant, info.maxexp, 200))
+    x = np.concatenate(
+        [
+            sizes * (1 + np.arange(200) / 64),
+            1 + np.arange(64) / 32,
+            [0.0, np.inf, np.nan, info.max, info.tiny],
+        ]
+    )
+    with np.errstate(over="ignore"):
+        return np.concatenate([x, -x]).astype(dtype)
 
 
 NUMBERS = ("sum", "prod", "max", "min")
@@ -89,7 +112,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "scalars take the dtype": (lambda lax, x: lax.mul(x, 2.0), (X,)),
     "integer_pow": (lambda lax, x: lax.integer_pow(x, -3), (X,)),
     "round away": (lambda lax, x: lax.round(x), (np.array([-2.5, -0.5, 0.5, 1.4, 1.5, 2.5, 0.49999999999999994, np.inf]),)),
-    "round even": (lambda lax, x: lax.round(x, lax_rounding(lax)), (np.array([-2.5, -0.5, 0.5, 1.5, 2.5]),)),
+    "round even": (lambda lax, x: lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN), (np.array([-2.5, -0.5, 0.5, 1.5, 2.5]),)),
     "clamp": (lambda lax, x: lax.clamp(-0.5, x, 0.5), (X,)),
     "clamp by arrays": (lambda lax, x, low, high: lax.clamp(low, x, high), (X, -UNIT, UNIT)),
     "select": (lambda lax, c, x, y: lax.select(c, x, y), (B, X, Y)),
@@ -142,13 +165,48 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "dot of vectors": (lambda lax, x, y: lax.dot(x, y), (X[0], Y[0])),
     "dot in another dtype": (lambda lax, x: lax.dot(x, x.T, preferred_element_type=np.float64), (F32,)),
     "batch_matmul": (lambda lax, x, y: lax.batch_matmul(x, y), (CUBE, CUBE.transpose(0, 2, 1))),
+    "dot by dimension numbers": (lambda lax, x, y: lax.dot(x, y, dimension_numbers=(((0,), (0,)), ((1,), (1,)))), (X, Y)),
+    "dot_general of small integers": (
+        lambda lax, x: lax.dot_general(x, x, (((1,), (1,)), ((), ())), preferred_element_type=np.int32), (I.astype(np.int8),)
+    ),
+    "top_k": (lambda lax, x: lax.top_k(x, 2), (X,)),
+    "top_k along an axis": (lambda lax, x: lax.top_k(x, 2, axis=0), (X,)),
+    "approx_max_k": (lambda lax, x: lax.approx_max_k(x, 2), (X,)),
+    "approx_min_k": (lambda lax, x: lax.approx_min_k(x, 2, reduction_dimension=0), (X,)),
+    "reduce_xor": (lambda lax, x: lax.reduce_xor(x, (1,)), (I,)),
+    "reduce_xor of bools": (lambda lax, x: lax.reduce_xor(x, (0, 1)), (B,)),
+    "broadcast_like": (lambda lax, x, y: lax.broadcast_like(x, y), (X[:1], CUBE[:, :3])),
+    "broadcast_to_rank": (lambda lax, x: lax.broadcast_to_rank(x, 4), (X,)),
+    "stack": (lambda lax, x, y: lax.stack([x, y, x], axis=-1), (X, Y)),
+    "unstack": (lambda lax, x: lax.unstack(x, axis=1), (X,)),
+    "split": (lambda lax, x: lax.split(x, (1, 0, 3), axis=1), (X,)),
+    "tile": (lambda lax, x: lax.tile(x, (2, 3)), (X,)),
+    "shape_as_value": (lambda lax, x: lax.shape_as_value(x.shape), (X,)),
+    "empty": (lambda lax: 0 * lax.empty((2, 3), np.float32), ()),
+    "stage": (lambda lax, x: lax.stage(x), (X,)),
+    "composite": (lambda lax, x: lax.composite(lambda x, *, n: x**n, "my.power")(x, n=3), (X,)),
+    "platform_dependent": (lambda lax, x: lax.platform_dependent(x, cpu=lambda x: 2 * x, cuda=lambda x: 3 * x), (X,)),
+    "platform_dependent by default": (lambda lax, x: lax.platform_dependent(x, cuda=lambda x: x, default=lambda x: -x), (X,)),
+    "index_take": (lambda lax, x, i: lax.index_take(x, (i, -i), (0, 2)), (CUBE, np.array([1, 0, 1, 3]))),
+    **{
+        f"mulhi of {dtype}": (lambda lax, x, y: lax.mulhi(x, y), (_whole(dtype, 1), _whole(dtype, 2)))
+        for dtype in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+    },
+    **{
+        f"reduce_precision of {dtype} to {bits}": (
+            lambda lax, x, bits=bits: lax.reduce_precision(x, *bits), (_wide_range(dtype),)
+        )
+        for dtype in ("float16", "float32", "float64")
+        for bits in ((5, 10), (8, 7), (4, 3), (2, 1), (11, 30), (5, 2), (8, 0), (11, 52))
+        if dtype != "float16" or bits[0] <= 5
+    },
+    "precision and accuracy": (
+        lambda lax, x, y: lax.dot(lax.exp(x, accuracy=lax.AccuracyMode.HIGHEST), y, precision=lax.Precision.HIGHEST), (X, Y.T)
+    ),
+    "igamma_grad_a": (lambda lax, a, x: lax.igamma_grad_a(a, x), (J + UNIT, 9 * UNIT)),
+    "random_gamma_grad": (lambda lax, a, x: lax.random_gamma_grad(a, x), (J + UNIT, J - UNIT)),
     "stop_gradient": (lambda lax, x: lax.stop_gradient({"a": x}), (X,)),
 }  # fmt: skip
-
-
-def lax_rounding(lax: Any) -> Any:
-    """To even, in the words of each library."""
-    return jl.RoundingMethod.TO_NEAREST_EVEN if lax is jl else 1
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -172,10 +230,15 @@ def test_scalars_take_the_dtype() -> None:
     assert weft.jit(lambda x: wl.add(1, x))(X.astype(np.float16)).dtype == np.float16
 
 
-def test_top_k() -> None:
-    ours, theirs = wl.top_k(X, 2), jl.top_k(X, 2)
-    close(ours[0], theirs[0])
-    np.testing.assert_array_equal(np.asarray(ours[1]), theirs[1])
+def test_dtypes_and_other_words() -> None:
+    for x in ("float32", np.int8, X, 1, F32, True):
+        assert wl.dtype(x) == jl.dtype(x)
+    named = [n for n in ("Precision", "RoundingMethod", "AccuracyMode") for _ in getattr(jl, n)]
+    assert all([m.name for m in getattr(wl, n)] == [m.name for m in getattr(jl, n)] for n in named)
+    assert wl.Tolerance(ulps=2).ulps == 2
+    assert wl.DotDimensionNumbers == jl.DotDimensionNumbers
+    assert wl.PrecisionLike is not None
+    assert wl.ConvGeneralDilatedDimensionNumbers is not None
 
 
 def test_broadcast_shapes() -> None:
@@ -228,6 +291,13 @@ def test_stop_gradient_stops() -> None:
         (lambda: wl.broadcast_in_dim(X, (3, 5), (0, 1)), ShapeError, r"cannot put \(3, 4\) at axes \(0, 1\)"),
         (lambda: wl.dot(CUBE, X), ShapeError, r"lax\.dot takes vectors and matrices, got shapes \(2, 3, 4\) and \(3, 4\)"),
         (lambda: wl.psum(X, "k"), ArgumentError, r"axis name 'k' is not bound by an enclosing vmap \(bound: none\)"),
+        (lambda: wl.split(X, (1, 1)), ShapeError, r"lax\.split got sizes \(1, 1\) for axis 0 of shape \(3, 4\): they sum"),
+        (lambda: wl.tile(X, (1,)), ShapeError, r"lax\.tile needs a count for each axis of shape \(3, 4\), got \(1,\)"),
+        (lambda: wl.stack([X, X[0]]), ShapeError, r"arrays of one shape, at least one of them; got shapes \(3, 4\), \(4,\)"),
+        (lambda: wl.broadcast_to_rank(X, 1), ShapeError, r"cannot give an array of shape \(3, 4\) 1 axes: it has more"),
+        (lambda: wl.mulhi(X, Y), DTypeError, r"mulhi takes integers, got float64"),
+        (lambda: wl.reduce_precision(X, 0, 3), ArgumentError, r"at least 1 bit of exponent and 0 of mantissa, got 0 and 3"),
+        (lambda: wl.platform_dependent(X, cuda=abs), ArgumentError, r"got functions for cuda: give cpu= or default="),
         (lambda: wl.broadcast_shapes((2,), (3,)), ShapeError, r"got incompatible shapes .*: \(2,\), \(3,\)"),
     ],
 )  # fmt: skip

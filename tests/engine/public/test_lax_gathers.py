@@ -321,7 +321,9 @@ def _read(dims: tuple[Any, ...], sizes: tuple[int, ...] = (1, 3), i: Any = None,
             DTypeError, r"lax\.scatter_add needs updates of the operand's dtype, float64; got int64",
         ),
         (
-            lambda: wl.scatter_apply(X, np.zeros((1, 1), int), wl.is_finite, wl.ScatterDimensionNumbers(*ROWS), update_shape=(1, 3)),
+            lambda: wl.scatter_apply(
+                X, np.zeros((1, 1), int), wl.is_finite, wl.ScatterDimensionNumbers(*ROWS), update_shape=(1, 3)
+            ),
             ShapeError, r"func must give a scalar of dtype float64 for a scalar, got bool",
         ),
     ],

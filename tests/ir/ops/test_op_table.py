@@ -90,6 +90,10 @@ class _References:
     def constant(value: Any, like: np.ndarray) -> np.ndarray:
         return np.full(like.shape, value, like.dtype)
 
+    @staticmethod
+    def bitcast(x: np.ndarray, dtype: Any) -> np.ndarray:
+        return x.view(dtype)
+
 
 @cases([r for r in TABLE if callable(REGISTRY[r.name].lower.rule)])
 def test_composed_lowering(record: OpRecord, dtype: np.dtype) -> None:
