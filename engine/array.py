@@ -169,8 +169,16 @@ class Array(ArrayMethods, metaclass=_ArrayType):
                 pass  # explained below
         return ArrayMethods.__getitem__(self, index)
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Give this array new elements, where ``weft.config.item_assignment`` is on; its memory is others' as it was."""
+        from weft.engine.assignment import assign
+
+        assign(self, index, value)
+
     def __copy__(self) -> Array:
-        return self
+        from weft.engine.config import settings
+
+        return wrap(self._data) if settings.item_assignment else self
 
     def __deepcopy__(self, memo: Any) -> Array:
         return wrap(self._data.copy())

@@ -1,7 +1,7 @@
 """Settings, and the log of compilation stages.
 
 ``WEFT_LOG=graph,fuse,loops`` (or ``weft.config.update(log="graph,fused")``) prints the stages as programs are compiled;
-``WEFT_DEBUG=1`` verifies the IR after every pass.
+``WEFT_DEBUG=1`` verifies the IR after every pass; ``WEFT_ITEM_ASSIGNMENT=1`` lets ``x[index] = value`` work on arrays.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from weft.ir.passes.transpose import set_nan_safe
 from weft.ir.records import dataclass, field
 
 STAGES = ("graph", "passes", "fused", "loops", "llvm", "asm")
-SETTINGS = "Settings: log, debug, threads, pool_bytes, nan_safe_where, debug_nans, debug_infs."
+SETTINGS = (
+    "Settings: log, debug, threads, pool_bytes, nan_safe_where, item_assignment, debug_nans, debug_infs."
+)
 _ALIASES = {"fuse": "fused", "loop": "loops", "all": "graph,passes,fused,loops,llvm,asm"}
 
 
@@ -45,12 +47,17 @@ def _from_environment() -> frozenset[str]:
         return frozenset()
 
 
+def _is_on(variable: str) -> bool:
+    return os.environ.get(variable, "") not in ("", "0")
+
+
 @dataclass
 class Settings:
     """What a user may set for the process."""
 
     log: frozenset[str] = field(default_factory=_from_environment)
-    debug: bool = field(default_factory=lambda: os.environ.get("WEFT_DEBUG", "") not in ("", "0"))
+    debug: bool = field(default_factory=lambda: _is_on("WEFT_DEBUG"))
+    item_assignment: bool = field(default_factory=lambda: _is_on("WEFT_ITEM_ASSIGNMENT"))
 
 
 settings = Settings()
@@ -89,6 +96,8 @@ def update(**changes: Any) -> None:
             settings.log = _stages(value)
         elif name == "debug":
             settings.debug = bool(value)
+        elif name == "item_assignment":
+            settings.item_assignment = bool(value)
         elif name == "threads":
             set_threads(value)
         elif name == "pool_bytes":

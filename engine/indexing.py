@@ -84,10 +84,10 @@ def read(x: Any, index: Any, mode: str | None = None, fill: Any = None) -> Any:
     return s.reshape(x, parsed.shape)
 
 
-def _plain(index: Any) -> Any:
+def plain_index(index: Any) -> Any:
     """An index with NumPy arrays for Arrays, slices included."""
     if isinstance(index, tuple):
-        return tuple([_plain(i) for i in index])
+        return tuple([plain_index(i) for i in index])
     if isinstance(index, slice):
         return slice(*[to_data(p) for p in (index.start, index.stop, index.step)])
     return to_data(index)
@@ -111,7 +111,7 @@ def get_item(x: Any, index: Any) -> Any:
     """
     if x.__class__ is Array and (index.__class__ in _SIMPLE or not _traced_index(index)):
         try:
-            return wrap(x._data[index if index.__class__ in _SIMPLE else _plain(index)])
+            return wrap(x._data[index if index.__class__ in _SIMPLE else plain_index(index)])
         except (IndexError, TypeError, ValueError) as error:
             explained = _explanation(x, index)
             raise (
@@ -324,7 +324,7 @@ class AtIndex:
         x, mode = self._array, _mode(mode, _MODES)
         values = _converted(values, x.dtype)
         if x.__class__ is Array and not _traced_index(self._index) and not isinstance(values, Value):
-            index = _plain(self._index)
+            index = plain_index(self._index)
             masked = quietly(_write_masked, x._data, index, values, op)
             return wrap_value(
                 masked if masked is not None else quietly(_write_data, x._data, index, values, op, mode)

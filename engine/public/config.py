@@ -40,7 +40,9 @@ def update(name: str | None = None, value: Any = None, /, **changes: Any) -> Non
             many threads may run one program (1 to 256; at first, as many as this process may use cores), and
             ``pool_bytes``, how much memory of arrays that are gone is kept for new ones (at first 512 MiB), and
             ``nan_safe_where``, whether no gradient comes from the branch of a `where` that is not taken, though its
-            derivative be infinite (at first true). After a change jitted functions are traced anew.
+            derivative be infinite (at first true; after a change jitted functions are traced anew), and
+            ``item_assignment``, whether ``x[index] = value`` gives an array with known values new elements, as the array API
+            standard has it (at first false: it is an error that says how updates are written).
 
     Raises:
         ArgumentError: there is no such setting or stage, or the value is none of its values.
@@ -69,6 +71,8 @@ def read(name: str) -> Any:
         return ",".join(stage for stage in STAGES if stage in settings.log)
     if name == "debug":
         return settings.debug
+    if name == "item_assignment":
+        return settings.item_assignment
     if name == "threads":
         return thread_count()
     if name == "pool_bytes":
