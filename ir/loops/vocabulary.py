@@ -161,6 +161,20 @@ def _special(name: str) -> Callable[..., Any]:
     return call
 
 
+def _special_in_double(name: str) -> Callable[..., Any]:
+    """As `_special`, of arguments in double precision: kernels compute these so for every dtype."""
+    function = _special(name)
+    return lambda *args: function(*map(np.float64, args))
+
+
+# By the number of operands: our name, and SciPy's.
+_IN_DOUBLE = {
+    1: {"gamma": "gamma", "bessel_i0e": "i0e", "bessel_i1e": "i1e"},
+    2: {"igamma": "gammainc", "igammac": "gammaincc", "betaln": "betaln", "zeta": "zeta"},
+    3: {"betainc": "betainc"},
+}
+
+
 def _table() -> dict[str, ScalarOp]:
     table: dict[str, ScalarOp] = {}
 
@@ -184,6 +198,8 @@ def _table() -> dict[str, ScalarOp]:
     )
     add(1, "same", {"erf": _special("erf"), "erfc": _special("erfc"), "erf_inv": _special("erfinv")})
     add(1, "same", {"lgamma": _special("gammaln")})
+    for arity, names in _IN_DOUBLE.items():
+        add(arity, "same", {ours: _special_in_double(theirs) for ours, theirs in names.items()})
     add(1, "same", {"population_count": lambda x: _bits(x).bit_count()})
     add(1, "same", {"clz": lambda x: 8 * x.dtype.itemsize - _bits(x).bit_length()})
     add(1, "same", {"integer_pow": lambda x, exponent: _pow(x, x.dtype.type(exponent))})

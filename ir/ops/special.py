@@ -1,25 +1,25 @@
-"""Special functions that SciPy computes on the host: gamma's kin, incomplete integrals, Bessel functions.
+"""Special functions of the gamma family, and modified Bessel functions: those that SciPy defines and kernels compute.
 
-The one idea: these are elementwise like the others, so they batch and differentiate alike, but no kernel
-holds them. An input by which there is no derivative says so by an error; none is silently zero.
+The one idea: each is one scalar operation of the loop nests, as in transcendental.py. Derivatives are written by these
+operations again where they have a closed form, and by the quadrature of quadrature.py where they have none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from typing import Any
 
 import numpy as np
 
-from weft.ir.errors import GradientError
 from weft.ir.ops.elementwise import add, div, eq, full_like, mul, neg, select, sign, sub
 from weft.ir.ops.half import in_compute_dtype
-from weft.ir.ops.transcendental import exp, lgamma, log, log1p
-from weft.ir.primitive import HOST, Primitive
+from weft.ir.ops.quadrature import incomplete_beta_slopes, incomplete_gamma_slope, zeta_slope
+from weft.ir.ops.transcendental import digamma, exp, lgamma, log, log1p
+from weft.ir.primitive import Primitive, scalar
 from weft.ir.rules import elementwise, per_input, pointwise
 
 
-def _define(name: str, scipy_name: str, *terms: Any) -> Primitive:
+def define(name: str, scipy_name: str, *terms: Any, lower: Any = None) -> Primitive:
     """Declare a function by its name in scipy.special and a derivative term an input: one row of a table."""
 
     def reference(*args: np.ndarray, **params: Any) -> np.ndarray:
@@ -37,26 +37,30 @@ def _define(name: str, scipy_name: str, *terms: Any) -> Primitive:
         jvp=per_input(*terms),
         transpose=None,
         batch=pointwise,
-        lower=HOST,
+        lower=scalar(lower or name),
     )
-
-
-def _undefined(function: str, argument: str) -> Callable[..., Any]:
-    """The term of an input by which a function cannot be differentiated here."""
-
-    def term(t: Any, o: Any, *primals: Any, **params: Any) -> Any:
-        raise GradientError(
-            f"{function} has no derivative by its argument {argument}. A constant goes through stop_gradient."
-        )
-
-    return term
 
 
 # Polygamma and zeta
 
-polygamma_p = _define("polygamma", "polygamma", lambda t, o, x, n: mul(t, polygamma(n + 1, x)))
-zeta_p = _define(
-    "zeta", "zeta", _undefined("zeta", "x"), lambda t, o, x, q: neg(mul(t, mul(x, zeta(add(x, 1), q))))
+
+def _polygamma_scalar(ops: Any, x: Any, *, n: int) -> Any:
+    """(-1)**(n + 1) n! zeta(n + 1, x)."""
+    if n == 0:
+        return ops.digamma(x)
+    size = math.factorial(n) if n <= 170 else math.inf
+    factor = ops.constant(float(size if n % 2 else -size), x)
+    return ops.mul(factor, ops.zeta(ops.constant(n + 1, x), x))
+
+
+polygamma_p = define(
+    "polygamma", "polygamma", lambda t, o, x, n: mul(t, polygamma(n + 1, x)), lower=_polygamma_scalar
+)
+zeta_p = define(
+    "zeta",
+    "zeta",
+    lambda t, o, x, q: mul(t, zeta_slope(x, q)),
+    lambda t, o, x, q: neg(mul(t, mul(x, zeta(add(x, 1), q)))),
 )
 
 
@@ -70,37 +74,72 @@ def zeta(x: Any, q: Any) -> Any:
     return zeta_p.bind(x, q)
 
 
-# Incomplete gamma and beta functions
+# Gamma and beta functions, complete and incomplete
 
 
 def _gamma_density(a: Any, x: Any) -> Any:
     """x**(a-1) exp(-x) / gamma(a)."""
-    return exp(sub(sub(mul(sub(a, 1), log(x)), x), lgamma(a)))
+    power = sub(a, 1)
+    return exp(sub(sub(mul(power, log(_unless_zero(power, x))), x), lgamma(a)))
 
 
 def _beta_density(a: Any, b: Any, x: Any) -> Any:
     """x**(a-1) (1-x)**(b-1) / beta(a, b)."""
-    log_beta = sub(add(lgamma(a), lgamma(b)), lgamma(add(a, b)))
-    return exp(sub(add(mul(sub(a, 1), log(x)), mul(sub(b, 1), log1p(neg(x)))), log_beta))
+    first, second = sub(a, 1), sub(b, 1)
+    left = mul(first, log(_unless_zero(first, x)))
+    right = mul(second, log1p(neg(select(eq(second, 0), full_like(x, 0), x))))
+    return exp(sub(add(left, right), betaln(a, b)))
 
 
-igamma_p = _define(
-    "igamma", "gammainc", _undefined("igamma", "a"), lambda t, o, a, x: mul(t, _gamma_density(a, x))
+def _unless_zero(power: Any, x: Any) -> Any:
+    """``x``, or 1 where it is raised to the power 0."""
+    return select(eq(power, 0), full_like(x, 1), x)
+
+
+def _gamma_slope(a: Any, x: Any) -> Any:
+    return incomplete_gamma_slope(igamma, igammac, a, x)
+
+
+gamma_p = define("gamma", "gamma", lambda t, o, x: mul(t, mul(o, digamma(x))))
+betaln_p = define(
+    "betaln",
+    "betaln",
+    lambda t, o, a, b: mul(t, sub(digamma(a), digamma(add(a, b)))),
+    lambda t, o, a, b: mul(t, sub(digamma(b), digamma(add(a, b)))),
 )
-igammac_p = _define(
-    "igammac", "gammaincc", _undefined("igammac", "a"), lambda t, o, a, x: neg(mul(t, _gamma_density(a, x)))
+igamma_p = define(
+    "igamma",
+    "gammainc",
+    lambda t, o, a, x: mul(t, _gamma_slope(a, x)),
+    lambda t, o, a, x: mul(t, _gamma_density(a, x)),
 )
-betainc_p = _define(
+igammac_p = define(
+    "igammac",
+    "gammaincc",
+    lambda t, o, a, x: neg(mul(t, _gamma_slope(a, x))),
+    lambda t, o, a, x: neg(mul(t, _gamma_density(a, x))),
+)
+betainc_p = define(
     "betainc",
     "betainc",
-    _undefined("betainc", "a"),
-    _undefined("betainc", "b"),
+    lambda t, o, a, b, x: mul(t, incomplete_beta_slopes(betainc, a, b, x)[0]),
+    lambda t, o, a, b, x: mul(t, incomplete_beta_slopes(betainc, a, b, x)[1]),
     lambda t, o, a, b, x: mul(t, _beta_density(a, b, x)),
 )
 
 
+def gamma(x: Any) -> Any:
+    """The gamma function."""
+    return gamma_p.bind(x)
+
+
+def betaln(a: Any, b: Any) -> Any:
+    """Logarithm of the absolute value of the beta function."""
+    return betaln_p.bind(a, b)
+
+
 def igamma(a: Any, x: Any) -> Any:
-    """The regularised lower incomplete gamma function, differentiable by ``x``."""
+    """The regularised lower incomplete gamma function."""
     return igamma_p.bind(a, x)
 
 
@@ -110,7 +149,7 @@ def igammac(a: Any, x: Any) -> Any:
 
 
 def betainc(a: Any, b: Any, x: Any) -> Any:
-    """The regularised incomplete beta function, differentiable by ``x``."""
+    """The regularised incomplete beta function."""
     return betainc_p.bind(a, b, x)
 
 
@@ -125,8 +164,8 @@ def _bessel_i1e_term(t: Any, o: Any, x: Any) -> Any:
     return mul(t, select(at_zero, full_like(x, 0.5), slope))
 
 
-bessel_i0e_p = _define("bessel_i0e", "i0e", lambda t, o, x: mul(t, sub(bessel_i1e(x), mul(sign(x), o))))
-bessel_i1e_p = _define("bessel_i1e", "i1e", _bessel_i1e_term)
+bessel_i0e_p = define("bessel_i0e", "i0e", lambda t, o, x: mul(t, sub(bessel_i1e(x), mul(sign(x), o))))
+bessel_i1e_p = define("bessel_i1e", "i1e", _bessel_i1e_term)
 
 
 def bessel_i0e(x: Any) -> Any:

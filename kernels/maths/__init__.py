@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from weft.kernels.maths import erf, exp, gamma, hyperbolic, inverse_trig, log, power, trig
+from weft.kernels.maths import (
+    bessel,
+    erf,
+    exp,
+    gamma,
+    hyperbolic,
+    incomplete,
+    inverse_trig,
+    log,
+    power,
+    trig,
+    zeta,
+)
 from weft.kernels.register import Register
 
 FUNCTIONS: dict[str, Callable[..., Register]] = {
@@ -39,4 +51,12 @@ FUNCTIONS: dict[str, Callable[..., Register]] = {
     "erf_inv": erf.erf_inv,
     "lgamma": gamma.lgamma,
     "digamma": gamma.digamma,
+    "gamma": gamma.gamma,
+    "betaln": incomplete.betaln,
+    "igamma": incomplete.igamma,
+    "igammac": incomplete.igammac,
+    "betainc": incomplete.betainc,
+    "zeta": zeta.zeta,
+    "bessel_i0e": bessel.i0e,
+    "bessel_i1e": bessel.i1e,
 }

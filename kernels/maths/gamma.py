@@ -1,4 +1,4 @@
-"""lgamma and digamma, computed in double for every kind.
+"""gamma, lgamma and digamma, computed in double for every kind.
 
 The one idea: near their positive roots a polynomial times the exact distance from the root, farther out Stirling's formula
 with a polynomial in ``1 / x`` for what that leaves; the reflection formulas for negative x. All terms are kept as sums of two
@@ -9,13 +9,21 @@ its error there is a few ulp of its terms, not of the result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from weft.kernels.calls import call_rare
-from weft.kernels.maths.bits import Sum, fast_two_sum, polynomial, polynomial_as_sum, two_product, two_sum
+from weft.kernels.maths.bits import (
+    Sum,
+    fast_two_sum,
+    polynomial,
+    polynomial_as_sum,
+    through_double,
+    two_product,
+    two_sum,
+)
+from weft.kernels.maths.exp import exp_of_sum
 from weft.kernels.maths.log import log1p_in_parts, log_in_parts
+from weft.kernels.maths.loops import constant_array
 from weft.kernels.maths.roots import ROOTS
-from weft.kernels.register import Register, Writer, literal
+from weft.kernels.register import Register
 
 # Constants as sums of two floats.
 PI = (3.141592653589793, 1.2246467991473532e-16)
@@ -104,7 +112,8 @@ def _log_of_sum(a: Sum) -> Sum:
     return top, rest + a[1] / a[0]
 
 
-def _lgamma(x: Register, roots: bool) -> Register:
+def _half_lgamma(x: Register) -> tuple[Sum, Register]:
+    """Half of ``lgamma(x)``, and whether x is a pole; in halves, since the largest results come from sums that are larger."""
     size, negative = x.fabs(), x < 0.0
     up, near = size < 1.0, size < 2.5
     one, zero = x.const(1.0), x.const(0.0)
@@ -115,19 +124,58 @@ def _lgamma(x: Register, roots: bool) -> Register:
     inner = near & negative
     logarithm = _log_of_sum(_pick(inner, reflection, (size, zero)))
     # lgamma(size): the core, less the logarithm below 1
-    # In halves, since the largest results come from sums that are larger.
     core = _pick(near, _half(_lgamma_near(size, up)), _half_lgamma_far(size, logarithm))
     other = _pick(near, logarithm, _log_of_sum(reflection))
     other = _half(_pick(up | negative, other, (zero, zero)))
     total = _add(_negative_where(negative, core), (-other[0], -other[1]))
+    return total, (negative & sine[0].eq(0.0)) | size.eq(0.0)
+
+
+def _lgamma(x: Register, roots: bool) -> Register:
+    total, pole = _half_lgamma(x)
     result = (total[0] + total[1]) * 2.0
     if roots:
         # The terms grow with size, and with them the result from which on their errors do not count.
         smallest = (x < -5.0).select(x.const(1.0), 0.15)
         rare = (x < -2.0) & (x > LAST_ROOT) & (result.fabs() < smallest)
         result = call_rare(x, rare, "lgamma", _lgamma_by_root, result)
-    infinite = (negative & sine[0].eq(0.0)) | size.eq(0.0) | (size > LGAMMA_LARGEST)
+    infinite = pole | (x.fabs() > LGAMMA_LARGEST)
     return x.is_nan().select(x, infinite.select(float("inf"), result))
+
+
+def lgamma_of_one_plus(x: Register) -> Sum:
+    """``lgamma(1 + x)`` as a sum for x from 0 to 5/2, accurate near 0."""
+    up = x < 1.0
+    logarithm = _log_of_sum((up.select(x.const(1.0), x), x.const(0.0)))
+    return _add(_lgamma_near(x, up), logarithm)
+
+
+def stirling_tail(x: Register) -> Register:
+    """What ``lgamma(x)`` is above ``(x - 1/2) log(x) - x + log(2 pi) / 2``, for x from 5/2 on."""
+    inverse = 1.0 / x
+    return inverse * polynomial("lgamma_tail", inverse)
+
+
+def gamma(x: Register) -> Register:
+    """The gamma function; NaN at negative integers, infinite at 0 with its sign."""
+    return through_double(_gamma, x)
+
+
+def _gamma(x: Register) -> Register:
+    total, pole = _half_lgamma(x)
+    high, low = fast_two_sum(total[0] * 2.0, total[1] * 2.0)
+    size = exp_of_sum(high, low)
+    half = x.floor() * 0.5
+    odd = half.floor().ne(half)
+    result = ((x < 0.0) & odd).select(-size, size)
+    infinite = x.const(float("inf"))
+    result = (x > 172.0).select(infinite, result)
+    # Below, all floats but the integers give a zero.
+    result = (x < -190.0).select((odd & (x > -(2.0**52))).select(x.const(-0.0), 0.0), result)
+    result = (x.fabs() < 2.0**-100).select(1.0 / x, result)
+    result = (pole & (x < 0.0)).select(float("nan"), result)
+    result = x.eq(float("-inf")).select(float("nan"), result)
+    return x.is_nan().select(x, result)
 
 
 def lgamma(x: Register) -> Register:
@@ -158,8 +206,8 @@ def _around(x: Register, name: str, row: Register) -> tuple[Sum, Sum, Sum]:
     writer = x.writer
     rows = ROOTS[name]
     starts = [sum(len(r) for r in rows[:n]) for n in range(len(rows) + 1)]
-    table = _array(writer, f"weft.roots.{name}", "double", [number for r in rows for number in r])
-    borders = _array(writer, f"weft.roots.{name}.starts", "i64", starts)
+    table = constant_array(writer, f"weft.roots.{name}", "double", [number for r in rows for number in r])
+    borders = constant_array(writer, f"weft.roots.{name}.starts", "i64", starts)
 
     def element(array: str, kind: str, index: Register) -> Register:
         at = writer.emit("ptr", f"getelementptr {kind}, ptr {array}, i64 {index.ref}")
@@ -182,15 +230,6 @@ def _around(x: Register, name: str, row: Register) -> tuple[Sum, Sum, Sum]:
     writer.place(done)
     series = fast_two_sum(element(table, "double", start + 5), following * distance)
     return (root, root_low), (factor, factor_low), series
-
-
-def _array(writer: Writer, name: str, kind: str, numbers: Sequence[float]) -> str:
-    """A constant array of the module."""
-    elements = ", ".join(f"{kind} {literal(kind, number)}" for number in numbers)
-    writer.declare(
-        f"@{name} = private unnamed_addr constant [{len(numbers)} x {kind}] [{elements}], align 16"
-    )
-    return f"@{name}"
 
 
 def _digamma(x: Register, roots: bool) -> Register:
