@@ -1,0 +1,16 @@
+"""Minima and roots of functions: `weft.scipy.optimize`, as `jax.scipy.optimize`, and of `scipy.optimize` what is below."""
+
+from weft.scipy.optimize.line_search import LineSearchResults, line_search
+from weft.scipy.optimize.minimize import OptimizeResults, minimize
+from weft.scipy.optimize.roots import RootResults, bisect, newton, root
+
+__all__ = [
+    "LineSearchResults",
+    "OptimizeResults",
+    "RootResults",
+    "bisect",
+    "line_search",
+    "minimize",
+    "newton",
+    "root",
+]
