@@ -29,7 +29,7 @@ CONVERSIONS = {
     "array": "array", "asarray": "asarray", "asanyarray": "asarray", "ascontiguousarray": "asarray",
     "asfortranarray": "asarray", "asarray_chkfinite": "asarray", "require": "asarray",
     "full": "full", "zeros": "zeros", "ones": "ones", "empty": "empty", "eye": "eye", "identity": "identity", "tri": "tri",
-    "arange": "arange",
+    "arange": "arange", "r_": "r_", "c_": "c_",
 }  # fmt: skip
 _NO_MEANING = ("like", "order", "subok", "requirements")  # of layouts and subclasses
 
@@ -52,6 +52,10 @@ class Conversion:
         args = args[:2] if CONVERSIONS[self.name] == "asarray" else args
         x = getattr(numpy_face(), CONVERSIONS[self.name])(*args, **kwargs)
         return x.reshape(1) if self.name == "ascontiguousarray" and x.ndim == 0 else x
+
+    def __getitem__(self, key: Any) -> Any:
+        """``numpy.r_[a, b]`` and ``numpy.c_[a, b]``."""
+        return (getattr(numpy_face(), self.name) if state.ambient and is_traced(key) else self.numpys)[key]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.numpys, name)

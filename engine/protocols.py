@@ -8,52 +8,88 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from weft.engine import left_out
+from weft.engine.array import Array
 from weft.engine.dispatch import from_data, is_traced, to_data
 from weft.engine.methods import numpy_face
+from weft.engine.outputs import instead_of_writing, nobody_sees, refuse_out
 from weft.ir.errors import ArgumentError
+from weft.ir.quiet import quietly
 
 _MODULES = {"numpy": "weft.numpy", "numpy.linalg": "weft.numpy.linalg", "numpy.fft": "weft.numpy.fft"}
-
-
-def _refuse_out(name: str, kwargs: Mapping[str, Any]) -> None:
-    if kwargs.get("out") is not None:
-        raise ArgumentError(
-            f"numpy.{name} got out=, and arrays of Weft are immutable: use the result instead."
-        )
+# Of layouts and subclasses; traced arrays have neither.
+_NO_MEANING = frozenset(("order", "subok"))
+_IN_PLACE = frozenset(("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"))
 
 
 def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """``ufunc`` or one of its methods on arrays of Weft.
 
     Raises:
-        ArgumentError: ``out=`` was given (``x += y`` on a NumPy array does), or a traced array has no such function.
+        ArgumentError: a result was to be written to an array (``out=``) that others see, or a traced array has no such
+            function.
     """
     name = ufunc.__name__
-    label = name if method == "__call__" else f"{name}.{method}"
-    _refuse_out(label, kwargs)
-    face = numpy_face()
-    if method == "__call__" and getattr(face, name, None) is not None:
-        return getattr(face, name)(*inputs, **kwargs)
-    if method in ("reduce", "accumulate", "reduceat", "outer") and hasattr(face, name):
-        given = {k: v for k, v in kwargs.items() if v is not None or k == "axis"}
-        return getattr(getattr(face, name), method)(*inputs, **given)
-    if method == "at":
+    label = f"numpy.{name}" if method == "__call__" else f"numpy.{name}.{method}"
+    traced = has_tracer(inputs) or has_tracer(kwargs)
+    if any(x is not None for x in kwargs.get("out") or ()):
+        if not traced and not any(isinstance(x, Array) for x in kwargs["out"]):
+            return _numpys(getattr(ufunc, method), inputs, kwargs)  # into arrays of NumPy's
+        if method != "__call__" or len(kwargs["out"]) != 1 or not nobody_sees(inputs, kwargs):
+            refuse_out(label)
+        call = functools.partial(array_ufunc, ufunc, method)
+        rest = {k: v for k, v in kwargs.items() if k not in ("out", "where", "casting")}
+        return instead_of_writing(
+            lambda *xs: call(xs, rest), label, inputs, kwargs["out"][0], kwargs.get("where"),
+            kwargs.get("casting", "same_kind"),
+        )  # fmt: skip
+    ours = _universal(ufunc)
+    if method == "at" and not (isinstance(inputs[0], np.ndarray) and not traced):
         raise ArgumentError(
-            f"numpy.{label} works in place, and arrays are immutable: write x.at[index].add(values) or the like."
+            f"{label} works in place, and arrays are immutable: write x = weft.numpy.{name}.at(x, indices, values, "
+            f"inplace=False), or x = x.at[indices].add(values) or the like."
         )
-    if is_traced(tuple(inputs)):
+    if ours is not None and method != "at":
+        given = {k: v for k, v in kwargs.items() if k not in _NO_MEANING and (v is not None or k == "axis")}
+        return (ours if method == "__call__" else getattr(ours, method))(*inputs, **given)
+    if traced:
         raise ArgumentError(
-            f"numpy.{label} has no counterpart for traced arrays: write it with functions of weft.numpy."
+            f"{_where_from(ufunc)}{'' if method == '__call__' else f'.{method}'} has no counterpart for traced arrays: write it "
+            f"with functions of weft.numpy, or call it by weft.pure_callback."
         )
-    return from_data(
-        getattr(ufunc, method)(*map(to_data, inputs), **{k: to_data(v) for k, v in kwargs.items()})
-    )
+    return _numpys(getattr(ufunc, method), inputs, kwargs)
+
+
+def _numpys(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """A function of NumPy's on the data of arrays; what it writes to, it gives back as it is."""
+    kwargs = {k: v if k == "out" else _data(v) for k, v in kwargs.items()}
+    result = quietly(function, *map(_data, args), **kwargs)
+    return from_data(result) if kwargs.get("out") is None else result
+
+
+@functools.cache
+def _universal(ufunc: np.ufunc) -> Any:
+    """The counterpart of a universal function of NumPy's or of SciPy's; others with the name of one mean something else."""
+    name = ufunc.__name__
+    if getattr(np, name, None) is ufunc:
+        return getattr(numpy_face(), name, None)
+    if getattr(sys.modules.get("scipy.special"), name, None) is ufunc:
+        return getattr(importlib.import_module("weft.scipy.special"), name, None)
+    return None
+
+
+def _where_from(ufunc: np.ufunc) -> str:
+    """What messages call a universal function."""
+    if getattr(np, ufunc.__name__, None) is ufunc:
+        return f"numpy.{ufunc.__name__}"
+    special = getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc
+    return f"scipy.special.{ufunc.__name__}" if special else f"the universal function {ufunc.__name__}"
 
 
 @functools.cache
@@ -69,33 +105,37 @@ def _counterpart(module: str, name: str) -> Callable[..., Any] | None:
     return found if callable(found) else None
 
 
-def _has_tracer(x: Any) -> bool:
-    if isinstance(x, Mapping):
-        return any(map(_has_tracer, x.values()))
-    return is_traced(x)
+def has_tracer(x: Any) -> bool:
+    """Whether an argument, or an item of it, is a traced array."""
+    return any(map(has_tracer, x.values())) if isinstance(x, Mapping) else is_traced(x)
 
 
 def array_function(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """A function of NumPy on arrays of Weft.
 
     Raises:
-        ArgumentError: ``out=`` was given, or a traced array has no such function.
+        ArgumentError: a result was to be written to an array of Weft or from a traced one, or a traced array has no such
+            function.
     """
     name, module = func.__name__, getattr(func, "__module__", "numpy") or "numpy"
-    _refuse_out(name, kwargs)
+    traced = has_tracer(tuple(args)) or has_tracer(kwargs)
+    written = args[0] if name in _IN_PLACE and args else kwargs.get("out")
+    if isinstance(written, np.ndarray) and not traced:
+        return _numpys(func, args, kwargs)
+    if kwargs.get("out") is not None:
+        refuse_out(f"{module}.{name}")
     ours = _counterpart(module, name)
     if ours is not None:
         return ours(*args, **kwargs)
     if name == "copyto":
         raise ArgumentError(f"numpy.{name} works in place: {left_out.FUNCTIONS[name]}.")
-    if _has_tracer(tuple(args)) or _has_tracer(kwargs):
+    if traced:
         way = left_out.advice(name, numpy_face().__all__) or "Write it with functions of weft.numpy."
         raise ArgumentError(
             f"{module}.{name} has no counterpart in Weft, so it cannot take traced arrays; outside of the traced function it "
             f"can take others. {way}"
         )
-    result = func(*map(_data, args), **{k: _data(v) for k, v in kwargs.items()})
-    return from_data(result)
+    return _numpys(func, args, kwargs)
 
 
 def _data(x: Any) -> Any:
