@@ -1,8 +1,9 @@
-"""`vmap`: a function of one example becomes a function of many; and the collectives inside it."""
+"""`vmap`: a function of one example becomes a function of many; and which axes have a name in it."""
 
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -12,8 +13,6 @@ from weft.engine.array import to_value, wrap_value
 from weft.engine.trace import Tracer, argument_names, function_name, trace
 from weft.ir.builder import Value, type_of_value
 from weft.ir.errors import ArgumentError, AxisError, ShapeError
-from weft.ir.ops import collective
-from weft.ir.ops.elementwise import mul
 from weft.ir.ops.shape import move_axis
 from weft.ir.passes.batch import Axis, batch_values
 from weft.ir.primitive import NOT_MAPPED
@@ -151,75 +150,15 @@ def _place(name: str, x: Any, axis: int | None, wanted: int | None, size: int) -
     return move_axis(x, axis, wanted % ndim)
 
 
-# Collectives
+# Axes in scope
 
 
-def axis_size(axis_name: Hashable) -> int:
-    """The length of a named axis in scope."""
+def axis_size(axis_name: Any) -> int:
+    """The length of a named axis in scope; the product of the lengths of several."""
+    if isinstance(axis_name, tuple | list):
+        return math.prod(axis_size(name) for name in axis_name)
     for name, size in reversed(_axes.sizes):
         if name == axis_name and name is not None:
             return size
     in_scope = ", ".join(repr(n) for n, _ in _axes.sizes if n is not None) or "none"
     raise ArgumentError(f"the axis name {axis_name!r} is not bound by an enclosing vmap (bound: {in_scope}).")
-
-
-def _names(axis_name: Any) -> tuple[Hashable, ...]:
-    return tuple(axis_name) if isinstance(axis_name, tuple | list) else (axis_name,)
-
-
-def _over(axis_name: Any, x: Any, one: Callable[[Any, Hashable], Any]) -> Any:
-    def leaf(value: Any) -> Any:
-        value = to_value(value)
-        for name in _names(axis_name):
-            axis_size(name)
-            value = one(value, name)
-        return wrap_value(value)
-
-    return tree.map(leaf, x)
-
-
-def psum(x: Any, axis_name: Any) -> Any:
-    """Sum of ``x`` over the named axis (or axes) of enclosing `vmap`s; a tree of arrays."""
-
-    def one(value: Any, name: Hashable) -> Any:
-        return collective.psum(value, name) if isinstance(value, Value) else mul(value, axis_size(name))
-
-    return _over(axis_name, x, one)
-
-
-def _same_for_constants(collect: Callable[[Any, Hashable], Any]) -> Callable[[Any, Hashable], Any]:
-    return lambda value, name: collect(value, name) if isinstance(value, Value) else value
-
-
-def pmax(x: Any, axis_name: Any) -> Any:
-    """Maximum of ``x`` over the named axis."""
-    return _over(axis_name, x, _same_for_constants(collective.pmax))
-
-
-def pmin(x: Any, axis_name: Any) -> Any:
-    """Minimum of ``x`` over the named axis."""
-    return _over(axis_name, x, _same_for_constants(collective.pmin))
-
-
-def pmean(x: Any, axis_name: Any) -> Any:
-    """Mean of ``x`` over the named axis."""
-    count = 1
-    for name in _names(axis_name):
-        count *= axis_size(name)
-    return tree.map(lambda v: v / count, psum(x, axis_name))
-
-
-def all_gather(x: Any, axis_name: Hashable, *, axis: int = 0) -> Any:
-    """The values of all examples along a new axis."""
-    size = axis_size(axis_name)
-
-    def leaf(value: Any) -> Any:
-        gathered = collective.all_gather(to_value(value), axis_name, size)
-        return wrap_value(move_axis(gathered, 0, axis % len(gathered.shape)))
-
-    return tree.map(leaf, x)
-
-
-def axis_index(axis_name: Hashable) -> Any:
-    """The position of the example at hand along the named axis."""
-    return wrap_value(collective.axis_index(axis_name, axis_size(axis_name)))

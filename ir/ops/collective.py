@@ -6,14 +6,14 @@ holds that rule); batching over another axis leaves them as they are.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from weft.ir.errors import ArgumentError
 from weft.ir.ops import reduce, shape
 from weft.ir.ops.elementwise import mul
 from weft.ir.primitive import NOT_MAPPED, Lowering, Primitive
-from weft.ir.rules import linear, no_tangent, pointwise
+from weft.ir.rules import linear, no_tangent, pointwise, to_front
 from weft.ir.types import INT64, ArrayType
 
 
@@ -83,8 +83,6 @@ def pmin(x: Any, axis_name: Hashable) -> Any:
 
 
 def _own_gather(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
-    from weft.ir.rules import to_front
-
     return (to_front(args[0], axes[0], size),), (NOT_MAPPED,)
 
 
@@ -133,3 +131,73 @@ axis_index_p = Primitive(
 def axis_index(axis_name: Hashable, size: int) -> Any:
     """The position of the example along the named axis."""
     return axis_index_p.bind(axis_name=axis_name, size=size)
+
+
+# Exchanges: each example gets what others have
+
+
+def _own_permutation(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
+    x = to_front(args[0], axes[0], size)
+    sources: list[int | None] = [None] * int(size)
+    for source, destination in params["perm"]:
+        sources[destination] = source
+    parts, start = [], 0
+    for i in range(1, int(size) + 1):
+        follows = i < size and sources[i] == (None if sources[start] is None else sources[start] + i - start)
+        if follows:
+            continue
+        first = sources[start]  # a run of neighbours that stay neighbours, or get nothing
+        if first is None:
+            parts.append(shape.full((i - start, *x.shape[1:]), 0, x.dtype))
+        else:
+            parts.append(shape.slice_axis(x, 0, first, first + i - start))
+        start = i
+    return (shape.concatenate(parts, 0),), (0,)
+
+
+def _permute_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> Any:
+    back = tuple((destination, source) for source, destination in params["perm"])
+    return [ppermute(cts[0], params["axis_name"], back)]
+
+
+ppermute_p = Primitive(
+    "ppermute",
+    type_rule=lambda x, *, axis_name, perm: x,
+    reference=_outside,
+    jvp=linear,
+    transpose=_permute_transpose,
+    batch=pointwise,
+    lower=Lowering("collective", _own_permutation),
+)
+
+
+def ppermute(x: Any, axis_name: Hashable, perm: Sequence[tuple[int, int]]) -> Any:
+    """``x`` of example ``source`` for example ``destination``, for each pair of ``perm``; zeros for those that none is for."""
+    return ppermute_p.bind(x, axis_name=axis_name, perm=tuple((int(a), int(b)) for a, b in perm))
+
+
+def _own_exchange(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
+    # The batch axis takes the place of the axis that is taken apart, and that axis is the new batch axis.
+    x = shape.move_axis(to_front(args[0], axes[0], size), 1 + params["axis"], 0)
+    return (shape.move_axis(x, 1, 1 + params["axis"]),), (0,)
+
+
+def _exchange_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
+    x = shape.move_axis(args[0], axes[0], 0)
+    return (exchange(x, params["axis_name"], params["axis"] + 1),), (0,)
+
+
+exchange_p = Primitive(
+    "exchange",
+    type_rule=lambda x, *, axis_name, axis: x,
+    reference=_outside,
+    jvp=linear,
+    transpose=lambda prim, cts, ins, params: [exchange(cts[0], **params)],
+    batch=_exchange_batch,
+    lower=Lowering("collective", _own_exchange),
+)
+
+
+def exchange(x: Any, axis_name: Hashable, axis: int) -> Any:
+    """``axis``, which is as long as the named axis, in its place: element ``j`` of example ``i`` is element ``i`` of ``j``."""
+    return exchange_p.bind(x, axis_name=axis_name, axis=axis)

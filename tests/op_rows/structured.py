@@ -10,6 +10,7 @@ from tests.op_rows.record import BF16, BOOL, C64, C128, F16, F32, F64, FEW, I8, 
 from weft.ir.builder import build, type_of_value
 from weft.ir.ops import collective, contract, control, index, kernel
 from weft.ir.ops import elementwise as e
+from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
 
 # Indexing
@@ -227,6 +228,20 @@ COLLECTIVES = [
         "all_gather",
         lambda x, n: collective.all_gather(x, "i", n),
         lambda x: np.stack([x] * len(x)),
+    ),
+    _examples(
+        (F64, C128, I64),
+        "ppermute",
+        lambda x, n: e.add(x, collective.ppermute(x, "i", [(i, i - 1) for i in range(1, n)])),
+        lambda x: x + np.concatenate([x[1:], np.zeros_like(x[:1])]),
+    ),
+    _examples(
+        (F64, C128),
+        "exchange",
+        lambda x, n: collective.exchange(
+            e.mul(s.broadcast(x, (2, n, *x.shape), range(2, 2 + len(x.shape))), 2), "i", 1
+        ),
+        lambda x: 2 * np.broadcast_to(x, (len(x), 2, *x.shape)),
     ),
     _examples(
         (F64, I64),

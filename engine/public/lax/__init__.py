@@ -5,8 +5,22 @@ Unlike `weft.numpy`, these do not promote: arguments of an operation have one dt
 """
 
 from weft.engine.transforms.custom import stop_gradient
-from weft.engine.transforms.vmap import all_gather, axis_index, axis_size, pmax, pmean, pmin, psum
+from weft.engine.transforms.vmap import axis_size
 from weft.lax.branches import cond, switch
+from weft.lax.collectives import (
+    all_gather,
+    all_to_all,
+    axis_index,
+    pbroadcast,
+    pmax,
+    pmean,
+    pmin,
+    ppermute,
+    pshuffle,
+    psum,
+    psum_scatter,
+    pswapaxes,
+)
 from weft.lax.convolution import (
     ConvDimensionNumbers,
     conv,
@@ -217,6 +231,7 @@ __all__ = [
     "acosh",
     "add",
     "all_gather",
+    "all_to_all",
     "approx_max_k",
     "approx_min_k",
     "argmax",
@@ -324,6 +339,7 @@ __all__ = [
     "nextafter",
     "optimization_barrier",
     "pad",
+    "pbroadcast",
     "platform_dependent",
     "pmax",
     "pmean",
@@ -331,7 +347,11 @@ __all__ = [
     "polygamma",
     "population_count",
     "pow",
+    "ppermute",
+    "pshuffle",
     "psum",
+    "psum_scatter",
+    "pswapaxes",
     "random_gamma_grad",
     "real",
     "reciprocal",

@@ -245,37 +245,6 @@ def test_broadcast_shapes() -> None:
     assert wl.broadcast_shapes((2, 1), (3,), ()) == (2, 3)
 
 
-COLLECTIVES = {
-    "psum": lambda lax, x: lax.psum(x, "i"),
-    "psum of a constant": lambda lax, x: x * lax.psum(1, "i"),
-    "psum of a tree": lambda lax, x: lax.psum({"a": x, "b": 2 * x}, "i"),
-    "pmean": lambda lax, x: lax.pmean(x, "i"),
-    "pmax": lambda lax, x: lax.pmax(x, "i"),
-    "pmin": lambda lax, x: x - lax.pmin(x, "i"),
-    "axis_index": lambda lax, x: x * lax.axis_index("i"),
-    "axis_size": lambda lax, x: x * lax.axis_size("i"),
-    "all_gather": lambda lax, x: lax.all_gather(x, "i", axis=1) * x[:, None],
-}
-
-
-@pytest.mark.parametrize("name", COLLECTIVES)
-def test_collectives(name: str) -> None:
-    fun = COLLECTIVES[name]
-    wanted = jax.vmap(lambda x: fun(jl, x), axis_name="i")(X)
-    mapped = weft.vmap(lambda x: fun(wl, x), axis_name="i")
-    close(mapped(X), wanted)
-    close(weft.jit(mapped)(X), wanted)
-
-
-def test_collectives_over_two_axes_and_their_gradient() -> None:
-    def nested(lib: Any, lax: Any) -> Callable[..., Any]:
-        return lib.vmap(lib.vmap(lambda x: x * lax.psum(x * x, ("i", "j")), axis_name="j"), axis_name="i")
-
-    close(nested(weft, wl)(X), nested(jax, jl)(X))
-    ours = weft.grad(lambda x: (nested(weft, wl)(x) * Y).sum())(X)
-    close(ours, jax.grad(lambda x: (nested(jax, jl)(x) * Y).sum())(X))
-
-
 def test_stop_gradient_stops() -> None:
     assert float(weft.grad(lambda x: x * wl.stop_gradient(x))(3.0)) == 3.0
 
@@ -290,7 +259,6 @@ def test_stop_gradient_stops() -> None:
         (lambda: wl.reduce_sum(X, (5,)), AxisError, r"lax\.reduce_sum got axis 5 for an array of 2 axes"),
         (lambda: wl.broadcast_in_dim(X, (3, 5), (0, 1)), ShapeError, r"cannot put \(3, 4\) at axes \(0, 1\)"),
         (lambda: wl.dot(CUBE, X), ShapeError, r"lax\.dot takes vectors and matrices, got shapes \(2, 3, 4\) and \(3, 4\)"),
-        (lambda: wl.psum(X, "k"), ArgumentError, r"axis name 'k' is not bound by an enclosing vmap \(bound: none\)"),
         (lambda: wl.split(X, (1, 1)), ShapeError, r"lax\.split got sizes \(1, 1\) for axis 0 of shape \(3, 4\): they sum"),
         (lambda: wl.tile(X, (1,)), ShapeError, r"lax\.tile needs a count for each axis of shape \(3, 4\), got \(1,\)"),
         (lambda: wl.stack([X, X[0]]), ShapeError, r"arrays of one shape, at least one of them; got shapes \(3, 4\), \(4,\)"),
