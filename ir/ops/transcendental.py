@@ -93,8 +93,10 @@ def numpy_expm1(x: Any, dtype: Any = None) -> Any:
     return np.where(np.isfinite(x) & np.isfinite(result), result, np.exp(x) - 1)
 
 
-def _scaled_log(base: float) -> Callable[..., Any]:
-    return lambda ops, x: ops.mul(ops.log(x), ops.constant(1 / math.log(base), x))
+def _exp2_complex(ops: Any, z: Any) -> Any:
+    """exp(z log 2), part by part: infinite parts are not to meet a zero of the constant."""
+    a, b = ops.real(z), ops.imag(z)
+    return ops.exp(ops.complex(ops.mul(a, ops.constant(_LN2, a)), ops.mul(b, ops.constant(_LN2, b))))
 
 
 def _logistic_reference(x: np.ndarray) -> np.ndarray:
@@ -112,7 +114,7 @@ exp2_p = define(
     "inexact",
     _exp2_reference,
     lambda t, o, x: mul(t, mul(_LN2, o)),
-    lower=_for_complex("exp2", lambda ops, x: ops.exp(ops.mul(x, ops.constant(_LN2, x)))),
+    lower=_for_complex("exp2", _exp2_complex),
 )
 expm1_p = define(
     "expm1",
@@ -126,14 +128,12 @@ log2_p = define(
     "inexact",
     np.log2,
     lambda t, o, x: div(t, mul(x, _LN2)),
-    lower=_for_complex("log2", _scaled_log(2)),
 )
 log10_p = define(
     "log10",
     "inexact",
     np.log10,
     lambda t, o, x: div(t, mul(x, _LN10)),
-    lower=_for_complex("log10", _scaled_log(10)),
 )
 log1p_p = define("log1p", "inexact", np.log1p, lambda t, o, x: div(t, add(x, 1)))
 logistic_p = define(

@@ -63,6 +63,8 @@ PLANE: dict[str, Callable[[], Iterator[Case]]] = {
 } | {
     name: (lambda source=source: turned(conjugates(cases(COMPLEX[source])), source == "cosh"))  # type: ignore[misc]
     for name, source in {"sin": "sinh", "cos": "cosh", "tan": "tanh", "asin": "asinh", "atan": "atanh"}.items()
+} | {
+    name: (lambda: conjugates(cases(COMPLEX["log"]))) for name in ("log2", "log10")
 }  # fmt: skip
 
 
@@ -94,10 +96,13 @@ def test_real(name: str, dtype: Any, way: str) -> None:
 def test_complex(name: str, dtype: Any, way: str) -> None:
     part = np.float32 if dtype is np.complex64 else np.float64
     wanted = list(PLANE[name]())
+    unit = {"log2": math.log(2), "log10": math.log(10)}.get(name, 1.0)
     numbers = np.array([args for args, _, _ in wanted], part).reshape(-1).view(dtype)
     found = np.asarray(WAYS[way](getattr(wnp, name))(wnp.asarray(numbers)))
     assert found.dtype == (part if name == "abs" else dtype)
-    parts = (lambda x: (float(x),)) if name == "abs" else (lambda x: (float(x.real), float(x.imag)))
+    parts = (
+        (lambda x: (float(x),)) if name == "abs" else (lambda x: (float(x.real) * unit, float(x.imag) * unit))
+    )
     assert not failures(found, wanted, parts)
 
 
