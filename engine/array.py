@@ -6,6 +6,7 @@ scripts use most are written out here for speed; everything else comes from meth
 
 from __future__ import annotations
 
+import gc
 import itertools
 import operator
 import sys
@@ -393,8 +394,11 @@ def _unchanging(x: np.ndarray) -> bool:
     if x.flags.writeable:
         return False
     base = x.base
-    if base.__class__ is memoryview and base.obj.__class__ is _ndarray:
-        return _unchanging(base.obj)  # numpy.asarray of an Array takes its buffer
+    if base.__class__ is memoryview:  # numpy.asarray of an Array takes its buffer
+        source = base.obj
+        if source.__class__.__name__ == "_buffer_wrapper":  # of Python 3.12 and later, around the Array
+            return any(x.__class__ is Array for x in gc.get_referents(source))
+        return source.__class__ is _ndarray and _unchanging(source)
     if base.__class__ is _ndarray:
         return not base.flags.writeable
     return base is None or base.__class__ is Lease
