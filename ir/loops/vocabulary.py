@@ -161,16 +161,35 @@ def _special(name: str) -> Callable[..., Any]:
     return call
 
 
-def _special_in_double(name: str) -> Callable[..., Any]:
-    """As `_special`, of arguments in double precision: kernels compute these so for every dtype."""
+def _special_in_double(name: str | tuple[str, int]) -> Callable[..., Any]:
+    """As `_special`, of arguments in double precision: kernels compute these so for every dtype.
+
+    ``name`` may be a pair with the number of one of several results.
+    """
+    if isinstance(name, tuple):
+        whole, number = _special_in_double(name[0]), name[1]
+        return lambda *args: whole(*args)[number]
     function = _special(name)
     return lambda *args: function(*map(np.float64, args))
 
 
-# By the number of operands: our name, and SciPy's.
-_IN_DOUBLE = {
-    1: {"gamma": "gamma", "bessel_i0e": "i0e", "bessel_i1e": "i1e"},
-    2: {"igamma": "gammainc", "igammac": "gammaincc", "betaln": "betaln", "zeta": "zeta"},
+# By the number of operands: our name, and SciPy's, with the number of the result where there are several.
+_IN_DOUBLE: dict[int, dict[str, str | tuple[str, int]]] = {
+    1: {
+        "gamma": "gamma",
+        "bessel_i0e": "i0e",
+        "bessel_i1e": "i1e",
+        "ndtri": "ndtri",
+        "erfcx": "erfcx",
+        "dawsn": "dawsn",
+        "expi": "expi",
+        "spence": "spence",
+        "si": ("sici", 0),
+        "ci": ("sici", 1),
+        "fresnel_sin": ("fresnel", 0),
+        "fresnel_cos": ("fresnel", 1),
+    },
+    2: {"expn": "expn", "igamma": "gammainc", "igammac": "gammaincc", "betaln": "betaln", "zeta": "zeta"},
     3: {"betainc": "betainc"},
 }
 

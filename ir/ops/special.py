@@ -19,15 +19,20 @@ from weft.ir.primitive import Primitive, scalar
 from weft.ir.rules import elementwise, per_input, pointwise
 
 
-def define(name: str, scipy_name: str, *terms: Any, lower: Any = None) -> Primitive:
-    """Declare a function by its name in scipy.special and a derivative term an input: one row of a table."""
+def define(name: str, scipy_name: str | tuple[str, int], *terms: Any, lower: Any = None) -> Primitive:
+    """Declare a function by its name in scipy.special and a derivative term an input: one row of a table.
+
+    The name may be a pair with the number of one of several results.
+    """
+    function, number = scipy_name if isinstance(scipy_name, tuple) else (scipy_name, None)
 
     def reference(*args: np.ndarray, **params: Any) -> np.ndarray:
         import scipy.special
 
         # In double precision: some of these have no other, some lose digits in others.
         wide = [np.asarray(a, np.float64) for a in args]
-        result: np.ndarray = getattr(scipy.special, scipy_name)(*params.values(), *wide)
+        found = getattr(scipy.special, function)(*params.values(), *wide)
+        result: np.ndarray = found if number is None else found[number]
         return np.asarray(result).astype(args[0].dtype)[()]
 
     return Primitive(

@@ -11,8 +11,10 @@ from weft.kernels.maths import (
     gamma,
     hyperbolic,
     incomplete,
+    integrals,
     inverse_trig,
     log,
+    normal,
     power,
     trig,
     zeta,
@@ -59,4 +61,7 @@ FUNCTIONS: dict[str, Callable[..., Register]] = {
     "zeta": zeta.zeta,
     "bessel_i0e": bessel.i0e,
     "bessel_i1e": bessel.i1e,
+    "ndtri": normal.ndtri,
+    "erfcx": normal.erfcx,
+    **integrals.FUNCTIONS,
 }

@@ -17,9 +17,9 @@ def _scaled(x: Register, order: int) -> Register:
     size = x.fabs()
     near = size <= _BORDER
     inside = near.select(size, 1.0)
-    inner = chebyshev(f"i{order}e_near", inside * (2 / _BORDER) - 1.0)
+    inner = chebyshev(f"i{order}e_near", inside, 0.0, _BORDER)
     outside = near.select(_BORDER, size)
-    outer = chebyshev(f"i{order}e_far", (2 * _BORDER) / outside - 1.0) / outside.sqrt()
+    outer = chebyshev(f"i{order}e_far", 1.0 / outside, 0.0, 1 / _BORDER) / outside.sqrt()
     if order:
         inner = inner * size
         return keep_zero(x, near.select(inner, outer).copysign(x))

@@ -11,6 +11,7 @@ import math
 
 from weft.kernels.calls import where_any
 from weft.kernels.maths.bits import (
+    Sum,
     fast_two_sum,
     keep_zero,
     long_polynomial,
@@ -31,21 +32,26 @@ END = {"float": 10.2, "double": 27.5}
 _CENTERS = {"float": (5.0, 2.4365234375, 2.921875), "double": (6.25, 3.3349609375, 4.2685546875)}
 
 
-def _erfc_of_size(size: Register) -> Register:
-    """``erfc(size)`` for ``size`` from 0.45 on."""
-    size = (size > END[size.kind]).select(END[size.kind], size)
+def erfc_factor(size: Register) -> Sum:
+    """``exp(size**2) erfc(size)`` for ``size`` from 0.45 to `END`."""
     shifted, shifted_low = two_sum(size, size.const(4.0))
     t = (size - 4.0) / shifted
     # (size - 4) is exact from 2 on; below, t is near -1 and takes its rounding error in.
     difference, difference_low = two_sum(size, size.const(-4.0))
     t_low = ((-t).fma(shifted, difference) + (difference_low - t * shifted_low)) / shifted
     factor, factor_low = polynomial_as_sum("erfc", t + t_low)
-    square, square_low = two_product(size, size)
-    weight, weight_low, k = exp_parts(-square, -square_low)
     below, below_low = fast_two_sum(size + size, size.const(1.0))
     inverse = 1.0 / below
     quotient = factor * inverse
-    rest = ((-quotient).fma(below, factor) + (factor_low - quotient * below_low)) * inverse
+    return quotient, ((-quotient).fma(below, factor) + (factor_low - quotient * below_low)) * inverse
+
+
+def _erfc_of_size(size: Register) -> Register:
+    """``erfc(size)`` for ``size`` from 0.45 on."""
+    size = (size > END[size.kind]).select(END[size.kind], size)
+    quotient, rest = erfc_factor(size)
+    square, square_low = two_product(size, size)
+    weight, weight_low, k = exp_parts(-square, -square_low)
     return scale(weight.fma(quotient, weight.fma(rest, weight_low * quotient)), k)
 
 
@@ -77,18 +83,22 @@ def _plain_log(x: Register) -> Register:
     return k.fma(math.log(2.0), f * long_polynomial("log_factor", f))
 
 
+def erf_inv_factor(w: Register) -> Register:
+    """``erf_inv(x) / x`` of ``w = -log(1 - x**2)``."""
+    end, middle, tail = _CENTERS[w.kind]
+    return where_any(
+        w >= end,
+        lambda: long_polynomial("erf_inv_tail", w.sqrt() - tail),
+        long_polynomial("erf_inv_center", w - middle),
+    )
+
+
 def erf_inv(x: Register) -> Register:
     """Inverse error function: x times a polynomial in ``w = -log(1 - x**2)``, for large w in its root (Giles, 2012).
 
     The factor hardly changes with w, so one rounding of ``1 - x**2`` does no harm, not even near 0.
     """
     size = x.fabs()
-    w = -_plain_log((-x).fma(x, x.const(1.0)))
-    end, middle, tail = _CENTERS[x.kind]
-    factor = where_any(
-        w >= end,
-        lambda: long_polynomial("erf_inv_tail", w.sqrt() - tail),
-        long_polynomial("erf_inv_center", w - middle),
-    )
+    factor = erf_inv_factor(-_plain_log((-x).fma(x, x.const(1.0))))
     edge = size.eq(1.0).select(x * float("inf"), float("nan"))
     return keep_zero(x, (size < 1.0).select(x * factor, edge))

@@ -87,7 +87,7 @@ def erfcx(x: Real) -> Real:
     return mp.exp(x * x) * mp.erfc(x)
 
 
-def _inverse_erf(w: Real) -> Real:
+def inverse_erf(w: Real) -> Real:
     """``erfinv(x) / x`` where ``w = -log(1 - x**2)``."""
     if w < mp.mpf(10) ** -30:
         return mp.sqrt(mp.pi) / 2
@@ -182,14 +182,14 @@ def fits() -> Iterator[tuple[str, str, list[Real]]]:
     log_factor = taylor_safe(lambda f: mp.log1p(f) / f, lambda f: 1 - f / 2)
     for kind, bound in (("float", 2.0**-25), ("double", 2.0**-54)):
         yield "log_factor", kind, fit(log_factor, mp.mpf("-0.29293"), mp.mpf("0.41426"), bound)
-    root = lambda s: _inverse_erf(s * s)  # noqa: E731
+    root = lambda s: inverse_erf(s * s)  # noqa: E731
     # Centers at which the value, which is the first coefficient, is all but a number of the type.
-    yield "erf_inv_center", "float", fit(_inverse_erf, 0, 5, 2.0**-26, mp.mpf("2.4365234375"))
+    yield "erf_inv_center", "float", fit(inverse_erf, 0, 5, 2.0**-26, mp.mpf("2.4365234375"))
     yield "erf_inv_tail", "float", fit(root, mp.sqrt(5), mp.mpf("4.1"), 2.0**-25, mp.mpf("2.921875"))
     yield (
         "erf_inv_center",
         "double",
-        fit(_inverse_erf, 0, mp.mpf("6.25"), 2.0**-55, mp.mpf("3.3349609375")),
+        fit(inverse_erf, 0, mp.mpf("6.25"), 2.0**-55, mp.mpf("3.3349609375")),
     )
     yield (
         "erf_inv_tail",

@@ -76,10 +76,11 @@ def _lower(a: Register, x: Register) -> Register:
     return 1.0 + x * _integral(scale, integrand)
 
 
-def _upper(a: Register, x: Register) -> Register:
-    """The integral of ``(1 + s)**(a-1) exp(-x s)`` from 0 on, for x from 1, and about a, on."""
-    scale = 1.0 / ((x - a) + x.sqrt())
-    return _integral(scale, lambda s: exp((a - 1.0) * log1p(s) - x * s))
+def power_integral(power: Register, x: Register) -> Register:
+    """The integral of ``(1 + s)**power exp(-x s)`` from 0 on, for x from 1, and about ``power + 1``, on."""
+    growth = (power + 1.0).greater_of(0.0)
+    scale = 1.0 / ((x - growth) + x.sqrt())
+    return _integral(scale, lambda s: exp(power * log1p(s) - x * s))
 
 
 def _complement_of_small(a: Register, x: Register) -> Register:
@@ -100,7 +101,7 @@ def _incomplete_gamma(a: Register, x: Register, lower: bool) -> Register:
     p = where_any(below, lambda: factor * _lower(below.select(a_in, 2.0), below.select(x_in, 1.0)), one)
     q = where_any(
         below, lambda: 1.0 - p,
-        factor * a_in * _upper(below.select(one, a_in), below.select(2.0, x_in)),
+        factor * a_in * power_integral(below.select(one, a_in) - 1.0, below.select(2.0, x_in)),
     )  # fmt: skip
     if lower:
         result = below.select(p, 1.0 - q)

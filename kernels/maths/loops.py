@@ -62,9 +62,10 @@ def _element(writer: Writer, table: str, kind: str, index: str) -> Register:
     )
 
 
-def chebyshev(name: str, t: Register) -> Register:
-    """A series of the table of that name at ``t`` from -1 to 1, by Clenshaw's recurrence."""
+def chebyshev(name: str, x: Register, low: float, high: float) -> Register:
+    """The series of the table of that name, which is one for x from ``low`` to ``high``, by Clenshaw's recurrence."""
     first, *others = SERIES[name]
+    t = (x - (low + high) / 2) * (2 / (high - low))
     after, total = t.const(0.0), t.const(0.0)
     twice = t + t
     for weight in reversed(others):

@@ -31,9 +31,9 @@ _PRICES = {
     **dict.fromkeys("log log2 log10 log1p atan asin acos atan2 hypot".split(), 1.2),
     **dict.fromkeys("sin cos tan erf asinh acosh atanh".split(), 1.6),
     **dict.fromkeys("pow erfc erf_inv lgamma digamma gamma bessel_i0e bessel_i1e".split(), 4.0),
-    "betaln": 12.0,
+    **dict.fromkeys("ndtri erfcx dawsn expi spence si ci fresnel_sin fresnel_cos betaln".split(), 12.0),
     "zeta": 60.0,
-    **dict.fromkeys("igamma igammac betainc".split(), 300.0),
+    **dict.fromkeys("igamma igammac betainc expn".split(), 300.0),
 }
 _SCALAR = 6.0  # how much longer it takes where there are no vectors
 _APART = 4.0  # how much longer a load or store takes that does not lie beside the one before

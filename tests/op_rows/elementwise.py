@@ -30,7 +30,7 @@ from tests.op_rows.record import (
     row,
     unary,
 )
-from weft.ir.ops import bits, special
+from weft.ir.ops import bits, integrals, special
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
 
@@ -209,3 +209,19 @@ row(
 )
 unary("bessel_i0e", special.bessel_i0e, scipy.special.i0e, FLOATS)
 unary("bessel_i1e", special.bessel_i1e, scipy.special.i1e, FLOATS)
+for name, function in [("expi", "expi"), ("spence", "spence"), ("erfcx", "erfcx")]:
+    unary(name, getattr(integrals, name), getattr(scipy.special, function), FLOATS, *AWAY)
+unary("dawsn", integrals.dawsn, scipy.special.dawsn, FLOATS)
+unary("ndtri", integrals.ndtri, scipy.special.ndtri, FLOATS, 0.1, 0.9)
+unary("si", integrals.si, lambda x: scipy.special.sici(x)[0], FLOATS)
+unary("ci", integrals.ci, lambda x: scipy.special.sici(x)[1], FLOATS, *AWAY)
+unary("fresnel_sin", integrals.fresnel_sin, lambda x: scipy.special.fresnel(x)[0], FLOATS)
+unary("fresnel_cos", integrals.fresnel_cos, lambda x: scipy.special.fresnel(x)[1], FLOATS)
+row(
+    "expn",
+    lambda n, x: integrals.expn(t.exp(e.mul(n, 0)), x),  # of order 1
+    lambda n, x: scipy.special.exp1(x),
+    FLOATS,
+    pointwise(2, AWAY),
+    constant=(0,),
+)
