@@ -60,8 +60,8 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Map
         return (ours if method == "__call__" else getattr(ours, method))(*inputs, **given)
     if traced:
         raise ArgumentError(
-            f"{_where_from(ufunc)}{'' if method == '__call__' else f'.{method}'} has no counterpart for traced arrays: write it "
-            f"with functions of weft.numpy, or call it by weft.pure_callback."
+            f"{_where_from(ufunc)}{'' if method == '__call__' else f'.{method}'} has no counterpart for traced arrays: write "
+            f"it with functions of weft.numpy, or call it by weft.pure_callback."
         )
     return _numpys(getattr(ufunc, method), inputs, kwargs)
 
@@ -79,17 +79,26 @@ def _universal(ufunc: np.ufunc) -> Any:
     name = ufunc.__name__
     if getattr(np, name, None) is ufunc:
         return getattr(numpy_face(), name, None)
-    if getattr(sys.modules.get("scipy.special"), name, None) is ufunc:
+    if _is_special(ufunc):
         return getattr(importlib.import_module("weft.scipy.special"), name, None)
     return None
+
+
+def _is_special(ufunc: np.ufunc) -> bool:
+    """Whether a universal function is one of ``scipy.special``, which are not all there under its array API mode."""
+    modules = ("scipy.special", "scipy.special._ufuncs")
+    return any(getattr(sys.modules.get(m), ufunc.__name__, None) is ufunc for m in modules)
 
 
 def _where_from(ufunc: np.ufunc) -> str:
     """What messages call a universal function."""
     if getattr(np, ufunc.__name__, None) is ufunc:
         return f"numpy.{ufunc.__name__}"
-    special = getattr(sys.modules.get("scipy.special"), ufunc.__name__, None) is ufunc
-    return f"scipy.special.{ufunc.__name__}" if special else f"the universal function {ufunc.__name__}"
+    return (
+        f"scipy.special.{ufunc.__name__}"
+        if _is_special(ufunc)
+        else f"the universal function {ufunc.__name__}"
+    )
 
 
 @functools.cache
