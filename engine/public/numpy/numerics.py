@@ -54,6 +54,8 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
             f"diff got n={n} and an array of shape {x.shape}: n is not negative, and an axis is needed."
         )
     d = axis_index(axis, x.ndim, "diff")
+    if n == 0:  # as NumPy: nothing is joined
+        return x
     parts = []
     for part in (prepend, x, append):
         if part is None:
