@@ -9,23 +9,44 @@ from __future__ import annotations
 
 
 class WeftError(Exception):
-    """Base of all errors that Weft raises on purpose."""
+    """Base of all errors that Weft raises on purpose. The text ends with the command that prints the page on its class.
+
+    Attributes:
+        message: the text without that.
+    """
+
+    def __init__(self, message: str = ""):
+        """Say what is wrong."""
+        self.message = message
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        page = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__ == __name__)
+        return f"{self._located()}\nMore: python -m weft explain {page}"
+
+    def _located(self) -> str:
+        return self.message
 
 
 class UserError(WeftError):
-    """Base of the errors that a program using Weft makes. The text ends with the user's file and line.
+    """Base of the errors that a program using Weft makes. The text names the user's file and line.
 
     Attributes:
         message: the text without them.
+        source: the file and line; ``None`` where no code of a user is running.
     """
 
-    def __init__(self, message: str):
+    def __init__(self, message: str = ""):
         """Say what is wrong; the line is added."""
         from weft.ir.source import user_source
 
-        self.message = message
-        source = user_source()
-        super().__init__(message if source is None else f"{message}\nAt {source}, in {source.function}.")
+        super().__init__(message)
+        self.source = user_source()
+
+    def _located(self) -> str:
+        if self.source is None:
+            return self.message
+        return f"{self.message}\nAt {self.source}, in {self.source.function}."
 
 
 class ShapeError(UserError, ValueError):

@@ -69,15 +69,13 @@ def _verify_eqn(eqn: Eqn, names: Mapping[Var, str], bound: set[Var], done: set[i
         try:
             param_key(eqn.params[name])
         except InternalError as error:
-            _fail(eqn, names, "params", i, str(error).removesuffix("."))
+            _fail(eqn, names, "params", i, error.message.removesuffix("."))
     for where, graph in sub_graphs(eqn):
         try:
             _verify(graph, done)
         except VerificationError as error:
             position = sorted(eqn.params).index(where.partition(".")[0])
-            _fail(
-                eqn, names, "params", position, f"the graph in {where} does not verify", error
-            )
+            _fail(eqn, names, "params", position, f"the graph in {where} does not verify", error)
     _verify_types(eqn, names)
 
 
@@ -91,7 +89,7 @@ def _verify_types(eqn: Eqn, names: Mapping[Var, str]) -> None:
     try:
         expected = eqn.prim.out_types(eqn.in_types, dict(eqn.params))
     except WeftError as error:
-        _fail(eqn, names, "prim", 0, getattr(error, "message", str(error)).removesuffix("."), error)
+        _fail(eqn, names, "prim", 0, error.message.removesuffix("."), error)
     except (TypeError, KeyError, IndexError, AttributeError, ValueError) as error:
         _fail(eqn, names, "prim", 0, f"{eqn.prim} does not take these operands and params: {error}", error)
     if len(expected) != len(eqn.outs):
@@ -124,5 +122,5 @@ def _fail(
         part, i = "prim", 0
     line, caret = str(text), text.caret(part, i)
     where = f"\n  from {eqn.source}" if eqn.source else ""
-    inner = f"\nIn that graph: {cause}" if isinstance(cause, VerificationError) else ""
+    inner = f"\nIn that graph: {cause.message}" if isinstance(cause, VerificationError) else ""
     raise VerificationError(f"{why}.\n  {line}\n  {caret}{where}{inner}") from cause

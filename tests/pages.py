@@ -10,7 +10,7 @@ The one idea: to run a page is to write it anew, each output below its block as 
 gives back the page. So nobody types an output: write the code, and `make golden` puts below it what it prints.
 Addresses are written as 0x..., since they differ from run to run.
 
-    python -m tests.pages docs/errors.md        the page as it should be, on standard output
+    python -m tests.pages docs/loops.md         the page as it should be, on standard output
 """
 
 from __future__ import annotations

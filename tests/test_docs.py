@@ -14,6 +14,7 @@ import sys
 import pytest
 
 from tests.pages import BLOCK, ROOT, render
+from weft.__main__ import main
 from weft.ir import errors
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -49,17 +50,52 @@ def test_page_names_files_that_are_there(page: str) -> None:
     assert missing == []
 
 
-def test_every_error_has_its_section() -> None:
+ERRORS = "docs/errors/"
+
+
+def test_every_error_has_its_page() -> None:
     classes = {
         name for name, cls in vars(errors).items() if inspect.isclass(cls) and not cls.__subclasses__()
     }
-    assert set(re.findall(r"^## (\w+Error)$", TEXTS["docs/errors.md"], re.MULTILINE)) == classes
+    listed = re.findall(r"^\| \[(\w+)\]\((\w+)\.md\) \|", TEXTS[f"{ERRORS}README.md"], re.MULTILINE)
+    assert sorted(listed) == sorted((name, name) for name in classes)
+    assert {name for name in TEXTS if name.startswith(ERRORS)} == {
+        f"{ERRORS}{name}.md" for name in ("README", *classes)
+    }
 
 
-def test_each_section_shows_its_error() -> None:
-    for section in re.split(r"^## ", TEXTS["docs/errors.md"], flags=re.MULTILINE)[1:]:
-        name, shown = section.split("\n")[0], re.findall(r"^```output\n(\w+):", section, re.MULTILINE)
-        assert shown and set(shown) == {name}
+@pages({name: text for name, text in TEXTS.items() if name.startswith(ERRORS) and "README" not in name})
+def test_each_page_shows_its_error_and_a_mended_form(page: str) -> None:
+    name, text = page.removeprefix(ERRORS).removesuffix(".md"), TEXTS[page]
+    assert text.startswith(f"# {name}\n")
+    assert set(re.findall(r"^```output\n(\w+):", text, re.MULTILINE)) == {name}
+    assert text.count(f"\nMore: python -m weft explain {name}\n```\n") == text.count("```python error\n")
+    last = list(BLOCK.finditer(text))[-1]
+    assert not last["error"] and not last["output"]
+
+
+def explain(capsys: pytest.CaptureFixture[str], *names: str) -> tuple[int, str, str]:
+    return main(["explain", *names]), *capsys.readouterr()
+
+
+@pytest.mark.parametrize("name", ["ShapeError", "shapeerror", "errors.ShapeError", "weft.errors.ShapeError"])
+def test_explain_prints_a_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain(capsys, name) == (0, TEXTS[f"{ERRORS}ShapeError.md"], "")
+
+
+def test_explain_knows_all_pages(capsys: pytest.CaptureFixture[str]) -> None:
+    status, names, _ = explain(capsys)
+    assert status == 0
+    for name in names.split():
+        assert explain(capsys, name) == (0, TEXTS[f"{ERRORS}{name}.md"], "")
+    assert len(names.split()) == len([page for page in TEXTS if page.startswith(ERRORS)]) - 1
+
+
+def test_explain_says_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    meant = "weft: there is no page on ShapError: did you mean ShapeError?\n"
+    assert explain(capsys, "ShapError") == (1, "", meant)
+    status, _, text = explain(capsys, "../README")
+    assert status == 1 and "python -m weft explain lists those that there are" in text
 
 
 def test_every_decision_is_listed() -> None:
@@ -91,7 +127,9 @@ def test_an_error_is_shown_with_its_line_in_the_page() -> None:
     source = "import weft\nweft.jit(bool)(1.0)\n"
     shown = render("one line\n" + block(source, "python error"), "docs/page.md")
     assert "ConcretizationError: Python needs the truth value" in shown
-    assert "\nAt docs/page.md:4, in <module>.\n```\n" in shown
+    assert (
+        "\nAt docs/page.md:4, in <module>.\nMore: python -m weft explain ConcretizationError\n```\n" in shown
+    )
     with pytest.raises(AssertionError, match=r"docs/page\.md:1: the block raises no error"):
         render(block("a = 1\n", "python error"), "docs/page.md")
 

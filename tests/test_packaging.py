@@ -16,6 +16,8 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = {"ir": "weft.ir", "kernels": "weft.kernels", "engine": "weft.engine"}
 # Each storey may import itself and those after it; the face (engine/public) sits on top of all.
+# Packages of files that are no modules.
+DATA = {"weft.error_pages"}
 STOREYS = ["weft.engine", "weft.kernels", "weft.ir"]
 
 
@@ -47,7 +49,7 @@ def imported_modules(path: Path) -> set[str]:
 def test_package_list_is_the_folders_with_sources() -> None:
     listed = PYPROJECT["tool"]["setuptools"]["packages"]
     assert len(listed) == len(set(listed))
-    assert sorted(listed) == sorted({package_of(path.parent) for path in sources()})
+    assert sorted({*listed} - DATA) == sorted({package_of(path.parent) for path in sources()})
 
 
 def test_every_package_has_an_init_file() -> None:
@@ -57,7 +59,7 @@ def test_every_package_has_an_init_file() -> None:
 
 def test_the_package_is_marked_as_typed() -> None:
     assert (ROOT / "engine/public/py.typed").exists()
-    assert PYPROJECT["tool"]["setuptools"]["package-data"] == {"weft": ["py.typed"]}
+    assert PYPROJECT["tool"]["setuptools"]["package-data"]["weft"] == ["py.typed"]
 
 
 @pytest.mark.parametrize("storey", STOREYS[1:])
@@ -84,12 +86,14 @@ def install(target: Path) -> None:
         source = ROOT.joinpath(places[prefix], *package.removeprefix(prefix).strip(".").split("."))
         folder = target.joinpath(*package.split("."))
         folder.mkdir(parents=True, exist_ok=True)
-        for file in source.glob("*.py"):
-            shutil.copy(file, folder)
+        for pattern in ("*.py", *PYPROJECT["tool"]["setuptools"]["package-data"].get(package, ())):
+            for file in source.glob(pattern):
+                shutil.copy(file, folder)
 
 
 PROGRAM = """
 import weft, weft.numpy as np
+from weft.__main__ import main
 assert weft.__file__.startswith({target!r}), weft.__file__
 f = weft.jit(weft.grad(lambda x: np.sum(np.tanh(x) ** 2)))
 assert f(np.ones(3)).shape == (3,)
@@ -98,6 +102,8 @@ try:
     weft.jit(lambda x, y: x + y)(np.ones(3), np.ones(4))
 except ValueError as error:
     assert f"At {{__file__}}:" in str(error), error
+    name = str(error).split()[-1]
+    assert main(["explain", name]) == 0
 else:
     raise AssertionError
 """
@@ -109,5 +115,8 @@ def test_an_installed_copy_runs_and_names_the_users_line(tmp_path: Path) -> None
     script.write_text(PROGRAM.format(target=str(target)))
     # Isolated from the checkout: an editable install of it is on the path of this Python, behind PYTHONPATH.
     environment = {**os.environ, "PYTHONPATH": str(target)}
-    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
+    assert done.stdout == (ROOT / "docs/errors/ShapeError.md").read_text(encoding="utf-8")

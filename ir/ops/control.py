@@ -227,7 +227,7 @@ def forward_of_backward(params: Any) -> Graph:
     except GradientError as error:
         raise GradientError(
             f"forward-mode derivative of {params['name']}, which has a custom_vjp: its backward function is not linear in "
-            f"the cotangents, so it cannot be turned round ({error}). Use custom_jvp to define both modes."
+            f"the cotangents, so it cannot be turned round ({error.message}). Use custom_jvp to define both modes."
         ) from None
 
 

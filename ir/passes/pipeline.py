@@ -73,4 +73,4 @@ def _verify_after(what: str, graph: Graph) -> None:
     try:
         verify_graph(graph)
     except VerificationError as error:
-        raise VerificationError(f"{what} does not verify: {error}") from error
+        raise VerificationError(f"{what} does not verify: {error.message}") from error

@@ -67,7 +67,7 @@ def test_wrong_types(line: str, why: str, caret: str) -> None:
     graph = parse_graph(f"graph(a: f32[3], b: f32[]) {{\n  {line}\n  return c\n}}")
     with pytest.raises(VerificationError) as error:
         verify(graph)
-    first, shown, mark = str(error.value).split("\n")
+    first, shown, mark = error.value.message.split("\n")
     assert first.startswith(why)
     assert shown == "  " + line
     assert mark == "  " + caret
@@ -76,7 +76,7 @@ def test_wrong_types(line: str, why: str, caret: str) -> None:
 def fail(graph: Graph) -> str:
     with pytest.raises(VerificationError) as error:
         verify(graph)
-    return str(error.value)
+    return error.value.message
 
 
 def equation(prim: Any, ins: Any, outs: Any, source: Source | None = None, **params: Any) -> Eqn:

@@ -469,7 +469,7 @@ def test_mistakes(name: str, jit: bool) -> None:
     with pytest.raises(kind) as caught:
         (weft.jit(run) if jit else run)(wnp.asarray(X))
     assert re.sub(r"\.py:\d+", ".py:LINE", caught.value.message) == text
-    assert str(caught.value).splitlines()[-1].startswith(f"At {__file__}:")
+    assert str(caught.value).splitlines()[-2].startswith(f"At {__file__}:")
 
 
 def test_branches_that_differ() -> None:

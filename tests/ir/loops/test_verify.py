@@ -175,7 +175,7 @@ def test_broken_nests_are_refused(name) -> None:
     body, message, culprit = BROKEN[name]
     with pytest.raises(VerificationError) as caught:
         verify_nest(Nest(2, BUFFERS, body))
-    text = str(caught.value)
+    text = caught.value.message
     assert text.startswith(message), text
     lines = text.splitlines()
     (at,) = (k for k, line in enumerate(lines) if line.strip() and not line.strip(" ^"))
