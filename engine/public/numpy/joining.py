@@ -239,6 +239,8 @@ def tile(A: Any, reps: Any) -> Any:
 def _repeat_data(a: Any, repeats: Any, axis: Any = None, *, total_repeat_length: Any = None) -> Any:
     if total_repeat_length is not None:
         raise TypeError
+    if isinstance(repeats, np.ndarray) and repeats.dtype == np.uint64:  # which NumPy does not take
+        repeats = repeats.astype(np.int64)
     return np.repeat(a, repeats, axis)
 
 
