@@ -112,7 +112,12 @@ def seed(value: Any) -> Any:
 def threefry_split(key: Any, shape: int | Sequence[int] = 2) -> Any:
     """New independent keys: an array of ``shape`` and a last axis of 2."""
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    return _pack(threefry2x32(*_words(key), *_counters(shape)))
+    return _pack(threefry_children(key, shape))
+
+
+def threefry_children(key: Any, shape: Sequence[int]) -> tuple[Any, Any]:
+    """The keys of `threefry_split` as two arrays of words."""
+    return threefry2x32(*_words(key), *_counters(tuple(shape)))
 
 
 def threefry_fold_in(key: Any, data: Any) -> Any:
@@ -129,7 +134,11 @@ def threefry_bits(key: Any, shape: Sequence[int], width: int = 32) -> Any:
     """Uniform random bits: unsigned integers of ``width`` 8, 16, 32 or 64 in an array of ``shape``."""
     if width not in (8, 16, 32, 64):
         raise ArgumentError(f"random bits come 8, 16, 32 or 64 to an element, not {width}.")
-    high, low = threefry2x32(*_words(key), *_counters(tuple(shape)))
+    return bits_of_words(*threefry_children(key, shape), width)
+
+
+def bits_of_words(high: Any, low: Any, width: int) -> Any:
+    """Unsigned integers of ``width`` bits from the two words that the cipher gives for a counter."""
     if width == 64:
         return or_(shift_left(cast(high, UINT64), 32), cast(low, UINT64))
     return cast(xor(high, low), np.dtype(f"u{width // 8}"))

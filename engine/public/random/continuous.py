@@ -12,29 +12,30 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+import weft.numpy as wnp
 from weft.engine.dispatch import broadcast_to
-from weft.ir.errors import ArgumentError, DTypeError, ShapeError
+from weft.ir.errors import ArgumentError
 from weft.ir.ops import bits
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
-from weft.ir.ops.contract import matmul
-from weft.ir.ops.linalg import cholesky
-from weft.ir.ops.matrix import scale_columns
-from weft.ir.ops.random import threefry_bits, threefry_split
+from weft.ir.ops.random import bits_of_words, threefry_bits, threefry_children, threefry_split
 from weft.ir.ops.shape import reshape, slice_axis
-from weft.ir.ops.spectral import eigh, svd
-from weft.ir.types import FLOAT64, check_dtype, is_complex, is_floating, real_dtype
-from weft.random.keys import drawn, float_kind, one_key, shape_for
+from weft.random.keys import drawn, float_kind, one_key, shape_for, staged
 
 # Definitions on values
 
 
 def unit_interval(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """Numbers from [0, 1), evenly spaced: random mantissas under the exponent of 1, less 1."""
+    """Numbers from [0, 1), evenly spaced."""
+    return unit_numbers(threefry_children(key, shape), dtype)
+
+
+def unit_numbers(words: tuple[Any, Any], dtype: np.dtype) -> Any:
+    """Numbers from [0, 1) of the words of the cipher: random mantissas under the exponent of 1, less 1."""
     info = ml_dtypes.finfo(dtype)
     width = 8 if info.nmant < 8 else info.bits
     unsigned = np.dtype(f"u{info.bits // 8}")
-    random = e.cast(threefry_bits(key, shape, width), unsigned)
+    random = e.cast(bits_of_words(*words, width), unsigned)
     mantissa = bits.shift_right_logical(random, e.full_like(random, width - info.nmant))
     one = int(np.ones((), dtype).view(unsigned))
     numbers = e.bitcast(e.or_(mantissa, e.full_like(random, one)), dtype)
@@ -44,55 +45,27 @@ def unit_interval(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 def between(key: Any, low: Any, high: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Numbers from [low, high), where rounding does not reach ``high``."""
     low, high = (broadcast_to(e.cast(x, dtype), shape) if x.shape else e.cast(x, dtype) for x in (low, high))
-    numbers = unit_interval(key, shape, dtype)
+    return stretched(unit_interval(key, shape, dtype), low, high)
+
+
+def stretched(numbers: Any, low: Any, high: Any) -> Any:
+    """Numbers from [0, 1) moved to [low, high)."""
     return e.maximum(e.add(e.mul(numbers, e.sub(high, low)), low), low)
 
 
-def _constant(x: float, dtype: np.dtype) -> np.ndarray:
+def constant(x: float, dtype: np.dtype) -> np.ndarray:
+    """A number as an array of rank 0, which takes no part in promotion."""
     return np.asarray(x, dtype)
-
-
-def standard_normal(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """Standard normal numbers of a floating dtype."""
-    low = np.nextafter(_constant(-1, dtype), _constant(0, dtype))
-    uniforms = between(key, low, _constant(1, dtype), shape, dtype)
-    return e.mul(t.erf_inv(uniforms), _constant(math.sqrt(2), dtype))
 
 
 def two_keys(key: Any) -> tuple[Any, Any]:
     """A key split in two, as values."""
-    pair = threefry_split(key, 2)
-    first, second = (reshape(slice_axis(pair, 0, i, i + 1), (2,)) for i in (0, 1))
-    return first, second
+    return _two(threefry_split(key, 2))
 
 
 @drawn("shape", "dtype")
 def _uniform(key: Any, minval: Any, maxval: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     return between(key, minval, maxval, shape, dtype)
-
-
-@drawn("shape", "dtype")
-def _normal(key: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    if not is_complex(dtype):
-        return standard_normal(key, shape, dtype)
-    parts = [standard_normal(k, shape, real_dtype(dtype)) for k in two_keys(key)]
-    half = _constant(math.sqrt(2), real_dtype(dtype))
-    return e.complex_(*[e.div(x, half) for x in parts])
-
-
-@drawn("shape", "dtype")
-def _truncated_normal(key: Any, lower: Any, upper: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    lower, upper = e.cast(lower, dtype), e.cast(upper, dtype)
-    root = _constant(math.sqrt(2), dtype)
-    first, last = (t.erf(e.div(x, e.full_like(x, root))) for x in (lower, upper))
-    numbers = e.mul(t.erf_inv(between(key, first, last, shape, dtype)), root)
-    # Rounding may reach an end, which a truncated number does not.
-    inner = [
-        bits.nextafter(e.stop_gradient(x), np.full((), to, dtype))
-        for x, to in ((lower, math.inf), (upper, -math.inf))
-    ]
-    low, high = (broadcast_to(x, shape) if x.shape else x for x in inner)
-    return e.minimum(e.maximum(numbers, low), high)
 
 
 @drawn("shape", "dtype")
@@ -104,17 +77,46 @@ def _tiny(dtype: np.dtype) -> np.ndarray:
     return np.asarray(ml_dtypes.finfo(dtype).tiny, dtype)
 
 
+def gumbel_mode(mode: str | None, name: str) -> str:
+    """A mode of `standard_gumbel`, of which the first is the default."""
+    if mode not in (None, "low", "high", "highest"):
+        raise ArgumentError(f"random.{name} knows the modes 'low', 'high' and 'highest', got mode={mode!r}.")
+    return mode or "low"
+
+
 def standard_gumbel(key: Any, shape: tuple[int, ...], dtype: np.dtype, mode: str = "low") -> Any:
-    """Standard Gumbel numbers; "high" draws two numbers for one, for tails as long as the dtype is wide."""
+    """Standard Gumbel numbers; "high" and "highest" draw two numbers for one, for tails as long as the dtype is wide."""
     if mode == "low":
-        return e.neg(t.log(e.neg(t.log(between(key, _tiny(dtype), _constant(1, dtype), shape, dtype)))))
-    pair = unit_interval(key, (2, *shape), dtype)
-    high, low = (reshape(slice_axis(pair, 0, i, i + 1), shape) for i in (0, 1))
+        return e.neg(t.log(e.neg(t.log(between(key, _tiny(dtype), constant(1, dtype), shape, dtype)))))
+    if mode == "highest" and dtype == np.float32:
+        return _gumbel_of_64_bits(key, shape)
+    high, low = _two(unit_interval(key, (2, *shape), dtype))
     finer = e.add(
-        e.add(high, e.mul(low, _constant(2.0 ** -ml_dtypes.finfo(dtype).nmant, dtype))), _tiny(dtype)
+        e.add(high, e.mul(low, constant(2.0 ** -ml_dtypes.finfo(dtype).nmant, dtype))), _tiny(dtype)
     )
-    numbers = e.select(e.ge(high, _constant(0.5, dtype)), high, finer)
+    numbers = e.select(e.ge(high, constant(0.5, dtype)), high, finer)
     return e.neg(t.log(e.neg(t.log1p(e.neg(numbers)))))
+
+
+def _gumbel_of_64_bits(key: Any, shape: tuple[int, ...]) -> Any:
+    """Of a uniform number in 64 bits, what it is from the nearer of 0 and 1 is a float32 with all its digits."""
+    high, low = (e.cast(x, np.dtype(np.uint64)) for x in _two(threefry_bits(key, (2, *shape), 32)))
+    word = e.or_(bits.shift_left(high, e.full_like(high, 32)), low)
+    near_one = e.ge(word, e.full_like(word, 1 << 63))
+    word = e.select(near_one, e.sub(e.full_like(word, 0), word), word)
+    # The digits behind the 24 of a float32 are cut off, not rounded.
+    zeros = e.minimum(bits.clz(word), e.full_like(word, 40))
+    beyond = e.sub(e.full_like(word, 40), zeros)
+    word = bits.shift_left(bits.shift_right_logical(word, beyond), beyond)
+    x = e.mul(e.cast(word, np.dtype(np.float32)), constant(2.0**-64, np.dtype(np.float32)))
+    x = e.maximum(x, e.full_like(x, 2.0**-65))
+    return e.neg(t.log(e.neg(e.select(near_one, t.log(x), t.log1p(e.neg(x))))))
+
+
+def _two(pair: Any) -> tuple[Any, Any]:
+    """The two rows of an array."""
+    first, second = (reshape(slice_axis(pair, 0, i, i + 1), pair.shape[1:]) for i in (0, 1))
+    return first, second
 
 
 @drawn("shape", "dtype", "mode")
@@ -124,21 +126,21 @@ def _gumbel(key: Any, *, shape: tuple[int, ...], dtype: np.dtype, mode: str) -> 
 
 @drawn("shape", "dtype")
 def _laplace(key: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    low = _constant(-1, dtype) + np.asarray(ml_dtypes.finfo(dtype).epsneg, dtype)
-    u = between(key, low, _constant(1, dtype), shape, dtype)
+    low = constant(-1, dtype) + np.asarray(ml_dtypes.finfo(dtype).epsneg, dtype)
+    u = between(key, low, constant(1, dtype), shape, dtype)
     return e.mul(e.sign(u), t.log1p(e.neg(e.abs_(u))))
 
 
 @drawn("shape", "dtype")
 def _logistic(key: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    u = between(key, _tiny(dtype), _constant(1, dtype), shape, dtype)
+    u = between(key, _tiny(dtype), constant(1, dtype), shape, dtype)
     return e.sub(t.log(u), t.log1p(e.neg(u)))
 
 
 @drawn("shape", "dtype")
 def _cauchy(key: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    u = between(key, np.asarray(ml_dtypes.finfo(dtype).eps, dtype), _constant(1, dtype), shape, dtype)
-    return t.tan(e.mul(e.sub(u, _constant(0.5, dtype)), _constant(math.pi, dtype)))
+    u = between(key, np.asarray(ml_dtypes.finfo(dtype).eps, dtype), constant(1, dtype), shape, dtype)
+    return t.tan(e.mul(e.sub(u, constant(0.5, dtype)), constant(math.pi, dtype)))
 
 
 @drawn("shape", "dtype")
@@ -149,8 +151,8 @@ def _pareto(key: Any, b: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any
 
 @drawn("shape", "dtype")
 def _rayleigh(key: Any, scale: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    u = between(key, _tiny(dtype), _constant(1, dtype), shape, dtype)
-    return e.mul(t.sqrt(e.mul(t.log(u), _constant(-2, dtype))), broadcast_to(e.cast(scale, dtype), shape))
+    u = between(key, _tiny(dtype), constant(1, dtype), shape, dtype)
+    return e.mul(t.sqrt(e.mul(t.log(u), constant(-2, dtype))), broadcast_to(e.cast(scale, dtype), shape))
 
 
 @drawn("shape", "dtype")
@@ -159,25 +161,6 @@ def _weibull(key: Any, scale: Any, concentration: Any, *, shape: tuple[int, ...]
     u = unit_interval(key, shape, dtype)
     exponent = e.div(e.full_like(concentration, 1), concentration)
     return e.mul(e.power(e.neg(t.log1p(e.neg(u))), exponent), scale)
-
-
-@drawn("shape", "dtype", "method")
-def _multivariate_normal(
-    key: Any, mean: Any, cov: Any, *, shape: tuple[int, ...], dtype: np.dtype, method: str
-) -> Any:
-    mean, cov = (e.cast(x, dtype) for x in (mean, cov))
-    if method == "cholesky":
-        factor = cholesky(cov)
-    elif method == "eigh":
-        w, v = eigh(cov)
-        factor = scale_columns(v, t.sqrt(w))
-    else:
-        u, s, _ = svd(cov, full_matrices=False)
-        factor = scale_columns(u, t.sqrt(s))
-    n = mean.shape[-1]
-    numbers = standard_normal(key, (*shape, n), dtype)
-    column = matmul(broadcast_to(factor, (*shape, n, n)), reshape(numbers, (*shape, n, 1)))
-    return e.add(broadcast_to(mean, (*shape, n)), reshape(column, (*shape, n)))
 
 
 # The functions
@@ -197,21 +180,6 @@ def uniform(key: Any, shape: Any = (), dtype: Any = None, minval: Any = 0.0, max
     return _uniform(one_key(key, "uniform"), minval, maxval, shape=shape, dtype=float_kind(dtype, "uniform"))
 
 
-def normal(key: Any, shape: Any = (), dtype: Any = None) -> Any:
-    """Standard normal numbers, of a floating dtype or complex with variance 1/2 in each part."""
-    dtype = FLOAT64 if dtype is None else check_dtype(dtype)
-    if not is_floating(dtype) and not is_complex(dtype):
-        raise DTypeError(f"random.normal draws floating or complex numbers, got dtype={dtype}.")
-    return _normal(one_key(key, "normal"), shape=shape_for(shape, "normal"), dtype=dtype)
-
-
-def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = None) -> Any:
-    """Standard normal numbers on the condition that they are between ``lower`` and ``upper``, both excluded."""
-    shape = shape_for(shape, "truncated_normal", lower, upper)
-    dtype = float_kind(dtype, "truncated_normal")
-    return _truncated_normal(one_key(key, "truncated_normal"), lower, upper, shape=shape, dtype=dtype)
-
-
 def _plain(name: str, draw: Any, key: Any, shape: Any, dtype: Any, **static: Any) -> Any:
     return draw(one_key(key, name), shape=shape_for(shape, name), dtype=float_kind(dtype, name), **static)
 
@@ -222,10 +190,8 @@ def exponential(key: Any, shape: Any = (), dtype: Any = None) -> Any:
 
 
 def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None) -> Any:
-    """Standard Gumbel numbers: ``-log(-log(u))``; ``mode="high"`` for longer tails."""
-    if mode not in (None, "low", "high"):
-        raise ArgumentError(f"random.gumbel knows the modes 'low' and 'high', got mode={mode!r}.")
-    return _plain("gumbel", _gumbel, key, shape, dtype, mode=mode or "low")
+    """Standard Gumbel numbers: ``-log(-log(u))``; ``mode="high"`` or, for float32, ``"highest"`` for longer tails."""
+    return _plain("gumbel", _gumbel, key, shape, dtype, mode=gumbel_mode(mode, "gumbel"))
 
 
 def laplace(key: Any, shape: Any = (), dtype: Any = None) -> Any:
@@ -262,31 +228,19 @@ def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = None, dty
     return _weibull(one_key(key, "weibull_min"), scale, concentration, shape=shape, dtype=dtype)
 
 
-def multivariate_normal(
-    key: Any, mean: Any, cov: Any, shape: Any = None, dtype: Any = None, method: str = "cholesky"
+@staged("shape", "dtype")
+def _triangular(
+    key: Any, left: Any, mode: Any, right: Any, *, shape: tuple[int, ...], dtype: np.dtype
 ) -> Any:
-    """Normal vectors.
+    left, mode, right = (wnp.broadcast_to(wnp.asarray(x, dtype), shape) for x in (left, mode, right))
+    u = uniform(key, shape, dtype)
+    rising = left + wnp.sqrt(u * (right - left) * (mode - left))
+    falling = right - wnp.sqrt((1 - u) * (right - left) * (right - mode))
+    return wnp.where(u < (mode - left) / (right - left), rising, falling)
 
-    Args:
-        key: a key.
-        mean: mean vectors ``(..., n)``.
-        cov: covariance matrices ``(..., n, n)``.
-        shape: shape of the result without its last axis, to which the leading axes of ``mean`` and ``cov`` broadcast.
-        dtype: floating; float64 by default.
-        method: how ``cov`` is factored: "cholesky", or for singular matrices "eigh" or "svd".
-    """
-    means, covs = np.shape(mean), np.shape(cov)
-    if not means or covs[-2:] != (means[-1], means[-1]):
-        raise ShapeError(
-            f"random.multivariate_normal takes mean (..., n) and cov (..., n, n), got shapes {means} and {covs}."
-        )
-    if method not in ("cholesky", "eigh", "svd"):
-        raise ArgumentError(
-            f"random.multivariate_normal knows the methods 'cholesky', 'eigh' and 'svd', got method={method!r}."
-        )
-    lead = (np.broadcast_to(0, means[:-1]), np.broadcast_to(0, covs[:-2]))
-    shape = shape_for(shape, "multivariate_normal", *lead)
-    dtype = float_kind(dtype, "multivariate_normal")
-    return _multivariate_normal(
-        one_key(key, "multivariate_normal"), mean, cov, shape=shape, dtype=dtype, method=method
-    )
+
+def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = None) -> Any:
+    """Numbers from ``left`` to ``right`` whose density rises in a line up to ``mode``, and falls in one behind it."""
+    shape = shape_for(shape, "triangular", left, mode, right)
+    dtype = float_kind(dtype, "triangular")
+    return _triangular(one_key(key, "triangular"), left, mode, right, shape=shape, dtype=dtype)

@@ -23,7 +23,7 @@ from weft.ir.ops.shape import iota, move_axis, reshape, slice_axis
 from weft.ir.ops.sort import searchsorted, sort_many, top_k
 from weft.ir.types import FLOAT64, INT64, is_floating
 from weft.numpy.staging import axis_index, static_int, static_shape
-from weft.random.continuous import standard_gumbel, two_keys, unit_interval
+from weft.random.continuous import gumbel_mode, standard_gumbel, two_keys, unit_interval
 from weft.random.keys import drawn, integer_kind, one_key, shape_for
 
 INT32, UINT64 = np.dtype(np.int32), np.dtype(np.uint64)
@@ -250,7 +250,7 @@ def choice(
         axis: the axis to draw along.
         mode: of the Gumbel numbers for weights without replacement, see `gumbel`.
     """
-    key, a = one_key(key, "choice"), _population(a, "choice")
+    key, a, mode = one_key(key, "choice"), _population(a, "choice"), gumbel_mode(mode, "choice")
     shape = static_shape(shape, "random.choice")
     whole = isinstance(a, int)
     axis = 0 if whole else axis_index(axis, len(a.shape), "random.choice")
@@ -279,7 +279,7 @@ def choice(
         if replace:
             positions = _by_weight(key, weights, shape=shape)
         else:
-            flat = _first_by_weight(key, weights, count=count, mode=mode or "low")
+            flat = _first_by_weight(key, weights, count=count, mode=mode)
             positions = wrap_value(reshape(to_value(flat), shape))
     return positions if whole else _taken(a, positions, axis)
 
@@ -315,7 +315,7 @@ def categorical(
         replace: without replacement the leading axes of ``shape`` count different categories.
         mode: of the Gumbel numbers, see `gumbel`.
     """
-    key = one_key(key, "categorical")
+    key, mode = one_key(key, "categorical"), gumbel_mode(mode, "categorical")
     value = to_value(logits, "logits of random.categorical")
     if not is_floating(value.dtype):
         raise DTypeError(f"random.categorical takes floating logits, got dtype {value.dtype}.")
@@ -323,12 +323,12 @@ def categorical(
     rest = (*value.shape[:axis], *value.shape[axis + 1 :])
     shape = shape_for(shape, "categorical", np.broadcast_to(0, rest))
     if replace:
-        return _categorical(key, wrap_value(value), shape=shape, axis=axis, mode=mode or "low")
+        return _categorical(key, wrap_value(value), shape=shape, axis=axis, mode=mode)
     lead = shape[: len(shape) - len(rest)]
     count = math.prod(lead)
     if count > value.shape[axis]:
         raise ShapeError(
             f"random.categorical without replacement cannot draw {count} of {value.shape[axis]} categories."
         )
-    found = _different_categories(key, wrap_value(value), count=count, axis=axis, mode=mode or "low")
+    found = _different_categories(key, wrap_value(value), count=count, axis=axis, mode=mode)
     return wrap_value(reshape(to_value(found), shape))

@@ -13,22 +13,17 @@ from weft.engine.transforms.jit import jit
 from weft.ir.builder import Recorder, Value, state, type_of_value
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import random as threefry
-from weft.ir.types import FLOAT64, INT64, ArrayType, check_dtype, is_floating
+from weft.ir.types import FLOAT64, INT64, ArrayType, check_dtype, is_floating, is_inexact
 from weft.numpy.staging import new_shape, static_shape
 
 _KEY = ArrayType((2,), threefry.UINT32)
 
 
-def drawn(*static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate a definition on values: it runs compiled; what ``static`` names (shape, dtype) is known when it is traced."""
+def staged(*static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a definition on arrays: it runs compiled; what ``static`` names (shape, dtype) is known when it is traced."""
 
     def decorate(definition: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(definition)
-        def on_values(*args: Any, **kwargs: Any) -> Any:
-            values = [to_value(x, f"an argument of random.{definition.__name__}") for x in args]
-            return wrap_value(definition(*values, **kwargs))
-
-        compiled = jit(on_values, static_argnames=static)
+        compiled = jit(definition, static_argnames=static)
 
         @functools.wraps(definition)
         def draw(*args: Any, **kwargs: Any) -> Any:
@@ -36,10 +31,24 @@ def drawn(*static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             if any(not isinstance(b, Recorder) for b in state.ambient) and not any(
                 isinstance(x, Value) for x in args
             ):
-                return on_values(*args, **kwargs)
+                return definition(*args, **kwargs)
             return compiled(*args, **kwargs)
 
         return draw
+
+    return decorate
+
+
+def drawn(*static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`staged` for a definition on values of the IR."""
+
+    def decorate(definition: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(definition)
+        def on_values(*args: Any, **kwargs: Any) -> Any:
+            values = [to_value(x, f"an argument of random.{definition.__name__}") for x in args]
+            return wrap_value(definition(*values, **kwargs))
+
+        return staged(*static)(on_values)
 
     return decorate
 
@@ -67,6 +76,14 @@ def float_kind(dtype: Any, name: str) -> np.dtype:
     dtype = FLOAT64 if dtype is None else check_dtype(dtype)
     if not is_floating(dtype):
         raise DTypeError(f"random.{name} draws floating numbers, got dtype={dtype}.")
+    return dtype
+
+
+def inexact_kind(dtype: Any, name: str) -> np.dtype:
+    """A floating or complex dtype; float64 by default."""
+    dtype = FLOAT64 if dtype is None else check_dtype(dtype)
+    if not is_inexact(dtype):
+        raise DTypeError(f"random.{name} draws floating or complex numbers, got dtype={dtype}.")
     return dtype
 
 
@@ -124,7 +141,7 @@ PRNGKey = key
 
 
 def _check_impl(impl: Any) -> None:
-    if impl not in (None, "threefry2x32", "fry"):
+    if impl is not None and impl not in ("threefry2x32", "fry"):
         raise ArgumentError(f"random keys are of the generator 'threefry2x32', got impl={impl!r}.")
 
 
@@ -161,19 +178,50 @@ def fold_in(key: Any, data: Any) -> Any:
     return _fold_in(one_key(key, "fold_in"), data)
 
 
-def key_data(keys: Any) -> Any:
-    """The words of keys: they are arrays of their words."""
-    return wrap_value(to_value(keys, "keys of random.key_data"))
-
-
-def wrap_key_data(key_bits_array: Any, *, impl: Any = None) -> Any:
-    """Keys of the words ``uint32[..., 2]``."""
-    _check_impl(impl)
-    value = to_value(key_bits_array, "key_bits_array of random.wrap_key_data")
+def _keys(keys: Any, name: str) -> Any:
+    """Keys of any batch shape, as a value."""
+    value = to_value(keys, f"keys of random.{name}")
     given = type_of_value(value)
     if given.shape[-1:] != (2,) or given.dtype != threefry.UINT32:
-        raise ShapeError(f"random.wrap_key_data takes words u32[..., 2], got {given}.")
-    return wrap_value(value)
+        raise ShapeError(f"random.{name} takes the words of keys, u32[..., 2], got {given}.")
+    return value
+
+
+def key_data(keys: Any) -> Any:
+    """The words ``uint32[..., 2]`` of keys: that is what keys are here, so programs that ask for them run unchanged."""
+    return wrap_value(_keys(keys, "key_data"))
+
+
+def wrap_key_data(key_bits_array: Any, *, impl: Any = None, dtype: Any = None) -> Any:
+    """Keys of the words ``uint32[..., 2]``.
+
+    Args:
+        key_bits_array: the words.
+        impl: "threefry2x32" or ``None``; there is one generator.
+        dtype: the same, or `key_dtype`; not both.
+    """
+    if impl is not None and dtype is not None:
+        raise ArgumentError("random.wrap_key_data takes impl or dtype, not both.")
+    if dtype != threefry.UINT32:
+        _check_impl(impl if dtype is None else dtype)
+    return wrap_value(_keys(key_bits_array, "wrap_key_data"))
+
+
+def key_impl(keys: Any) -> str:
+    """The name of the generator of keys."""
+    _keys(keys, "key_impl")
+    return "threefry2x32"
+
+
+def key_dtype(impl: Any = None) -> np.dtype:
+    """The dtype of keys: that of their words."""
+    _check_impl(impl)
+    return threefry.UINT32
+
+
+def clone(key: Any) -> Any:
+    """The same key: says to who reads the program that it is used again on purpose."""
+    return wrap_value(_keys(key, "clone"))
 
 
 # Bits
