@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 
 from tests.op_rows.record import C64, C128, F32, F64, Maker, draw, row
-from weft.ir.ops import linalg, matrix_forms, matrix_functions, solve, spectral
+from weft.ir.ops import condensed, linalg, matrix_forms, matrix_functions, solve, spectral
 from weft.ir.ops import matrix as m
 from weft.ir.ops.contract import matmul
 from weft.ir.ops.elementwise import cast, mul
@@ -219,4 +219,53 @@ row(
     _of_each(_root_change),
     COMPLEXES,
     _with_another(SQUARE),
+)
+
+
+# Condensed forms: reflections keep the trace. That the rest is LAPACK's is tested with lax.linalg.
+
+row(
+    "packed_hessenberg",
+    lambda x: m.trace(condensed.packed_hessenberg(x)[0]),
+    lambda x: np.trace(x, axis1=-2, axis2=-1),
+    DTYPES,
+    SQUARE,
+    smooth=False,
+)
+row(
+    "tridiagonal",
+    lambda x: m.trace(condensed.tridiagonal(m.hermitian_part(x))[0]),
+    lambda x: np.trace(_symmetric(x), axis1=-2, axis2=-1),
+    DTYPES,
+    SQUARE,
+    smooth=False,
+)
+
+
+def _tridiagonal_systems(*shapes: tuple[int, ...]) -> tuple[Maker, ...]:
+    """Makers of three diagonals, of which the middle one is heavy, and of right-hand sides."""
+
+    def make(rng: np.random.Generator, dims: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, ...]:
+        lower, middle, upper = (draw(rng, dims[:-1], dtype, -1, 1) for _ in range(3))
+        return lower, (middle + 3).astype(dtype), upper, draw(rng, dims, dtype)
+
+    return tuple(lambda rng, dtype, dims=dims: make(rng, dims, dtype) for dims in shapes)
+
+
+def _dense_tridiagonal_solve(
+    lower: np.ndarray, middle: np.ndarray, upper: np.ndarray, b: np.ndarray
+) -> np.ndarray:
+    n = b.shape[-2]
+    rows, columns = np.indices((n, n))
+    a = np.where(columns == rows, middle[..., :, None], 0)
+    a = a + np.where(columns == rows - 1, lower[..., :, None], 0)
+    return np.linalg.solve(a + np.where(columns == rows + 1, upper[..., :, None], 0), b)
+
+
+row(
+    "tridiagonal_solve",
+    condensed.tridiagonal_solve,
+    _dense_tridiagonal_solve,
+    DTYPES,
+    _tridiagonal_systems((4, 2), (2, 3, 1), (1, 1), (0, 2, 2)),
 )

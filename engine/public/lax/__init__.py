@@ -6,6 +6,7 @@ Unlike `weft.numpy`, these do not promote: arguments of an operation have one dt
 
 from weft.engine.transforms.custom import stop_gradient
 from weft.engine.transforms.vmap import axis_size
+from weft.lax import linalg
 from weft.lax.branches import cond, switch
 from weft.lax.collectives import (
     all_gather,
@@ -325,6 +326,7 @@ __all__ = [
     "is_finite",
     "le",
     "lgamma",
+    "linalg",
     "log",
     "log1p",
     "logistic",
