@@ -24,12 +24,14 @@ from weft.ir.graph import Var
 from weft.ir.rules import no_tangent
 from weft.ir.types import is_inexact
 
-# NumPy's name -> the name in weft.numpy. Those below take shapes, and would say less clearly that these must be known.
+# NumPy's name -> the name in weft.numpy. Those that take shapes would say less clearly that these must be known.
 CONVERSIONS = {
     "array": "array", "asarray": "asarray", "asanyarray": "asarray", "ascontiguousarray": "asarray",
     "asfortranarray": "asarray", "asarray_chkfinite": "asarray", "require": "asarray",
     "full": "full", "zeros": "zeros", "ones": "ones", "empty": "empty", "eye": "eye", "identity": "identity", "tri": "tri",
     "arange": "arange", "r_": "r_", "c_": "c_",
+    # NumPy asks arrays whether the function is theirs, but not arrays in a list: np.sum([a, b]).
+    **{name: name for name in ("sum", "prod", "mean", "std", "var", "median", "max", "min", "amax", "amin")},
 }  # fmt: skip
 _NO_MEANING = ("like", "order", "subok", "requirements")  # of layouts and subclasses
 

@@ -101,7 +101,7 @@ def _as_arrays(item: Any) -> list[Any]:
         from weft.numpy.staging import stacked
 
         value: Any = stacked(item, "indexing")
-    elif isinstance(item, list | tuple):
+    elif isinstance(item, list | tuple | range):
         value = np.asarray(to_data(item))
         value = value.astype(INT64) if value.size == 0 else value
     elif isinstance(item, float | complex | str) or (
