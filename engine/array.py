@@ -20,7 +20,7 @@ from weft.engine.methods import ArrayMethods
 from weft.engine.runtime.memory import Lease
 from weft.ir.builder import Value, state
 from weft.ir.errors import ArgumentError, DeletedError
-from weft.ir.ops.elementwise import numpy_power
+from weft.ir.ops import references
 from weft.ir.quiet import quiet, quietly
 from weft.ir.types import SHORT_NAMES, ArrayType, bfloat16, check_dtype
 
@@ -477,7 +477,7 @@ def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
 
 
 for _name, _ufunc in {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": numpy_power,
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": references.power,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
 }.items():  # fmt: skip
     _fast_binary(_ufunc, _name)

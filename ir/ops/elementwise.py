@@ -6,13 +6,13 @@ functions are what rules and `weft.lax` call.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from weft.ir import types
 from weft.ir.errors import DTypeError
+from weft.ir.ops import references
 from weft.ir.primitive import Primitive, scalar
 from weft.ir.rules import (
     common_shape,
@@ -177,24 +177,7 @@ def _pow_exponent(t: Any, o: Any, x: Any, y: Any) -> Any:
     return mul(t, mul(log(select(eq(x, 0), full_like(x, 1), x)), o))
 
 
-def numpy_power(x: Any, y: Any, dtype: Any = None) -> Any:
-    """NumPy's ``power``, but C's of the exponent 0.5, for which NumPy takes the square root where it is the same for a loop.
-
-    The two differ at -inf, whose power is inf, and at -0.0, whose power is 0.0.
-    """
-    result = np.power(x, y) if dtype is None else np.power(x, y, dtype=dtype)
-    if y.__class__ is int or (y.__class__ is float and y != 0.5) or result.dtype.kind != "f":
-        return result
-    half = True if y.__class__ is float else np.equal(y, 0.5)
-    if half is True or half.any():
-        result = np.where(half, result + 0, result) if half is not True else result + 0
-        endless = np.equal(x, -math.inf)
-        if endless.any():
-            result = np.where(half & endless, result.dtype.type(math.inf), result)
-    return result
-
-
-pow_p = define("pow", "number", numpy_power, per_input(_pow_base, _pow_exponent))
+pow_p = define("pow", "number", references.power, per_input(_pow_base, _pow_exponent))
 
 
 def power(x: Any, y: Any) -> Any:
@@ -259,16 +242,8 @@ def _share(t: Any, o: Any, x: Any, y: Any) -> Any:
     return mul(t, select(eq(x, o), half, full_like(o, 0)))
 
 
-def numpy_sign(x: Any, dtype: Any = None) -> Any:
-    """NumPy's ``sign``, but NaN in both parts of complex numbers where one is: the array API standard's rule."""
-    result = np.sign(x, dtype=dtype)
-    if result.dtype.kind != "c":
-        return result
-    return np.where(np.isnan(x), result.dtype.type(complex(math.nan, math.nan)), result)
-
-
 abs_p = define("abs", "any", np.abs, per_input(_abs_term), result=real_dtype)
-sign_p = define("sign", "number", numpy_sign, _sign_jvp)
+sign_p = define("sign", "number", references.sign, _sign_jvp)
 max_p = define("max", "any", np.maximum, per_input(_share, lambda t, o, x, y: _share(t, o, y, x)))
 min_p = define("min", "any", np.minimum, per_input(_share, lambda t, o, x, y: _share(t, o, y, x)))
 

@@ -54,8 +54,9 @@ def exp_pair(z: Pair) -> Pair:
     imag = times(times(size, sin(y)), extra)
     # An infinite size has a meaning also for an imaginary part without a direction.
     gone, zero = x.eq(float("-inf")), x.const(0.0)
-    real = gone.select(zero.copysign(cos(y)), real)
-    imag = gone.select(zero.copysign(sin(y)), imag)
+    directed = _is_finite(y)
+    real = gone.select(zero.copysign(directed.select(cos(y), 1.0)), real)
+    imag = gone.select(zero.copysign(directed.select(sin(y), y)), imag)
     real = (x.eq(float("inf")) & ~_is_finite(y)).select(x, real)
     return real, y.eq(0.0).select(y, imag)
 
@@ -67,7 +68,7 @@ def expm1_pair(z: Pair) -> Pair:
     near = x.fabs() < 40.0  # from there on 1 does not count, or nothing else does
     half_sine = sin(y * 0.5)
     kept = expm1(near.select(x, 0.0)) * cos(y) - 2.0 * half_sine * half_sine
-    return near.select(kept, real - 1.0), imag
+    return near.select(kept + 0.0, real - 1.0), imag  # never -0
 
 
 def log_size(z: Pair) -> Register:
@@ -192,7 +193,8 @@ def tanh_pair(z: Pair) -> Pair:
     real, imag = t_infinite.select(rho / s, real), t_infinite.select(1.0 / (t * s * s), imag)
     one = tanh(x)
     tail = exp(x.fabs() * -2.0)
-    far_imag = _is_finite(y).select(4.0 * sin(y) * cos(y) * tail, x.const(0.0).copysign(y))
+    directed = _is_finite(x) & _is_finite(y)
+    far_imag = directed.select(4.0 * sin(y) * cos(y) * tail, x.const(0.0).copysign(y))
     real, imag = far.select(one, real), far.select(far_imag, imag)
     undefined = _is_finite(x) & ~_is_finite(y)
     real = undefined.select(x.eq(0.0).select(x, x.const(float("nan"))), real)

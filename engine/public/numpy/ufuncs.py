@@ -22,6 +22,7 @@ from weft.ir.errors import ArgumentError, DTypeError
 from weft.ir.ops import bits
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
+from weft.ir.ops.references import EAGER
 from weft.ir.types import bfloat16, check_dtype, is_complex
 from weft.numpy import formulas
 from weft.numpy.staging import like_numpy, mark_weak, refuse, to_bool, value
@@ -127,7 +128,7 @@ def define(
 
     definition.__name__ = definition.__qualname__ = name
     definition.__doc__ = f"NumPy's ``{name}``, elementwise on broadcast arguments.\n\nSee `numpy.{name}`."
-    function = like_numpy(_EAGER.get(ufunc, ufunc))(definition)
+    function = like_numpy(EAGER.get(ufunc, ufunc))(definition)
     function.ufunc = ufunc  # type: ignore[attr-defined]
     function.__signature__ = _signature(ufunc.nin)  # type: ignore[attr-defined]
     Methods(name, definition, ufunc.nin, ufunc.nout, ufunc.identity, ufunc).attach(function)
@@ -249,13 +250,6 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
 }  # fmt: skip
 _SPECIAL: dict[np.ufunc, Callable[..., Any]] = {np.power: _power} | {
     ufunc: _compare(ufunc) for ufunc in _COMPARISONS
-}
-
-# What runs on NumPy's arrays where NumPy itself gives infinities and NaNs another meaning than the array API standard.
-_EAGER: dict[np.ufunc, Callable[..., Any]] = {
-    np.sign: e.numpy_sign,
-    np.expm1: t.numpy_expm1,
-    np.power: e.numpy_power,
 }
 
 FUNCTIONS: dict[str, ArrayFunction[..., Any]] = {

@@ -179,7 +179,7 @@ REAL = {
         ±0, >0 -> 0; ±0, <0 -> -0; finite>0, inf -> x1; finite>0, -inf -> -inf; finite<0, inf -> inf; finite<0, -inf -> x1
     """,
     "round": _ROUND + "; 0.5 -> 0; -0.5 -> -0; 1.5 -> 2; 2.5 -> 2; -2.5 -> -2; 3.5 -> 4; -0.25 -> -0",
-    "sign": "<0 -> -1; ±0 -> ±0; >0 -> 1; nan -> nan",
+    "sign": "<0 -> -1; ±0 -> 0; >0 -> 1; nan -> nan",
     "sin": _ODD + "; ±inf -> nan",
     "sinh": _ODD + "; inf -> inf; -inf -> -inf",
     "sqrt": _ODD + "; <0 -> nan; inf -> inf",
@@ -228,18 +228,18 @@ COMPLEX = {
         nan, nan -> nan, nan; inf, 1 -> inf, inf; inf, 2 -> -inf, inf; inf, 7 -> inf, inf
     """,
     "exp": """
-        ±0, 0 -> 1, 0; finite, inf -> nan, nan; finite, nan -> nan, nan; inf, 0 -> inf, 0; -inf, inf -> ±0, ±0
-        inf, inf -> ±inf, nan; -inf, nan -> ±0, ±0; inf, nan -> ±inf, nan; nan, 0 -> nan, 0; nan, ≠0 -> nan, nan
+        ±0, 0 -> 1, 0; finite, inf -> nan, nan; finite, nan -> nan, nan; inf, 0 -> inf, 0; -inf, inf -> 0, 0
+        inf, inf -> inf, nan; -inf, nan -> ±0, ±0; inf, nan -> inf, nan; nan, 0 -> nan, 0; nan, ≠0 -> nan, nan
         nan, nan -> nan, nan; -inf, 1 -> 0, 0; -inf, 2 -> -0, 0; inf, 1 -> inf, inf; inf, 2 -> -inf, inf
     """,
     "expm1": """
-        ±0, 0 -> ±0, 0; finite, inf -> nan, nan; finite, nan -> nan, nan; inf, 0 -> inf, 0; -inf, inf -> -1, ±0
-        inf, inf -> ±inf, nan; -inf, nan -> -1, ±0; inf, nan -> ±inf, nan; nan, 0 -> nan, 0; nan, ≠0 -> nan, nan
+        ±0, 0 -> 0, 0; finite, inf -> nan, nan; finite, nan -> nan, nan; inf, 0 -> inf, 0; -inf, inf -> -1, 0
+        inf, inf -> inf, nan; -inf, nan -> -1, ±0; inf, nan -> inf, nan; nan, 0 -> nan, 0; nan, ≠0 -> nan, nan
         nan, nan -> nan, nan; -inf, 1 -> -1, 0; -inf, 2 -> -1, 0; inf, 1 -> inf, inf; inf, 2 -> -inf, inf
     """,
     "log": "-0, 0 -> -inf, π; 0, 0 -> -inf, 0;" + _LOG_PLANE,
     "log1p": "-1, 0 -> -inf, 0;" + _LOG_PLANE,
-    "sign": "±0, ±0 -> ±0, ±0; nan, any -> nan, nan; any, nan -> nan, nan; finite>0, 0 -> 1, ±0; finite<0, 0 -> -1, ±0",
+    "sign": "±0, ±0 -> 0, 0; nan, any -> nan, nan; any, nan -> nan, nan; finite>0, 0 -> 1, ±0; finite<0, 0 -> -1, ±0",
     "sinh": """
         0, 0 -> 0, 0; 0, inf -> ±0, nan; 0, nan -> ±0, nan; finite>0, inf -> nan, nan; finite>0, nan -> nan, nan
         inf, 0 -> inf, 0; inf, inf -> ±inf, nan; inf, nan -> ±inf, nan; nan, 0 -> nan, 0; nan, finite≠0 -> nan, nan
@@ -252,7 +252,7 @@ COMPLEX = {
     """,
     # With a real part of +0 the standard lets libraries give NaN for it, as older C libraries do.
     "tanh": """
-        0, 0 -> 0, 0; finite≠0, inf -> nan, nan; finite≠0, nan -> nan, nan; inf, finite>0 -> 1, ±0; inf, inf -> 1, ±0
+        0, 0 -> 0, 0; finite≠0, inf -> nan, nan; finite≠0, nan -> nan, nan; inf, finite>0 -> 1, 0; inf, inf -> 1, ±0
         inf, nan -> 1, ±0; nan, 0 -> nan, 0; nan, finite≠0 -> nan, nan; nan, nan -> nan, nan; 0, inf -> any, nan
         0, nan -> any, nan
     """,

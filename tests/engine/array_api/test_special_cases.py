@@ -46,7 +46,8 @@ def conjugates(found: Iterator[Case]) -> Iterator[Case]:
     """The cases, and what follows from ``f(conj(z)) == conj(f(z))``; the modulus stays as it is."""
     for (a, b), result, row in found:
         yield (a, b), result, row
-        yield (a, -b), (result[0], minus(result[1])) if len(result) == 2 else result, f"conj of {row}"
+        if not (math.isnan(b) or "±0 ->" in row):  # a row that says what either sign gives
+            yield (a, -b), (result[0], minus(result[1])) if len(result) == 2 else result, f"conj of {row}"
 
 
 def turned(found: Iterator[Case], even: bool) -> Iterator[Case]:
