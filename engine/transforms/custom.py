@@ -11,7 +11,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
@@ -26,6 +26,9 @@ from weft.ir.ops.elementwise import cast
 from weft.ir.ops.elementwise import stop_gradient as stop_gradient_value
 from weft.ir.rules import zeros_like
 from weft.ir.types import ArrayType
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _is_weak(x: Any) -> bool:
@@ -71,13 +74,14 @@ class _Level(threading.local):
     depth = 0
 
 
-class _Custom:
+class _Custom(Generic[P, R]):
     """What the two kinds share: static arguments, and running as plain Python where nothing is traced."""
 
     __call__: Callable[..., Any]
+    __name__: str
 
-    def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] | int = ()):
-        self.fun = fun
+    def __init__(self, fun: Callable[P, R], nondiff_argnums: Sequence[int] | int = ()):
+        self.fun: Callable[..., Any] = fun
         self.nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
         self._level = _Level()
         functools.update_wrapper(self, fun)
@@ -115,7 +119,7 @@ class _Custom:
         return bound
 
 
-class custom_jvp(_Custom):
+class custom_jvp(_Custom[P, R]):
     """Give a function its own forward-mode rule; reverse mode follows by transposition.
 
     ``@f.defjvp`` takes ``rule(primals, tangents) -> (out, out_tangent)`` (static arguments of ``nondiff_argnums`` first);
@@ -144,7 +148,7 @@ class custom_jvp(_Custom):
         """Set the rule by one term an argument."""
 
         def rule(primals: Any, tangents: Any) -> Any:
-            out = self(*primals)
+            out = self.__call__(*primals)  # type: ignore[call-arg] # as many as P has
             parts = [
                 term(t, out, *primals) for term, t in zip(terms, tangents, strict=True) if term is not None
             ]
@@ -153,15 +157,15 @@ class custom_jvp(_Custom):
 
         self.rule = rule
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Apply the function; where arguments are traced, with its rule."""
-        args = _resolve(self.fun, args, kwargs)
-        static, rest = self._split(args)
+        arguments = _resolve(self.fun, args, kwargs)
+        static, rest = self._split(arguments)
         leaves = tree.leaves(tuple(rest))
         name = function_name(self.fun)
         values = [to_value(x, f"an argument of {name}") for x in leaves]
         if self._is_plain(values, static):
-            return self.fun(*args)
+            return self.fun(*arguments)
         if self.rule is None:
             raise GradientError(
                 f"{name} is a custom_jvp function without a rule: give it one with {name}.defjvp."
@@ -169,7 +173,7 @@ class custom_jvp(_Custom):
         types, weak = [type_of_value(v) for v in values], [_is_weak(x) for x in leaves]
         n = len(values)
         primal = trace(
-            self._bound(args), types, tree.structure((tuple(rest), {})), kind="custom_jvp", weak=weak
+            self._bound(arguments), types, tree.structure((tuple(rest), {})), kind="custom_jvp", weak=weak
         )
         rule = self.rule
 
@@ -218,7 +222,7 @@ class custom_jvp(_Custom):
         return cast_to
 
 
-class custom_vjp(_Custom):
+class custom_vjp(_Custom[P, R]):
     """Give a function its own reverse-mode rule.
 
     ``f.defvjp(forward, backward)``: ``forward(*args) -> (out, residuals)``; ``backward(*static, residuals, ct)`` gives a tuple
@@ -235,15 +239,15 @@ class custom_vjp(_Custom):
         """Set the rule."""
         self.forward, self.backward = forward, backward
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Apply the function; where arguments are traced, with its rule."""
-        args = _resolve(self.fun, args, kwargs)
-        static, rest = self._split(args)
+        arguments = _resolve(self.fun, args, kwargs)
+        static, rest = self._split(arguments)
         leaves = tree.leaves(tuple(rest))
         name = function_name(self.fun)
         values = [to_value(x, f"an argument of {name}") for x in leaves]
         if self._is_plain(values, static):
-            return self.fun(*args)
+            return self.fun(*arguments)
         forward, backward = self.forward, self.backward
         if forward is None or backward is None:
             raise GradientError(
@@ -252,12 +256,12 @@ class custom_vjp(_Custom):
         types, weak = [type_of_value(v) for v in values], [_is_weak(x) for x in leaves]
         n = len(values)
         call_tree = tree.structure((tuple(rest), {}))
-        primal = trace(self._bound(args), types, call_tree, kind="custom_vjp", weak=weak)
-        positions = {i % len(args) for i in self.nondiff}
+        primal = trace(self._bound(arguments), types, call_tree, kind="custom_vjp", weak=weak)
+        positions = {i % len(arguments) for i in self.nondiff}
 
         def run_forward(*chosen: Any) -> Any:
             given = iter(chosen)
-            result = forward(*[x if i in positions else next(given) for i, x in enumerate(args)])
+            result = forward(*[x if i in positions else next(given) for i, x in enumerate(arguments)])
             if not isinstance(result, tuple) or len(result) != 2:
                 raise GradientError(f"the forward function of {name} must return a pair (out, residuals).")
             return result
@@ -348,6 +352,22 @@ class custom_vjp(_Custom):
         return full
 
 
+@overload
+def checkpoint(
+    fun: Callable[P, R],
+    *,
+    static_argnums: int | Sequence[int] = (),
+    prevent_cse: bool = True,
+    policy: Any = None,
+) -> Callable[P, R]: ...
+@overload
+def checkpoint(
+    fun: None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    prevent_cse: bool = True,
+    policy: Any = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def checkpoint(
     fun: Callable[..., Any] | None = None,
     *,

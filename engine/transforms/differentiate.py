@@ -8,7 +8,7 @@ another trace everything is staged.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from weft.ir.rules import zeros_like
 from weft.ir.types import ArrayType, is_inexact
 
 float0 = np.dtype([("float0", np.void, 0)])
+
+R = TypeVar("R")
+Aux = TypeVar("Aux")
 
 
 class Recorded(NamedTuple):
@@ -136,6 +139,14 @@ def _flatten_pair(
     return leaves, in_tree, tangent_leaves
 
 
+@overload
+def jvp(
+    fun: Callable[..., tuple[R, Aux]], primals: Any, tangents: Any, has_aux: Literal[True]
+) -> tuple[R, R, Aux]: ...
+@overload
+def jvp(
+    fun: Callable[..., R], primals: Any, tangents: Any, has_aux: Literal[False] = False
+) -> tuple[R, R]: ...
 def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     """Value of ``fun`` at ``primals`` and its derivative in the direction ``tangents`` (forward mode).
 
@@ -176,6 +187,16 @@ def linearized(recorded: Recorded, active: Sequence[Var]) -> Linearized:
     return linearize_values(recorded.graph.eqns, recorded.graph.outs, recorded.env, active)
 
 
+@overload
+def linearize(
+    fun: Callable[..., tuple[R, Aux]], *primals: Any, has_aux: Literal[True]
+) -> tuple[R, Callable[..., R], Aux]: ...
+@overload
+def linearize(
+    fun: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
+) -> tuple[R, Callable[..., R]]: ...
+@overload
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool) -> Any: ...
 def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Value of ``fun`` and its derivative at ``primals`` as a linear function of tangents.
 
@@ -212,6 +233,16 @@ def pull_back_linearized(lin: Linearized, n_active: int, cts: Sequence[Any]) -> 
     return [zeros_like(x) if ct is None else ct for x, ct in zip(ins, found, strict=True)]
 
 
+@overload
+def vjp(
+    fun: Callable[..., tuple[R, Aux]], *primals: Any, has_aux: Literal[True]
+) -> tuple[R, Callable[[Any], tuple[Any, ...]], Aux]: ...
+@overload
+def vjp(
+    fun: Callable[..., R], *primals: Any, has_aux: Literal[False] = False
+) -> tuple[R, Callable[[Any], tuple[Any, ...]]]: ...
+@overload
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool) -> Any: ...
 def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """Value of ``fun`` and the function from cotangents of its result to cotangents of its arguments (reverse mode).
 

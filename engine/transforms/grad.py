@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -23,6 +23,10 @@ from weft.engine.transforms.differentiate import (
 from weft.ir.errors import ArgumentError, GradientError
 from weft.ir.rules import zeros_like
 from weft.ir.types import is_complex, is_inexact
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Aux = TypeVar("Aux")
 
 
 def selected_arguments(kind: str, name: str, argnums: int | Sequence[int], n: int) -> tuple[int, ...]:
@@ -65,12 +69,12 @@ def check_inputs(
 
 
 def value_and_grad(
-    fun: Callable[..., Any],
+    fun: Callable[P, R],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, tuple[R, Any]]:
     """A function that gives the value of ``fun`` and its gradient.
 
     Args:
@@ -90,7 +94,7 @@ def value_and_grad(
     name = function_name(fun)
 
     @functools.wraps(fun)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> tuple[R, Any]:
         positions = selected_arguments("grad", name, argnums, len(args))
         selected = tuple(args[i] for i in positions)
         names = selected_names(fun, positions, args, kwargs)
@@ -99,10 +103,10 @@ def value_and_grad(
 
         @functools.wraps(fun)
         def of_selected(*chosen: Any) -> Any:
-            full = list(args)
+            full: list[Any] = list(args)
             for i, x in zip(positions, chosen, strict=True):
                 full[i] = x
-            return fun(*full, **kwargs)
+            return fun(*full, **kwargs)  # type: ignore[arg-type] # others than P's, of the same kinds
 
         recorded = record(of_selected, values, in_tree, "grad", weak)
         if has_aux:
@@ -131,6 +135,23 @@ def value_and_grad(
     return wrapped
 
 
+@overload
+def grad(
+    fun: Callable[P, tuple[Any, Aux]],
+    argnums: int | Sequence[int] = 0,
+    *,
+    has_aux: Literal[True],
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[P, tuple[Any, Aux]]: ...
+@overload
+def grad(
+    fun: Callable[P, Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable[P, Any]: ...
 def grad(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, ParamSpec, overload
 
 import numpy as np
 
@@ -75,6 +75,17 @@ def _without_static(
     return bound, tuple(x for i, x in enumerate(args) if i not in positions)
 
 
+P = ParamSpec("P")
+
+
+@overload
+def make_graph(
+    fun: Callable[P, Any], static_argnums: Any = (), return_shape: Literal[False] = False
+) -> Callable[P, Graph]: ...
+@overload
+def make_graph(
+    fun: Callable[P, Any], static_argnums: Any = (), *, return_shape: Literal[True]
+) -> Callable[P, tuple[Graph, Any]]: ...
 def make_graph(
     fun: Callable[..., Any], static_argnums: Any = (), return_shape: bool = False
 ) -> Callable[..., Any]:

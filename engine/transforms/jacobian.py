@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from weft.engine.transforms.differentiate import linearize, vjp
 from weft.engine.transforms.grad import check_inputs, selected_arguments, selected_names
 from weft.engine.transforms.vmap import vmap
 from weft.ir.ops.shape import move_axis, reshape, slice_axis
+
+P = ParamSpec("P")
 
 
 def _unit_tangents(values: Sequence[Any]) -> list[np.ndarray]:
@@ -65,11 +67,11 @@ def _chosen(
 
 
 def jacfwd(
-    fun: Callable[..., Any],
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """The Jacobian of ``fun`` by forward mode, one column an input element: for few inputs.
 
     Returns:
@@ -78,7 +80,7 @@ def jacfwd(
     """
 
     @functools.wraps(fun)
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
+    def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
         of_selected, selected, values = _chosen(fun, argnums, args, kwargs, "jacfwd", holomorphic)
         result = linearize(of_selected, *selected, has_aux=has_aux)
         out, f_lin = result[0], result[1]
@@ -103,15 +105,15 @@ def jacfwd(
 
 
 def jacrev(
-    fun: Callable[..., Any],
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """The Jacobian of ``fun`` by reverse mode, one row an output element: for few outputs. See `jacfwd` for the result."""
 
     @functools.wraps(fun)
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
+    def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
         of_selected, selected, _ = _chosen(fun, argnums, args, kwargs, "jacrev", holomorphic)
         result = vjp(of_selected, *selected, has_aux=has_aux)
         out, f_vjp = result[0], result[1]
@@ -138,11 +140,11 @@ jacobian = jacrev
 
 
 def hessian(
-    fun: Callable[..., Any],
+    fun: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """Second derivatives of ``fun``: forward mode over reverse mode."""
     return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -37,6 +37,12 @@ from weft.ir.graph import Graph
 from weft.ir.ops import control
 from weft.ir.types import ArrayType
 
+if TYPE_CHECKING:
+    from weft.engine.transforms.inspect import Lowered
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 def run_graph(graph: Graph, *args: Any) -> list[np.ndarray]:
     """Compile a graph (once) and run it on NumPy arrays."""
@@ -49,7 +55,7 @@ def run_graph(graph: Graph, *args: Any) -> list[np.ndarray]:
 
 control.set_runner(run_graph)
 
-_all: weakref.WeakSet[Jitted] = weakref.WeakSet()
+_all: weakref.WeakSet[Jitted[..., Any]] = weakref.WeakSet()
 
 
 def forget() -> None:
@@ -110,11 +116,14 @@ class Entry:
         return out
 
 
-class Jitted:
+class Jitted(Generic[P, R]):
     """A function compiled by `jit`. Call it like the function; `lower` shows what was made of it."""
 
+    __wrapped__: Callable[P, R]
+    __name__: str
+
     def __init__(
-        self, fun: Callable[..., Any], static: StaticArguments, donated: DonatedArguments, keep_name: str
+        self, fun: Callable[P, R], static: StaticArguments, donated: DonatedArguments, keep_name: str
     ):
         self._fun = fun
         self._static = static
@@ -127,7 +136,7 @@ class Jitted:
         _all.add(self)
         functools.update_wrapper(self, fun, updated=())
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the compiled function."""
         parts: list[Any] = []
         values: list[np.ndarray] = []
@@ -270,7 +279,7 @@ class Jitted:
         """How many different programs calls of this function have needed so far; shapes alone make no difference."""
         return len(self._programs)
 
-    def lower(self, *args: Any, **kwargs: Any) -> Any:
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """The function compiled in stages for the types of these arguments, to look inside; see `Lowered`.
 
         Arguments may be arrays or anything with ``shape`` and ``dtype``.
@@ -292,6 +301,10 @@ class Jitted:
         self._entries.clear()
         self._fast.clear()
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Jitted[P, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None) -> Callable[..., R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """A jitted method binds its object like a function does; the object must be a tree or static."""
         return self if instance is None else functools.partial(self, instance)
@@ -313,6 +326,28 @@ def _stand_in(x: Any) -> Any:
     return wrap(np.zeros(tuple(x.shape), np.dtype(x.dtype)))
 
 
+@overload
+def jit(
+    fun: Callable[P, R],
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+    donate_argnums: int | Sequence[int] | None = None,
+    donate_argnames: str | Iterable[str] | None = None,
+    keep_unused: bool = False,
+    inline: bool = False,
+) -> Jitted[P, R]: ...
+@overload
+def jit(
+    fun: None = None,
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+    donate_argnums: int | Sequence[int] | None = None,
+    donate_argnames: str | Iterable[str] | None = None,
+    keep_unused: bool = False,
+    inline: bool = False,
+) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 def jit(
     fun: Callable[..., Any] | None = None,
     *,

@@ -6,7 +6,7 @@ import functools
 import math
 import threading
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
@@ -64,13 +64,17 @@ def _axis_size(
     return next(iter(sizes)), normalized
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
 def vmap(
-    fun: Callable[..., Any],
+    fun: Callable[P, R],
     in_axes: Any = 0,
     out_axes: Any = 0,
     axis_name: Hashable = None,
     axis_size: int | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, R]:
     """A function that applies ``fun`` to every example of a batch at once.
 
     Args:
@@ -91,7 +95,7 @@ def vmap(
         in_axes = tuple(in_axes)
 
     @functools.wraps(fun)
-    def batched(*args: Any, **kwargs: Any) -> Any:
+    def batched(*args: P.args, **kwargs: P.kwargs) -> Any:
         leaves, in_tree = tree.flatten((args, kwargs))
         names = argument_names(fun, args, kwargs)
         values = [
