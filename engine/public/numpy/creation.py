@@ -17,7 +17,7 @@ from weft.engine.device import check_device
 from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak, to_data
 from weft.engine.exchange import read_dlpack
 from weft.ir.builder import Value, concrete
-from weft.ir.errors import ArgumentError, CopyError, ShapeError
+from weft.ir.errors import ArgumentError, CopyError, DTypeError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops.shape import concatenate, expand_dims, iota, move_axis, reshape
 from weft.ir.ops.shape import full as _full
@@ -31,7 +31,6 @@ from weft.numpy.staging import (
     static_dtype,
     static_int,
     static_shape,
-    to_inexact,
     value,
 )
 
@@ -74,9 +73,15 @@ def array(
     elif isinstance(object, list | tuple):
         data = stacked(_plain(object), "array", dtype)
     else:
-        data = np.asarray(object) if not isinstance(object, np.ndarray) else native(object, "the object of array")
+        data = (
+            np.asarray(object)
+            if not isinstance(object, np.ndarray)
+            else native(object, "the object of array")
+        )
         data = np.array(data)
         check_dtype(data.dtype)
+    if dtype is not None and object.__class__ is int:
+        data = np.asarray(object, check_dtype(dtype))  # an OverflowError where it does not fit
     data = data if dtype is None else _converted(data, check_dtype(dtype))
     if not isinstance(data, Value):
         data = np.array(data, copy=True if copy else None, order="C")
@@ -443,7 +448,7 @@ def logspace(
     from weft.numpy.ufuncs import FUNCTIONS
 
     exponents = linspace.staged(start, stop, num, endpoint, axis=axis)
-    result = FUNCTIONS["power"].staged(value(base, "logspace"), exponents)
+    result = FUNCTIONS["power"].staged(base if is_weak(base) else value(base, "logspace"), exponents)
     return result if dtype is None else e.cast(result, check_dtype(dtype))
 
 
@@ -455,7 +460,10 @@ def geomspace(
     from weft.ir.ops.transcendental import exp, log
 
     start, stop = same_dtype("geomspace", start, stop)
-    start, stop = to_inexact(start), to_inexact(stop)
+    if start.dtype.kind == "b":
+        raise DTypeError("geomspace takes numbers, got bool.")
+    wide = common_dtype(start, np.empty(0))
+    start, stop = as_dtype(start, wide), as_dtype(stop, wide)
     shape = np.broadcast_shapes(start.shape, stop.shape)
     start, stop = broadcast_to(start, shape), broadcast_to(stop, shape)
     ratio = log(e.div(stop, start))

@@ -16,13 +16,22 @@ from weft.engine.dispatch import (
     promote_values,
 )
 from weft.ir.builder import Value, concrete
-from weft.ir.errors import ArgumentError
+from weft.ir.errors import ArgumentError, DTypeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import special
 from weft.ir.ops import transcendental as t
-from weft.ir.types import check_dtype, is_complex, is_floating, is_inexact
+from weft.ir.types import check_dtype, is_complex, is_inexact
 from weft.numpy import formulas
-from weft.numpy.staging import axis_index, like_numpy, refuse, same_dtype, static_int, to_bool, value
+from weft.numpy.staging import (
+    axis_index,
+    like_numpy,
+    refuse,
+    same_dtype,
+    static_int,
+    to_bool,
+    to_inexact,
+    value,
+)
 
 __all__ = [
     "angle", "around", "astype", "clip", "fix", "i0", "imag", "iscomplex", "iscomplexobj", "isneginf",
@@ -184,6 +193,8 @@ def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
     a, decimals = value(a, "round"), static_int(decimals, "round", "decimals")
     if is_complex(a.dtype):
         return e.complex_(round.staged(e.real(a), decimals), round.staged(e.imag(a), decimals))
+    if a.dtype.kind == "b" and decimals:
+        raise DTypeError(f"round got bool and decimals={decimals}: there is nothing to round.")
     if a.dtype.kind == "b":
         return e.rint(e.cast(a, np.dtype(np.float16)))
     if not is_inexact(a.dtype) and decimals >= 0:
@@ -221,8 +232,9 @@ def sinc(x: Any) -> Any:
 @like_numpy(np.i0)
 def i0(x: Any) -> Any:
     """Modified Bessel function of the first kind, of order 0."""
-    x = value(x, "i0")
-    x = x if is_floating(x.dtype) else as_dtype(x, float_dtype(x.dtype))
+    x = to_inexact(value(x, "i0"))
+    if is_complex(x.dtype):
+        raise DTypeError(f"i0 takes real numbers, got {x.dtype}.")
     return e.mul(special.bessel_i0e(x), t.exp(e.abs_(x)))
 
 
@@ -230,16 +242,17 @@ def i0(x: Any) -> Any:
 def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * np.pi) -> Any:
     """Phases with jumps of more than half a period taken out by multiples of the period."""
     from weft.ir.ops.cumulative import cumsum
-    from weft.ir.ops.shape import pad, slice_axis
+    from weft.ir.ops.shape import pad
+    from weft.numpy.numerics import diff
 
     p = value(p, "unwrap")
     dtype = common_dtype(p, period)
-    p = as_dtype(p, dtype)
     axis = axis_index(axis, p.ndim, "unwrap")
     n = p.shape[axis]
     if n < 2:
-        return p
-    step = e.sub(slice_axis(p, axis, 1, n), slice_axis(p, axis, 0, n - 1))
+        return as_dtype(p, dtype)
+    step = as_dtype(diff.staged(p, axis=axis), dtype)
+    p = as_dtype(p, dtype)
     half = period / 2 if is_inexact(dtype) else period // 2
     wrapped = e.sub(
         e.mod(e.sub(step, formulas.constant(step, -half)), formulas.constant(step, period)),
@@ -306,15 +319,19 @@ def iscomplex(x: Any) -> Any:
 @like_numpy(np.isposinf)
 def isposinf(x: Any) -> Any:
     """Where ``x`` is plus infinity."""
-    x = value(x, "isposinf")
-    return e.eq(x, formulas.constant(x, np.inf)) if is_inexact(x.dtype) else e.ne(x, x)
+    return _is(value(x, "isposinf"), np.inf, "isposinf")
 
 
 @like_numpy(np.isneginf)
 def isneginf(x: Any) -> Any:
     """Where ``x`` is minus infinity."""
-    x = value(x, "isneginf")
-    return e.eq(x, formulas.constant(x, -np.inf)) if is_inexact(x.dtype) else e.ne(x, x)
+    return _is(value(x, "isneginf"), -np.inf, "isneginf")
+
+
+def _is(x: Any, infinity: float, name: str) -> Any:
+    if is_complex(x.dtype):
+        raise DTypeError(f"{name} takes real numbers, got {x.dtype}: a complex infinity has no sign.")
+    return e.eq(x, formulas.constant(x, infinity)) if is_inexact(x.dtype) else e.ne(x, x)
 
 
 def iscomplexobj(x: Any) -> bool:

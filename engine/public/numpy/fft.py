@@ -160,9 +160,9 @@ def _one(a: Any, n: Any, axis: Any, norm: Any, kind: str, name: str) -> Any:
 
 
 def _as_numpy(a: Any, out: Any, kind: str) -> Any:
-    """A real result of float16 is float16 again."""
-    halves = kind == "irfft" and getattr(a, "dtype", None) == np.float16
-    return as_dtype(out, np.dtype(np.float16)) if halves else out
+    """A real result of float16 is float16 again, and one of bfloat16 bfloat16."""
+    given = getattr(a, "dtype", None)
+    return as_dtype(out, given) if kind == "irfft" and given in (np.float16, bfloat16) else out
 
 
 def _several(a: Any, s_: Any, axes: Any, norm: Any, kind: str, name: str) -> Any:

@@ -405,7 +405,13 @@ def _mirror(n: int, low: int, high: int, period: int, mode: str) -> np.ndarray:
     return np.where(i < n, i, (period - i) if mode == "reflect" else (period - 1 - i))
 
 
-_STATISTICS: dict[str, ArrayFunction[..., Any]] = {"maximum": _max, "minimum": _min, "mean": _mean}
+def _statistic(mode: str) -> ArrayFunction[..., Any]:
+    from weft.numpy.sorting import median  # which is made of parts that this file joins
+
+    return {"maximum": _max, "minimum": _min, "mean": _mean, "median": median}[mode]
+
+
+_STATISTICS = ("maximum", "minimum", "mean", "median")
 
 
 @like_numpy(np.pad)
@@ -416,7 +422,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         array: array.
         pad_width: how many: a number, a pair (before, after), a pair an axis, or a dict from axes.
         mode: "constant" (``constant_values``), "edge", "reflect" and "symmetric" (``reflect_type``), "wrap", "linear_ramp"
-            (``end_values``), "maximum", "minimum" and "mean" (``stat_length``), "empty", or a function (eagerly).
+            (``end_values``), "maximum", "minimum", "mean" and "median" (``stat_length``), "empty", or a function (eagerly).
         kwargs: what the mode takes.
     """
     x = value(array, "pad")
@@ -457,8 +463,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
             for width, k, front in ((low[d], lengths[0], True), (high[d], lengths[1], False)):
                 k = n if k is None else min(int(k), n)
                 part = s.slice_axis(x, d, 0, k) if front else s.slice_axis(x, d, n - k, n)
-                found = _STATISTICS[mode].staged(part, d, keepdims=True)
-                if x.dtype.kind in "iu" and mode == "mean":
+                found = _statistic(mode).staged(part, d, keepdims=True)
+                if x.dtype.kind in "iu" and mode in ("mean", "median"):
                     found = e.rint(found)
                 parts.append(
                     broadcast_to(

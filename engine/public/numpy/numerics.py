@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from weft.engine.dispatch import as_dtype, broadcast_to, broadcast_values, promote_values
-from weft.ir.errors import ArgumentError, ShapeError
+from weft.engine.dispatch import as_dtype, broadcast_to, broadcast_values, common_dtype
+from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import contract
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index as ix
@@ -16,10 +16,11 @@ from weft.ir.ops.convolution import conv
 from weft.ir.ops.reduce import reduce_and, reduce_sum
 from weft.ir.ops.sort import searchsorted
 from weft.ir.ops.transcendental import sqrt
-from weft.ir.types import INT64, is_bool, is_complex, is_inexact
+from weft.ir.types import INT64, check_dtype, is_bool, is_complex, is_inexact
 from weft.numpy import formulas
 from weft.numpy.reductions import average as _average
 from weft.numpy.staging import axis_index, like_numpy, same_dtype, silent, static_int, to_inexact, value
+from weft.numpy.ufuncs import FUNCTIONS
 
 __all__ = [
     "allclose", "array_equal", "array_equiv", "convolve", "corrcoef", "correlate", "cov", "diff", "ediff1d",
@@ -32,6 +33,12 @@ __all__ = [
 
 def _minus(x: Any, y: Any) -> Any:
     return e.xor(x, y) if is_bool(x.dtype) else e.sub(x, y)
+
+
+def _numbers(x: Any, name: str) -> Any:
+    if is_bool(x.dtype):
+        raise DTypeError(f"{name} takes numbers, got bool: diff tells where neighbours differ.")
+    return x
 
 
 def _steps(x: Any, d: int) -> Any:
@@ -73,7 +80,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 @like_numpy(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """Differences of neighbours of the flattened array, with numbers before and after."""
-    x = value(ary, "ediff1d")
+    x = _numbers(value(ary, "ediff1d"), "ediff1d")
     parts = [_steps(s.reshape(x, (x.size,)), 0)]
     for extra, place in ((to_begin, 0), (to_end, 2)):
         if extra is not None:
@@ -92,7 +99,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         axis: an axis or several; all by default.
         edge_order: 1 or 2, the order of the differences at the edges.
     """
-    x = to_inexact(value(f, "gradient"))
+    x = _numbers(value(f, "gradient"), "gradient")
+    x = to_inexact(x)
     if axis is None:
         axes = list(range(x.ndim))
     else:
@@ -181,9 +189,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
             d if x.ndim == 1 else axis_index(axis, x.ndim, "trapezoid"),
         )
     pairs = e.add(s.slice_axis(y, d, min(1, n), n), s.slice_axis(y, d, 0, max(n - 1, 0)))
-    step, pairs = promote_values("trapezoid", step, pairs, floating=True)
-    products = e.mul(step, pairs)
-    return reduce_sum(e.div(products, formulas.constant(products, 2)), (d,))
+    return reduce_sum(FUNCTIONS["divide"].staged(FUNCTIONS["multiply"].staged(step, pairs), 2.0), (d,))
 
 
 # Polynomials and interpolation
@@ -220,9 +226,11 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         right: the value above all ``xp``.
         period: the abscissas are taken modulo this number.
     """
-    ys = value(fp, "interp", "fp")
+    ys, places = value(fp, "interp", "fp"), [value(v, "interp") for v in (xp, x)]
+    if any(is_complex(v.dtype) for v in places):
+        raise DTypeError("interp takes real numbers as x and xp; only the ordinates may be complex.")
     ys = ys if is_complex(ys.dtype) else as_dtype(ys, np.dtype(np.float64))
-    xs, at = (as_dtype(value(v, "interp"), np.dtype(np.float64)) for v in (xp, x))
+    xs, at = (as_dtype(v, np.dtype(np.float64)) for v in places)
     if xs.ndim != 1 or ys.shape != xs.shape or xs.shape[0] == 0:
         raise ShapeError(
             f"interp got abscissas of shape {xs.shape} and ordinates of shape {ys.shape}: vectors of one length."
@@ -355,12 +363,17 @@ def cov(
             f"cov got variables with different numbers of observations: shapes {', '.join(str(v.shape) for v in parts)}."
         )
     x = s.concatenate(rows, 0)
-    x = x if dtype is None else as_dtype(x, np.dtype(dtype))
+    x = as_dtype(x, common_dtype(x, np.empty(0)) if dtype is None else check_dtype(dtype))
     degrees = (0 if bias else 1) if ddof is None else ddof
     weights = None
-    for w in (fweights, aweights):
-        if w is not None:
-            w = as_dtype(value(w, "cov", "weights"), np.dtype(np.float64))
+    for given in (fweights, aweights):
+        if given is not None:
+            w = value(given, "cov", "weights")
+            if given is fweights and w.dtype.kind not in "iu":
+                raise DTypeError(
+                    f"cov got fweights of {w.dtype}: how often something was seen is an integer."
+                )
+            w = as_dtype(w, np.dtype(np.float64))
             weights = w if weights is None else e.mul(weights, w)
     if weights is None:
         n = x.shape[1]

@@ -55,7 +55,7 @@ def packbits(a: Any, axis: Any = None, bitorder: str = "big") -> Any:
 
 def _unpack_data(a: Any, axis: Any = None, count: Any = None, bitorder: Any = "big") -> Any:
     if not np.size(a):
-        raise ValueError  # NumPy fills up with whatever is in memory
+        raise TypeError  # NumPy fills up with whatever is in memory
     return np.unpackbits(a, axis, count, bitorder)
 
 

@@ -32,7 +32,7 @@ def _on_copy(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def run(a: Any, *args: Any, inplace: bool = True, **kwargs: Any) -> Any:
         if inplace:
-            raise ValueError
+            raise TypeError
         out = np.array(a)
         function(out, *args, **kwargs)
         return out

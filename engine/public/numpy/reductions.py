@@ -363,15 +363,26 @@ def average(
 def _position(a: Any, axis: Any, keepdims: bool, name: str, find: Callable[..., Any]) -> Any:
     x = a
     if is_complex(x.dtype):
-        raise ArgumentError(
-            f"{name} of traced complex arrays is not defined: they have no order on a device."
-        )
+        find = functools.partial(_complex_position, find=find)
     if axis is None:
         result = find(reshape(x, (x.size,)), 0)
         return reshape(result, (1,) * x.ndim) if keepdims else result
     d = axis_index(axis, x.ndim, name)
     result = find(x, d)
     return keep(result, x.shape, (d,)) if keepdims else result
+
+
+def _complex_position(x: Any, d: int, find: Callable[..., Any]) -> Any:
+    """The first extreme complex number: the first NaN, or the extreme imaginary part among the extreme real ones."""
+    largest = find is r.argmax
+    fold = r.reduce_max if largest else r.reduce_min
+    re, im = e.real(x), e.imag(x)
+    spread = lambda part: broadcast_to(keep(fold(part, (d,)), x.shape, (d,)), x.shape)  # noqa: E731
+    leads = e.eq(re, spread(re))
+    rest = e.select(leads, im, formulas.constant(im, -np.inf if largest else np.inf))
+    first = r.argmax(e.and_(leads, e.eq(im, spread(rest))), d)
+    missing = e.or_(e.ne(re, re), e.ne(im, im))
+    return e.select(r.reduce_or(missing, (d,)), r.argmax(missing, d), first)
 
 
 @like_numpy(np.argmax)

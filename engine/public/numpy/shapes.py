@@ -13,7 +13,7 @@ import numpy as np
 
 from weft.engine import dispatch
 from weft.ir.builder import concrete
-from weft.ir.errors import ArgumentError, AxisError, ShapeError
+from weft.ir.errors import ArgumentError, AxisError, DTypeError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.types import INT64
@@ -507,10 +507,17 @@ def ix_(*args: Any) -> Any:
     )
 
 
+def _integers(x: Any, name: str) -> Any:
+    x = value(x, name)
+    if x.dtype.kind not in "biu" and x.size:
+        raise DTypeError(f"{name} takes positions, which are integers; got {x.dtype}.")
+    return e.cast(x, INT64)
+
+
 @like_numpy(np.unravel_index)
 def unravel_index(indices: Any, shape: Any) -> Any:
     """Positions on each axis of elements of a flattened array."""
-    flat, lengths = e.cast(value(indices, "unravel_index"), INT64), static_shape(shape, "unravel_index")
+    flat, lengths = _integers(indices, "unravel_index"), static_shape(shape, "unravel_index")
     out = []
     for n in reversed(lengths):
         out.append(e.mod(flat, e.full_like(flat, n)))
@@ -522,7 +529,7 @@ def unravel_index(indices: Any, shape: Any) -> Any:
 def ravel_multi_index(multi_index: Any, dims: Any, mode: str = "raise", order: str = "C") -> Any:
     """Position in the flattened array of elements given by their position on each axis."""
     lengths = static_shape(dims, "ravel_multi_index", "dims")
-    indices = [e.cast(value(i, "ravel_multi_index"), INT64) for i in multi_index]
+    indices = [_integers(i, "ravel_multi_index") for i in multi_index]
     if mode == "raise" or len(indices) != len(lengths):
         raise ArgumentError(
             f"ravel_multi_index got {len(indices)} index arrays for {len(lengths)} axes and mode={mode!r}: traced indices need "

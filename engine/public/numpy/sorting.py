@@ -12,13 +12,13 @@ from weft.engine.dispatch import (
     common_dtype,
     is_weak,
 )
-from weft.ir.errors import ArgumentError, ShapeError
+from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index as ix
 from weft.ir.ops import shape as s
 from weft.ir.ops import sort as so
 from weft.ir.ops.reduce import reduce_or, reduce_sum
-from weft.ir.types import INT64, is_complex, is_inexact
+from weft.ir.types import INT64, is_bool, is_complex, is_inexact, real_dtype
 from weft.numpy import formulas
 from weft.numpy.staging import (
     axis_index,
@@ -27,6 +27,7 @@ from weft.numpy.staging import (
     refuse,
     same_dtype,
     silent,
+    static_int,
     to_inexact,
     value,
 )
@@ -55,7 +56,14 @@ def _sort_data(
 ) -> Any:
     if descending or order is not None:
         raise TypeError
-    return np.sort(a, axis)
+    return np.sort(a, axis, kind)
+
+
+def _check_kind(kind: Any, name: str) -> None:
+    if kind is not None and kind not in ("quicksort", "heapsort", "mergesort", "stable"):
+        raise ArgumentError(
+            f"{name} got kind={kind!r}: it is 'stable', or one of NumPy's others, which are as well."
+        )
 
 
 @like_numpy(_sort_data)
@@ -70,6 +78,7 @@ def sort(
 ) -> Any:
     """The array sorted along an axis, flattened with ``axis=None``; NaN comes last, first if ``descending``."""
     refuse("sort", order=order)
+    _check_kind(kind, "sort")
     x, d = _line(a, axis, "sort")
     result = so.sort(x, d)
     return s.reverse(result, (d,)) if descending else result
@@ -134,15 +143,25 @@ def lexsort(keys: Any, axis: Any = -1) -> Any:
 # Sorting whole is one pass over the data, and gives what a partition promises.
 
 
-@like_numpy(lambda a, kth, axis=-1: np.sort(a, axis))
+def _check_rank(a: Any, kth: Any, axis: Any, name: str) -> None:
+    x = value(a, name)
+    n = x.size if axis is None else x.shape[axis_index(axis, x.ndim, name)]
+    for k in kth if isinstance(kth, list | tuple | np.ndarray) else [kth]:
+        if not -n <= static_int(k, name, "kth") < n:
+            raise ArgumentError(f"{name} got kth={k} for {n} elements.")
+
+
+@like_numpy(None)
 def partition(a: Any, kth: Any, axis: Any = -1) -> Any:
     """The array with the element of rank ``kth`` at its place, smaller ones before it: it is sorted."""
+    _check_rank(a, kth, axis, "partition")
     return sort.staged(a, axis)
 
 
-@like_numpy(lambda a, kth, axis=-1: np.argsort(a, axis, kind="stable"))
+@like_numpy(None)
 def argpartition(a: Any, kth: Any, axis: Any = -1) -> Any:
     """The positions of the elements of `partition`."""
+    _check_rank(a, kth, axis, "argpartition")
     return argsort.staged(a, axis)
 
 
@@ -167,6 +186,8 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """The number of the interval between ``bins``, which rise or fall, that each element lies in."""
     x, bins = same_dtype("digitize", x, bins)
+    if is_complex(x.dtype):
+        raise DTypeError("digitize got complex numbers: between them there is no order.")
     if bins.ndim != 1:
         raise ShapeError(f"digitize needs a vector of bins, got shape {bins.shape}.")
     n = bins.shape[0]
@@ -198,10 +219,13 @@ def _quantile(
             f"{name} got method={method!r}: traced arrays take {', '.join((*_CONTINUOUS, *_DISCRETE))}."
         )
     x = value(a, name)
-    if is_complex(x.dtype):
-        raise ArgumentError(f"{name} got a complex array: complex numbers have no order.")
+    averages = name in ("median", "nanmedian")
+    if is_complex(x.dtype) and not averages:
+        raise DTypeError(f"{name} got a complex array: between complex numbers there is no order.")
+    if is_bool(x.dtype) and not averages and method in _CONTINUOUS:
+        raise DTypeError(f"{name} got bool and method={method!r}: there is nothing between False and True.")
     if is_weak(q) and is_inexact(x.dtype):
-        q = np.asarray(q, x.dtype)
+        q = np.asarray(q, real_dtype(x.dtype))
     q = to_inexact(value(q, name, "q"))
     if isinstance(q, np.ndarray) and q.size and not (q.min() >= 0 and q.max() <= scale):
         raise ArgumentError(f"{name} got q={q}: it lies between 0 and {scale:g}.")
@@ -216,7 +240,7 @@ def _quantile(
     rest = [d for d in range(x.ndim) if d not in axes]
     lead = tuple(x.shape[d] for d in rest)
     n = int(np.prod([x.shape[d] for d in axes], dtype=int))
-    if n == 0 and name in ("median", "nanmedian"):
+    if n == 0 and averages:
         return s.full(_kept_shape(x.shape, axes) if keepdims else lead, np.nan, dtype)
     if n == 0:
         raise ShapeError(f"{name} of an array of shape {x.shape} over axis {axis}: there are no elements.")
@@ -235,7 +259,7 @@ def _quantile(
     result = e.cast(_elements(ordered, low, len(lead)), dtype)
     if weight is not None:
         above = e.cast(_elements(ordered, high, len(lead)), dtype)
-        result = _between(result, above, e.cast(weight, dtype))
+        result = _between(result, above, e.cast(weight, real_dtype(dtype)))
     if is_inexact(x.dtype):
         bad = e.eq(count, np.asarray(0, INT64)) if skip_nan else reduce_or(nan, (len(lead),))
         result = e.select(broadcast_to(bad, shape), formulas.constant(result, np.nan), result)
@@ -293,8 +317,10 @@ def _elements(ordered: Any, places: Any, lead: int) -> Any:
 def _between(low: Any, high: Any, weight: Any) -> Any:
     """``low + (high - low) weight``, computed from the nearer end as NumPy does."""
     step = e.sub(high, low)
-    near_high = e.sub(high, e.mul(step, e.sub(formulas.constant(weight, 1), weight)))
-    value = e.select(e.ge(weight, formulas.constant(weight, 0.5)), near_high, e.add(low, e.mul(step, weight)))
+    rest = e.cast(e.sub(formulas.constant(weight, 1), weight), step.dtype)
+    near_high = e.sub(high, e.mul(step, rest))
+    near_low = e.add(low, e.mul(step, e.cast(weight, step.dtype)))
+    value = e.select(e.ge(weight, formulas.constant(weight, 0.5)), near_high, near_low)
     return e.select(e.eq(low, high), low, value)
 
 

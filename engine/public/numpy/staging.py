@@ -41,7 +41,8 @@ def like_numpy(
 ) -> Callable[[Callable[P, R]], ArrayFunction[P, R]]:
     """Decorate the staged definition of a public function: `numpy_function` with what NumPy does not know.
 
-    bfloat16 arrays go to the definition, which computes in float32; so does what NumPy refuses.
+    bfloat16 arrays go to the definition, which computes in float32; so does what NumPy refuses. Where NumPy found an element
+    wrong that is an error; a reference hands a call on to the definition by an error that says nothing (``raise TypeError``).
 
     Args:
         reference: the NumPy function; ``None`` runs the definition on NumPy arrays.
@@ -70,6 +71,9 @@ def like_numpy(
                 raise refused from None
             if isinstance(refused, np.linalg.LinAlgError):
                 raise refused  # what a matrix holds was wrong, which the definition says by NaN
+            if isinstance(refused, ValueError | IndexError) and refused.args:
+                # An element was wrong, which a definition for traced arrays cannot see.
+                raise ArgumentError(f"{definition.__name__}: {refused}") from None
             return result
 
         return numpy_function(eager, maker=maker, fast=None if maker else reference)(definition)
