@@ -135,6 +135,10 @@ from weft.lax.gathers import (
     scatter_mul,
     scatter_sub,
 )
+from weft.lax.generators import (
+    RandomAlgorithm,
+    rng_bit_generator,
+)
 from weft.lax.loops import fori_loop, scan, while_loop
 from weft.lax.mapping import associative_scan, map
 from weft.lax.options import (
@@ -224,6 +228,7 @@ __all__ = [
     "GatherScatterMode",
     "Precision",
     "PrecisionLike",
+    "RandomAlgorithm",
     "RoundingMethod",
     "ScatterDimensionNumbers",
     "Tolerance",
@@ -371,6 +376,7 @@ __all__ = [
     "rem",
     "reshape",
     "rev",
+    "rng_bit_generator",
     "round",
     "rsqrt",
     "scan",
