@@ -25,6 +25,7 @@ def _keeping_all() -> Iterator[None]:
 
 with _keeping_all():
     from weft import config, errors, numpy, tree
+    from weft.engine.after_import import after_import as _after_import
     from weft.engine.array import Array
     from weft.engine.config import disable_jit
     from weft.engine.transforms.callbacks import io_callback, pure_callback
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         experimental,
         fft,
         flatten_util,
+        interop,
         lax,
         nn,
         ops,
@@ -84,6 +86,7 @@ __all__ = [
     "grad",
     "hessian",
     "hvp",
+    "interop",
     "io_callback",
     "jacfwd",
     "jacobian",
@@ -119,6 +122,7 @@ _WHEN_NAMED = frozenset(
         "experimental",
         "fft",
         "flatten_util",
+        "interop",
         "lax",
         "nn",
         "ops",
@@ -129,6 +133,10 @@ _WHEN_NAMED = frozenset(
         "tree_util",
     )
 )
+
+
+for _name in ("einops", "opt_einsum"):
+    _after_import(_name, f"weft.interop.{_name}")
 
 
 def __getattr__(name: str) -> Any:
