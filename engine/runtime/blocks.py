@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from weft.engine import config
 from weft.engine.runtime.overwrite import overwrite_carry
-from weft.engine.runtime.roll import roll
+from weft.engine.runtime.roll import roll, steps_of
+from weft.engine.runtime.spread import spread
 from weft.ir.graph import Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.loops.nest import Nest
 from weft.ir.ops.control import optimization_barrier_p
@@ -106,10 +107,11 @@ def _lower(graph: Graph) -> Block:
             bodies = {id(body): _lower(body) for _, body in sub_graphs(eqn)}
             inner = tuple(bodies[id(body)] for _, body in sub_graphs(eqn))
             eqns[i] = map_graphs(eqn, lambda body: bodies[id(body)].graph)  # noqa: B023
-            rolled = None
+            rolled: Scheduled | None = None
             if eqn.prim in LOOPS:
                 overwrite_carry(eqn, inner[0].graph, inner[0].scheduled)
-                rolled = roll(eqn, inner)
+                steps = steps_of(inner)
+                rolled = (spread(eqn, steps[0]) or roll(eqn, steps)) if steps else None
             if rolled is not None:
                 block.scheduled[i] = rolled
             else:

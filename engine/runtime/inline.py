@@ -121,7 +121,9 @@ class Renamed:
                 accs = tuple(
                     [Accumulator(self._name(a.name), a.dtype, a.op, self._name(a.init)) for a in carries]
                 )
-                kind = "sequential" if kind in ("parallel", "steps") else kind
+                if kind in ("parallel", "steps"):
+                    inside = any(isinstance(one, Loop | While | If) for one in body)
+                    kind = "sequential" if kind == "steps" or inside else "vector"
                 return Loop(self._name(var), self._index(extent), kind, self.body(body), accs)
         raise TypeError(f"{type(statement).__name__} cannot be put into a loop")
 

@@ -62,21 +62,25 @@ class Body(Protocol):
     inner: dict[int, tuple[Any, ...]]
 
 
-def roll(eqn: Eqn, bodies: Sequence[Body]) -> Scheduled | None:
-    """A `scan` or `while_loop` as one loop nest; none where its steps are not small, or are not loop nests.
+def steps_of(bodies: Sequence[Body]) -> list[Step] | None:
+    """Bodies of a loop that are all loop nests and branches, and not too long; none if one is not."""
+    steps = [step for body in bodies if (step := Step.of(body)) is not None]
+    long = any(step.statements > _LONGEST_STEP for step in steps)
+    return None if long or len(steps) < len(bodies) else steps
+
+
+def roll(eqn: Eqn, bodies: Sequence[Step]) -> Scheduled | None:
+    """A `scan` or `while_loop` as one loop nest; none where its steps are not small.
 
     Args:
         eqn: the loop.
         bodies: its body, and the condition of a `while_loop`.
     """
-    whole = [_Step.of(body) for body in bodies]
-    if any(one is None or one.work > _LARGEST_STEP or one.statements > _LONGEST_STEP for one in whole):
-        return None
-    return _Rolled(eqn, [one for one in whole if one is not None]).finish()
+    return None if any(one.work > _LARGEST_STEP for one in bodies) else Rolled(eqn, bodies).finish()
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """A body all of which is loop nests and branches.
 
     Attributes:
@@ -89,12 +93,12 @@ class _Step:
 
     graph: Graph
     scheduled: Mapping[int, Scheduled]
-    branches: Mapping[int, tuple[_Step, ...]]
+    branches: Mapping[int, tuple[Step, ...]]
     work: float
     statements: int
 
     @classmethod
-    def of(cls, body: Body) -> _Step | None:
+    def of(cls, body: Body) -> Step | None:
         """The step of a body; none where something in it is neither a nest nor a branch."""
         graph = body.graph
         if any(atom.type.size == 0 for eqn in graph.eqns for atom in (*eqn.ins, *eqn.outs)):
@@ -153,10 +157,10 @@ def _walk(body: Iterable[Any]) -> Iterable[Any]:
             yield from _walk(inner)
 
 
-class _Rolled:
+class Rolled:
     """Writes the nest: parameters, buffers, and statements of the body that is open."""
 
-    def __init__(self, eqn: Eqn, bodies: Sequence[_Step]) -> None:
+    def __init__(self, eqn: Eqn, bodies: Sequence[Step]) -> None:
         self.eqn = eqn
         self.params: list[int] = []
         self.buffers: list[Buffer] = []
@@ -164,7 +168,7 @@ class _Rolled:
         self.statements: list[Any] = []
         self.count = 0
         self.first, self.n_carry = carry_operands(eqn)
-        self.carried = tuple([(k, self.first + k) for k in range(self.n_carry)])
+        self.carried = tuple([(k, self.first + k) for k in range(self.n_carry) if self.is_carried(k)])
         gone = {k for _, k in self.carried}
         self.ins = {k: self.buffer(a.type.dtype, "in") for k, a in enumerate(eqn.ins) if k not in gone}
         self.outs = [self.buffer(v.type.dtype, "out") for v in eqn.outs]
@@ -175,18 +179,25 @@ class _Rolled:
             self.write_while(*bodies)
 
     def finish(self) -> Scheduled:
+        """The nest, and what to call it with."""
         nest = Nest(len(self.params), tuple(self.buffers), tuple(self.statements))
         length = self.eqn.params.get("length", _FOREVER)
         return Scheduled(nest, tuple(self.params), length, tuple(self.scratch), carried=self.carried)
 
     # The pieces of a nest
 
+    def is_carried(self, k: int) -> bool:
+        """Whether number ``k`` of the carry lives in the result's buffer, which then starts as a copy of the operand."""
+        return True
+
     def buffer(self, dtype: np.dtype, kind: str) -> str:
+        """A new buffer."""
         name = f"b{len(self.buffers)}"
         self.buffers.append(Buffer(name, dtype, kind))
         return name
 
     def new_scratch(self, dtype: np.dtype, elements: int) -> Where:
+        """New scratch for so many elements."""
         self.scratch.append(max(elements, 1))
         return Where(self.buffer(dtype, "scratch"))
 
@@ -195,10 +206,12 @@ class _Rolled:
         return value if 0 <= value <= SMALL else self.param(value)
 
     def param(self, value: int) -> Param:
+        """A new parameter."""
         self.params.append(value)
         return Param(len(self.params) - 1)
 
     def name(self, stem: str) -> str:
+        """A new name."""
         self.count += 1
         return f"{stem}{self.count}"
 
@@ -243,7 +256,8 @@ class _Rolled:
         consts = [Where(self.ins[k]) for k in range(self.first - n_consts, self.first)]
         return consts, [Where(self.outs[k]) for k in range(self.n_carry)]
 
-    def write_scan(self, body: _Step) -> None:
+    def write_scan(self, body: Step) -> None:
+        """The nest of a `scan`."""
         graph = body.graph
         consts, now = self.places()
         length, t = self.eqn.params["length"], self.name("t")
@@ -266,7 +280,8 @@ class _Rolled:
         written, self.statements = self.statements, outside
         self.statements.append(Loop(t, steps, "steps", tuple(written)))
 
-    def write_while(self, body: _Step, test: _Step) -> None:
+    def write_while(self, body: Step, test: Step) -> None:
+        """The nest of a `while_loop`."""
         flag = self.new_scratch(np.dtype(bool), 1)  # the first of all: the tape looks at it
         consts, now = self.places()
         of_test = [Where(self.ins[k]) for k in range(self.eqn.params["n_cond"])]
@@ -281,7 +296,7 @@ class _Rolled:
 
     def step(
         self,
-        body: _Step,
+        body: Step,
         ins: Sequence[Where],
         now: Sequence[Where],
         rows: Sequence[Where],
@@ -303,7 +318,7 @@ class _Rolled:
 
     def block(
         self,
-        step: _Step,
+        step: Step,
         ins: Sequence[Where],
         outs: Iterable[tuple[Atom, Where]],
         owned: set[Var],
@@ -348,7 +363,7 @@ class _Rolled:
     def branches(
         self,
         eqn: Eqn,
-        ways: Sequence[_Step],
+        ways: Sequence[Step],
         operands: Sequence[Where],
         results: Sequence[Where],
         starts: Sequence[tuple[int, int]],

@@ -128,7 +128,7 @@ class _State:
         for core in cores:
             self.words[Pool.CORES + core // 64] |= np.uint64(1 << core % 64).astype(np.int64)
         for word, function in zip((Pool.PLACE, Pool.CORE), reversed(functions), strict=True):
-            self.words[word] = ctypes.cast(function, ctypes.c_void_p).value
+            self.words[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 _state = _State(_default_threads())
