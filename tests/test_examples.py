@@ -111,3 +111,21 @@ def test_the_flow_in_a_cavity_is_the_published_one(
     around = psi[1:-1, 2:] + psi[1:-1, :-2] + psi[2:, 1:-1] + psi[:-2, 1:-1] - 4 * psi[1:-1, 1:-1]
     np.testing.assert_allclose(n**2 * around, -w[1:-1, 1:-1], atol=1e-3)
     assert (tmp_path / "cavity.png").stat().st_size > 5000
+
+
+def test_a_transformer_foretells_letters(tmp_path: Path) -> None:
+    result = run("transformer", "--out", str(tmp_path))
+    bits = result["bits"]
+    assert bits[0] > result["one"] > result["two"] > bits[-1] + 0.1
+    assert len(result["written"]) == 400 and set(result["written"]) <= set(result["alphabet"])
+    assert result["written"].count(" ") > 20
+    assert (tmp_path / "transformer.png").stat().st_size > 5000
+
+
+def test_a_residual_network_reads_digits(tmp_path: Path) -> None:
+    result = run("resnet", "--out", str(tmp_path))
+    assert result["accuracy"] > 0.95
+    assert result["losses"][-1] < 0.2 * result["losses"][0]
+    np.testing.assert_allclose(np.exp(result["scores"]).sum(1), 1, rtol=1e-4)
+    assert (result["scores"].argmax(1) == result["labels"]).mean() == pytest.approx(result["accuracy"])
+    assert (tmp_path / "resnet.png").stat().st_size > 5000
