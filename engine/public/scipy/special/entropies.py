@@ -48,7 +48,7 @@ def xlog1py(x: Any, y: Any) -> Any:
 @_special
 def entr(x: Any) -> Any:
     """``-x * log(x)``; 0 at 0, minus infinity below."""
-    return -_x_log_x(x)
+    return 0 - _x_log_x(x)
 
 
 @custom_jvp

@@ -219,6 +219,8 @@ def _comb(n: Any, k: Any) -> Any:
     possible = (k >= 0) & (n >= 0) & (k <= n)
     n, k = guarded(possible, n, 1), guarded(possible, k, 0)
     ways = wnp.exp(-wnp.log1p(n) - primitive(special.betaln, 1 + n - k, 1 + k))
+    whole = (n == wnp.floor(n)) & (k == wnp.floor(k)) & (ways < 0.1 / float(wnp.finfo(ways.dtype).eps))
+    ways = ways + stop_gradient(wnp.where(whole, wnp.rint(ways) - ways, 0))
     return wnp.where(possible, ways, 0.0).astype(ways.dtype)
 
 

@@ -1,0 +1,63 @@
+"""The uniform distribution from ``loc`` to ``loc + scale``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import weft.numpy as wnp
+from weft.scipy.pointwise import pointwise
+from weft.scipy.stats.support import between, on_support, probability
+
+__all__ = ["cdf", "isf", "logcdf", "logpdf", "logsf", "pdf", "ppf", "sf"]
+
+_stats = pointwise("scipy.stats.uniform")
+
+
+@_stats
+def logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """Logarithm of the density."""
+    z = (x - loc) / scale
+    return on_support((z < 0) | (z > 1), z, 0.5, lambda z: 0 * z, -math.inf) - wnp.log(scale)
+
+
+@_stats
+def pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """The density."""
+    return wnp.exp(logpdf(x, loc, scale))
+
+
+@_stats
+def cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """The distribution function."""
+    return between((x - loc) / scale, 0, 1, lambda z: z)
+
+
+@_stats
+def logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """Logarithm of the distribution function."""
+    return wnp.log(cdf(x, loc, scale))
+
+
+@_stats
+def sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """The survival function, ``1 - cdf``."""
+    return between((loc + scale - x) / scale, 0, 1, lambda z: z)
+
+
+@_stats
+def logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """Logarithm of the survival function."""
+    return wnp.log(sf(x, loc, scale))
+
+
+@_stats
+def ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """The quantile: the inverse of `cdf`."""
+    return loc + scale * probability(q, lambda p: p)
+
+
+@_stats
+def isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """The inverse of `sf`."""
+    return loc + scale * probability(q, lambda p: 1 - p)
