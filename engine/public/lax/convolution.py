@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from weft.engine.array import wrap_value
 from weft.ir.errors import ShapeError
-from weft.ir.ops import convolution
+from weft.ir.ops import contract, convolution
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.ops.convolution import ConvDims
@@ -120,6 +120,7 @@ def conv_general_dilated(
     batch_group_count: int = 1,
     precision: Any = None,
     preferred_element_type: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Convolution of any rank, with strides, padding, dilations and groups.
 
@@ -136,6 +137,7 @@ def conv_general_dilated(
         batch_group_count: groups of the batch, each with its own output features.
         precision: accepted for compatibility.
         preferred_element_type: dtype of the result, in which it is computed.
+        out_sharding: accepted for compatibility.
 
     Returns:
         Array of the axes that ``dimension_numbers`` names last.
@@ -349,6 +351,106 @@ def conv_general_dilated_patches(
     )
 
 
+def conv_general_dilated_local(
+    lhs: Any,
+    rhs: Any,
+    window_strides: Sequence[int],
+    padding: Padding,
+    filter_shape: Sequence[int],
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: Any = None,
+    precision: Any = None,
+) -> Any:
+    """A convolution with windows of their own at each place of the result.
+
+    Args:
+        lhs: the images.
+        rhs: the windows: its spatial axes are those of the result, and its input features are all elements of a window of
+            ``filter_shape`` for each feature of ``lhs``, as `conv_general_dilated_patches` gives them.
+        window_strides: as in `conv_general_dilated`, like all that follows.
+        padding: zeros around.
+        filter_shape: sizes of the window on the spatial axes.
+        lhs_dilation: distances of the elements of ``lhs``.
+        rhs_dilation: distances of the elements that a window takes.
+        dimension_numbers: which axes are which.
+        precision: accepted for compatibility.
+    """
+    x, w = one_value(lhs), one_value(rhs)
+    dims = conv_dimension_numbers(x.shape, (1, 1, *filter_shape), dimension_numbers)
+    seen = one_value(
+        conv_general_dilated_patches(
+            lhs, filter_shape, window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers
+        )
+    )
+    batch, feature, *space = dims.out_spec
+    places = sorted(range(len(space)), key=space.__getitem__)  # in the order of the result's axes
+    out = contract.dot_general(
+        seen, w, (((feature,), (dims.rhs_spec[1],)), (sorted(space), [dims.rhs_spec[2:][i] for i in places]))
+    )  # the spatial axes, the batch, the features
+    found = dict(zip((*sorted(space), batch, feature), range(len(x.shape)), strict=True))
+    return wrap_value(s.transpose(out, [found[d] for d in range(len(x.shape))]))
+
+
+# Shapes
+
+
+def padtype_to_pads(
+    in_shape: Sequence[int], window_shape: Sequence[int], window_strides: Sequence[int], padding: str
+) -> list[tuple[int, int]]:
+    """The pairs (low, high) that "SAME", "SAME_LOWER" or "VALID" stands for."""
+    return padding_for(padding, in_shape, window_shape, window_strides)
+
+
+def conv_general_permutations(dimension_numbers: Sequence[str]) -> tuple[Any, Any, Any]:
+    """Three strings of `conv_dimension_numbers` as the axes that they name."""
+    rank = len(dimension_numbers[0])
+    lhs, rhs, out = conv_dimension_numbers((1,) * rank, (1,) * rank, dimension_numbers)
+    return tuple(lhs), tuple(rhs), tuple(out)
+
+
+def conv_shape_tuple(
+    lhs_shape: Sequence[int],
+    rhs_shape: Sequence[int],
+    strides: Sequence[int],
+    pads: Padding,
+    batch_group_count: int = 1,
+) -> tuple[int, ...]:
+    """The shape of `conv`'s result."""
+    batch, *rest = conv_general_shape_tuple(lhs_shape, rhs_shape, strides, pads, None)
+    if batch % batch_group_count:
+        raise ShapeError(f"a batch of {batch} cannot be cut into {batch_group_count} groups.")
+    return (batch // batch_group_count, *rest)
+
+
+def conv_transpose_shape_tuple(
+    lhs_shape: Sequence[int],
+    rhs_shape: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Padding,
+    dimension_numbers: Any,
+) -> tuple[int, ...]:
+    """The shape of `conv_transpose`'s result, without dilation."""
+    dims = conv_dimension_numbers(lhs_shape, rhs_shape, dimension_numbers)
+    rank = len(lhs_shape) - 2
+    strides = _per_axis("window_strides", window_strides, rank)
+    space, window = (
+        [shape[d] for d in spec[2:]] for shape, spec in zip((lhs_shape, rhs_shape), dims, strict=False)
+    )
+    pairs = [padding] * rank if isinstance(padding, str) else padding
+    sizes = []
+    for n, k, step, pair in zip(space, window, strides, pairs, strict=True):
+        low, high = _transposed_padding(k, step, pair) if isinstance(pair, str) else pair
+        sizes.append((n - 1) * step + 2 - k + low + high)
+    return _placed((lhs_shape[dims.lhs_spec[0]], rhs_shape[dims.rhs_spec[0]], *sizes), dims)
+
+
+def _placed(sizes: Sequence[int], dims: ConvDimensionNumbers) -> tuple[int, ...]:
+    """Sizes (batch, feature, spatial ...) in the order of the result's axes."""
+    found = dict(zip(dims.out_spec, sizes, strict=True))
+    return tuple(found[d] for d in range(len(sizes)))
+
+
 def conv_general_shape_tuple(
     lhs_shape: Sequence[int],
     rhs_shape: Sequence[int],
@@ -368,6 +470,4 @@ def conv_general_shape_tuple(
         window_count(n, k, step, pair, 1, 1)
         for n, k, step, pair in zip(space, window, strides, pairs, strict=True)
     ]
-    sizes = (lhs_shape[dims.lhs_spec[0]], rhs_shape[dims.rhs_spec[0]], *count)
-    found = dict(zip(dims.out_spec, sizes, strict=True))
-    return tuple(found[d] for d in range(rank + 2))
+    return _placed((lhs_shape[dims.lhs_spec[0]], rhs_shape[dims.rhs_spec[0]], *count), dims)

@@ -9,15 +9,18 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
 from weft.ir.builder import Value
-from weft.ir.errors import DTypeError
+from weft.ir.errors import DTypeError, ShapeError
 from weft.ir.ops import bits, control, special
 from weft.ir.ops import elementwise as e
+from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.gamma_slope import gamma_slope, igamma_slope
-from weft.ir.types import check_dtype, is_inexact
+from weft.ir.types import BOOL, check_dtype, is_inexact
 from weft.lax.arguments import SCALARS, one_value, same_values
 
 
@@ -166,8 +169,38 @@ def convert_element_type(x: Any, new_dtype: Any) -> Any:
 
 
 def bitcast_convert_type(x: Any, new_dtype: Any) -> Any:
-    """The bits of ``x`` read as another dtype of the same width."""
-    return wrap_value(e.bitcast(one_value(x), check_dtype(new_dtype)))
+    """The bits of ``x`` read as another dtype.
+
+    A dtype of fewer bits adds a last axis, of the parts of each element, the lowest bits first; one of more bits takes the last
+    axis away, which must be as long as there are parts.
+    """
+    value, dtype = one_value(x), check_dtype(new_dtype)
+    old, new = value.dtype.itemsize, dtype.itemsize
+    if old == new:
+        return wrap_value(e.bitcast(value, dtype))
+    if BOOL in (value.dtype, dtype) or "c" in (value.dtype.kind, dtype.kind):
+        raise DTypeError(
+            f"lax.bitcast_convert_type cannot read {value.dtype} as {dtype}: of different widths, both are integers or real."
+        )
+    narrow, wide = (np.dtype(f"u{n}") for n in sorted((old, new)))
+    count, width, last = wide.itemsize // narrow.itemsize, 8 * narrow.itemsize, len(value.shape)
+    if new < old:
+        whole = e.bitcast(value, wide)
+        cut = [
+            e.cast(bits.shift_right_logical(whole, width * k) if k else whole, narrow) for k in range(count)
+        ]
+        return wrap_value(e.bitcast(s.concatenate([s.expand_dims(c, (last,)) for c in cut], last), dtype))
+    if not last or value.shape[-1] != count:
+        raise ShapeError(
+            f"lax.bitcast_convert_type of {value.dtype} {value.shape} to {dtype} needs a last axis of length {count}."
+        )
+    parts = e.cast(e.bitcast(value, narrow), wide)
+    total = None
+    for k in range(count):
+        part = s.squeeze(s.slice_axis(parts, last - 1, k, k + 1), (last - 1,))
+        part = bits.shift_left(part, width * k) if k else part
+        total = part if total is None else e.or_(total, part)
+    return wrap_value(e.bitcast(total, dtype))
 
 
 def optimization_barrier(x: Any) -> Any:

@@ -120,6 +120,14 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "select_n": (lambda lax, c, x, y: lax.select_n(c, x, y, x), ((J % 3).astype(np.int32), X, Y)),
     "convert_element_type": (lambda lax, x: lax.convert_element_type(x, np.int32), (9 * X,)),
     "bitcast_convert_type": (lambda lax, x: lax.bitcast_convert_type(x, np.int64), (X,)),
+    **{
+        f"bitcast_convert_type of {old} to {new}": (
+            lambda lax, x, new=new: lax.bitcast_convert_type(x, new), (_whole("uint64", 1)[:32].view(old).reshape(4, -1, 2),))
+        for old, new in (("float64", "uint32"), ("uint8", "int16"), ("int32", "float64"), ("int64", "uint16"))
+    },
+    "bitcast_convert_type of four to one": (lambda lax, x: lax.bitcast_convert_type(x, np.int32), (J.astype(np.int8),)),
+    "bitcast_convert_type of two halves": (
+        lambda lax, x: lax.bitcast_convert_type(x, np.float32), (F32.view(np.float16).reshape(3, 4, 2),)),
     "polygamma": (lambda lax, x: lax.polygamma(2.0 if lax is jl else 2, x), (UNIT,)),
     "optimization_barrier": (lambda lax, x: lax.optimization_barrier({"a": x, "b": (x,)}), (X,)),
     "broadcast": (lambda lax, x: lax.broadcast(x, (2, 1)), (X,)),
@@ -263,6 +271,8 @@ def test_stop_gradient_stops() -> None:
         (lambda: wl.tile(X, (1,)), ShapeError, r"lax\.tile needs a count for each axis of shape \(3, 4\), got \(1,\)"),
         (lambda: wl.stack([X, X[0]]), ShapeError, r"arrays of one shape, at least one of them; got shapes \(3, 4\), \(4,\)"),
         (lambda: wl.broadcast_to_rank(X, 1), ShapeError, r"cannot give an array of shape \(3, 4\) 1 axes: it has more"),
+        (lambda: wl.bitcast_convert_type(X, bool), DTypeError, r"cannot read float64 as bool: of different widths"),
+        (lambda: wl.bitcast_convert_type(F32[:, :3], float), ShapeError, r"needs a last axis of length 2"),
         (lambda: wl.mulhi(X, Y), DTypeError, r"mulhi takes integers, got float64"),
         (lambda: wl.reduce_precision(X, 0, 3), ArgumentError, r"at least 1 bit of exponent and 0 of mantissa, got 0 and 3"),
         (lambda: wl.platform_dependent(X, cuda=abs), ArgumentError, r"got functions for cuda: give cpu= or default="),

@@ -183,6 +183,34 @@ def test_patches() -> None:
     )
 
 
+@pytest.mark.parametrize("names", [None, ("NHWC", "HWIO", "NHWC"), ("WNCH", "OHIW", "CWHN")])
+def test_windows_of_their_own_at_each_place(names: Any) -> None:
+    """`conv_general_dilated_local`, with its derivatives."""
+    x = (
+        rng.normal(size=(2, 3, 5, 6))
+        if names is None
+        else rng.normal(size=[{"N": 2, "C": 3, "H": 5, "W": 6}[c] for c in names[0]])
+    )
+    options = {"filter_shape": (2, 3), "rhs_dilation": (2, 1), "dimension_numbers": names}
+    place = {"O": 4, "I": 18, "H": 3, "W": 3}
+    w = rng.normal(size=[place[c] for c in (names[1] if names else "OIHW")])
+    check(lambda lax, x, w: lax.conv_general_dilated_local(x, w, (1, 2), ((0, 0), (1, 0)), **options), x, w)
+
+
+def test_shapes_of_results() -> None:
+    for names in (("NCHW", "OIHW", "NCHW"), ("NHWC", "HWIO", "WNHC")):
+        assert wl.conv_general_permutations(names) == tuple(map(tuple, jl.conv_general_permutations(names)))
+        for padding in ("SAME", "VALID", ((1, 2), (0, 1))):
+            args = ((2, 7, 9, 7), (3, 2, 7, 4), (2, 3), padding, names)
+            assert wl.conv_transpose_shape_tuple(*args) == jl.conv_transpose_shape_tuple(*args)
+            assert wl.conv_general_shape_tuple(*args) == jl.conv_general_shape_tuple(*args)
+            args = ((4, 3, 7, 9), (6, 3, 2, 2), (2, 1), padding)
+            assert wl.conv_shape_tuple(*args, 2) == jl.conv_shape_tuple(*args, 2)
+    for padding in ("SAME", "SAME_LOWER", "VALID"):
+        args = ((7, 9), (3, 2), (2, 3))
+        assert list(wl.padtype_to_pads(*args, padding)) == jl.padtype_to_pads(*map(np.array, args), padding)
+
+
 def test_dimension_numbers() -> None:
     for given_ in (None, ("NHWC", "HWIO", "NHWC"), ("CWNH", "OHIW", "HNCW")):
         ours = wl.conv_dimension_numbers((1, 2, 3, 4), (1, 2, 3, 4), given_)
