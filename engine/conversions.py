@@ -47,8 +47,8 @@ class Conversion:
         """Convert a traced array, or call NumPy's function."""
         if not state.ambient or not (is_traced(args) or (kwargs and is_traced((*kwargs.values(),)))):
             return self.numpys(*args, **kwargs)
-        if sys._getframe(1).f_globals.get("__name__", "").startswith("weft."):
-            return self.numpys(*args, **kwargs)  # we mean NumPy when we say so
+        if "out" in kwargs or sys._getframe(1).f_globals.get("__name__", "").startswith("weft."):
+            return self.numpys(*args, **kwargs)  # which asks the arrays; and we mean NumPy when we say so
         for name in _NO_MEANING:
             kwargs.pop(name, None)
         args = args[:2] if CONVERSIONS[self.name] == "asarray" else args

@@ -49,6 +49,12 @@ def numpy_face() -> Any:
     return importlib.import_module("weft.numpy")
 
 
+@functools.cache
+def _protocols() -> Any:
+    """The module of NumPy's protocols, which stands above this one, too."""
+    return importlib.import_module("weft.engine.protocols")
+
+
 def is_operand(x: Any) -> bool:
     """Whether an operator takes ``x`` beside an array: others get their turn by NotImplemented."""
     return isinstance(x, ArrayMethods | np.ndarray | np.generic | bool | int | float | complex)
@@ -242,14 +248,10 @@ class ArrayMethods:
         return numpy_face()
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from weft.engine.protocols import array_function
-
-        return array_function(func, args, kwargs)
+        return _protocols().array_function(func, args, kwargs)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from weft.engine.protocols import array_ufunc
-
-        return array_ufunc(ufunc, method, inputs, kwargs)
+        return _protocols().array_ufunc(ufunc, method, inputs, kwargs)
 
 
 def _binary(function: str) -> tuple[Any, Any]:

@@ -35,6 +35,9 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Map
         ArgumentError: a result was to be written to an array (``out=``) that others see, or a traced array has no such
             function.
     """
+    ours = _universal(ufunc)
+    if ours is not None and method == "__call__" and not kwargs:
+        return ours(*inputs)
     name = ufunc.__name__
     label = f"numpy.{name}" if method == "__call__" else f"numpy.{name}.{method}"
     traced = has_tracer(inputs) or has_tracer(kwargs)
@@ -49,7 +52,6 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Map
             lambda *xs: call(xs, rest), label, inputs, kwargs["out"][0], kwargs.get("where"),
             kwargs.get("casting", "same_kind"),
         )  # fmt: skip
-    ours = _universal(ufunc)
     if method == "at" and not (isinstance(inputs[0], np.ndarray) and not traced):
         raise ArgumentError(
             f"{label} works in place, and arrays are immutable: write x = weft.numpy.{name}.at(x, indices, values, "
@@ -102,16 +104,17 @@ def _where_from(ufunc: np.ufunc) -> str:
 
 
 @functools.cache
-def _counterpart(module: str, name: str) -> Callable[..., Any] | None:
+def _counterpart(func: Callable[..., Any]) -> Callable[..., Any] | None:
     """The function of Weft that has the name of a function of NumPy."""
-    if module not in _MODULES:
+    module = _MODULES.get(_module_of(func))
+    if module is None:
         return None
-    try:
-        face = numpy_face() if module == "numpy" else importlib.import_module(_MODULES[module])
-    except ModuleNotFoundError:
-        return None
-    found = getattr(face, name, None)
+    found = getattr(importlib.import_module(module), func.__name__, None)
     return found if callable(found) else None
+
+
+def _module_of(func: Callable[..., Any]) -> str:
+    return getattr(func, "__module__", None) or "numpy"
 
 
 def has_tracer(x: Any) -> bool:
@@ -126,14 +129,15 @@ def array_function(func: Callable[..., Any], args: Sequence[Any], kwargs: Mappin
         ArgumentError: a result was to be written to an array of Weft or from a traced one, or a traced array has no such
             function.
     """
-    name, module = func.__name__, getattr(func, "__module__", "numpy") or "numpy"
-    traced = has_tracer(tuple(args)) or has_tracer(kwargs)
+    ours, name = _counterpart(func), func.__name__
+    if ours is not None and "out" not in kwargs and name not in _IN_PLACE:
+        return ours(*args, **kwargs)
+    module, traced = _module_of(func), has_tracer(tuple(args)) or has_tracer(kwargs)
     written = args[0] if name in _IN_PLACE and args else kwargs.get("out")
     if isinstance(written, np.ndarray) and not traced:
         return _numpys(func, args, kwargs)
     if kwargs.get("out") is not None:
         refuse_out(f"{module}.{name}")
-    ours = _counterpart(module, name)
     if ours is not None:
         return ours(*args, **kwargs)
     if name == "copyto":
