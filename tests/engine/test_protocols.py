@@ -79,6 +79,13 @@ def test_a_function_of_the_name_of_another() -> None:
         staged(doubled, X)
 
 
+def test_functions_of_scipy_special() -> None:
+    for function in (special.expit, special.gammaln, special.erf, special.xlogy):
+        args = (X, X) if function.nin == 2 else (X,)
+        same(function(*map(wnp.asarray, args)), function(*args), function.__name__)
+        same(staged(function, *args), function(*args), function.__name__, rtol=1e-11)
+
+
 def test_linalg_is_looked_up_by_module() -> None:
     pytest.importorskip("weft.numpy.linalg")
     a = np.eye(2) * 2
