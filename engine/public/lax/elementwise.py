@@ -163,18 +163,18 @@ def select_n(which: Any, *cases: Any) -> Any:
     return wrap_value(result)
 
 
-def convert_element_type(x: Any, new_dtype: Any) -> Any:
-    """``x`` as another dtype."""
-    return wrap_value(e.cast(one_value(x), check_dtype(new_dtype)))
+def convert_element_type(operand: Any, new_dtype: Any) -> Any:
+    """``operand`` as another dtype."""
+    return wrap_value(e.cast(one_value(operand), check_dtype(new_dtype)))
 
 
-def bitcast_convert_type(x: Any, new_dtype: Any) -> Any:
-    """The bits of ``x`` read as another dtype.
+def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
+    """The bits of ``operand`` read as another dtype.
 
     A dtype of fewer bits adds a last axis, of the parts of each element, the lowest bits first; one of more bits takes the last
     axis away, which must be as long as there are parts.
     """
-    value, dtype = one_value(x), check_dtype(new_dtype)
+    value, dtype = one_value(operand), check_dtype(new_dtype)
     old, new = value.dtype.itemsize, dtype.itemsize
     if old == new:
         return wrap_value(e.bitcast(value, dtype))
@@ -203,9 +203,9 @@ def bitcast_convert_type(x: Any, new_dtype: Any) -> Any:
     return wrap_value(e.bitcast(total, dtype))
 
 
-def optimization_barrier(x: Any) -> Any:
-    """``x``, a tree of arrays, kept apart from equal values."""
-    return tree.map(lambda leaf: wrap_value(control.optimization_barrier(to_value(leaf))), x)
+def optimization_barrier(operand: Any) -> Any:
+    """``operand``, a tree of arrays, kept apart from equal values."""
+    return tree.map(lambda leaf: wrap_value(control.optimization_barrier(to_value(leaf))), operand)
 
 
 def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> Any:
@@ -216,6 +216,12 @@ def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> An
     return wrap_value(bits.reduce_precision(one_value(operand), exponent_bits, mantissa_bits))
 
 
-def polygamma(n: Any, x: Any) -> Any:
-    """The ``n``-th derivative of digamma; ``n`` a Python integer."""
-    return wrap_value(special.polygamma(operator.index(n), one_value(x)))
+def polygamma(m: Any, x: Any) -> Any:
+    """The derivative of order ``m`` of digamma at ``x``: a whole number, or an array of such numbers in the dtype of ``x``."""
+    if type(m) in (int, float) and m == int(m):
+        return wrap_value(special.polygamma(int(m), one_value(x)))
+    orders, value = same_values("polygamma", (m, x))
+    next_order = e.add(orders, 1)
+    size = e.mul(t.exp(t.lgamma(next_order)), special.zeta(next_order, value))
+    odd = e.eq(e.mod(orders, e.full_like(orders, 2)), 1)
+    return wrap_value(e.select(e.eq(orders, 0), t.digamma(value), e.select(odd, size, e.neg(size))))

@@ -85,9 +85,9 @@ def reduce(
     return xs.rebuilt(_halved(xs, inits, computation, axes))
 
 
-def reduce_xor(x: Any, axes: Sequence[int] | None = None, *, out_sharding: Any = None) -> Any:
+def reduce_xor(operand: Any, axes: Sequence[int] | None = None, *, out_sharding: Any = None) -> Any:
     """Fold axes of bools or integers by exclusive or."""
-    value = one_value(x)
+    value = one_value(operand)
     along = sorted_axes("reduce_xor", axes, len(value.shape))
     return reduce(value, np.zeros((), value.dtype), bitwise_xor, along)
 

@@ -22,8 +22,8 @@ _INT32 = np.dtype(np.int32)
 
 
 def _reduction(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
-    def function(x: Any, axes: Any = None, *, out_sharding: Any = None) -> Any:
-        value = one_value(x)
+    def function(operand: Any, axes: Any = None, *, out_sharding: Any = None) -> Any:
+        value = one_value(operand)
         return wrap_value(fun(value, sorted_axes(name, axes, len(value.shape))))
 
     function.__name__ = function.__qualname__ = name
@@ -39,21 +39,21 @@ reduce_and = _reduction("reduce_and", reduce.reduce_and)
 reduce_or = _reduction("reduce_or", reduce.reduce_or)
 
 
-def argmax(x: Any, axis: int, index_dtype: Any = INT64) -> Any:
+def argmax(operand: Any, axis: int, index_dtype: Any = INT64) -> Any:
     """The position of the first maximum along an axis."""
-    value = one_value(x)
+    value = one_value(operand)
     return wrap_value(reduce.argmax(value, one_axis("argmax", axis, len(value.shape)), np.dtype(index_dtype)))
 
 
-def argmin(x: Any, axis: int, index_dtype: Any = INT64) -> Any:
+def argmin(operand: Any, axis: int, index_dtype: Any = INT64) -> Any:
     """The position of the first minimum along an axis."""
-    value = one_value(x)
+    value = one_value(operand)
     return wrap_value(reduce.argmin(value, one_axis("argmin", axis, len(value.shape)), np.dtype(index_dtype)))
 
 
 def _scan(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
-    def function(x: Any, axis: int = 0, reverse: bool = False) -> Any:
-        value = one_value(x)
+    def function(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
+        value = one_value(operand)
         return wrap_value(fun(value, one_axis(name, axis, len(value.shape)), reverse=reverse))
 
     function.__name__ = function.__qualname__ = name
@@ -85,9 +85,9 @@ def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = 
     return sort((keys, values), dimension, is_stable, 1)
 
 
-def top_k(x: Any, k: int, *, axis: int = -1) -> Any:
+def top_k(operand: Any, k: int, *, axis: int = -1) -> Any:
     """The ``k`` largest along an axis, in falling order, and their positions as int32."""
-    value = one_value(x)
+    value = one_value(operand)
     place = one_axis("top_k", axis, len(value.shape))
     return tuple(map(wrap_value, sort_ops.top_k(value, operator.index(k), place, dtype=_INT32)))
 

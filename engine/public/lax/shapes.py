@@ -23,18 +23,18 @@ from weft.ir.types import check_dtype
 from weft.lax.arguments import one_axis, one_value, sorted_axes
 
 
-def broadcast(x: Any, sizes: Sequence[int], *, out_sharding: Any = None) -> Any:
-    """``x`` with new leading axes."""
-    value = one_value(x)
+def broadcast(operand: Any, sizes: Sequence[int], *, out_sharding: Any = None) -> Any:
+    """``operand`` with new leading axes."""
+    value = one_value(operand)
     full_shape = (*sizes, *value.shape)
     return wrap_value(s.broadcast(value, full_shape, range(len(sizes), len(full_shape))))
 
 
 def broadcast_in_dim(
-    x: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int], *, out_sharding: Any = None
+    operand: Any, shape: Sequence[int], broadcast_dimensions: Sequence[int], *, out_sharding: Any = None
 ) -> Any:
-    """``x`` with its axis ``i`` at ``broadcast_dimensions[i]`` of ``shape``; axes of length 1 are repeated."""
-    value = one_value(x)
+    """``operand`` with its axis ``i`` at ``broadcast_dimensions[i]`` of ``shape``; axes of length 1 are repeated."""
+    value = one_value(operand)
     dims = tuple(broadcast_dimensions)
     for n, d in zip(value.shape, dims, strict=True):
         if n not in (1, shape[d]):
@@ -67,51 +67,55 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
 
 
 def reshape(
-    x: Any, new_sizes: Sequence[int], dimensions: Sequence[int] | None = None, *, out_sharding: Any = None
+    operand: Any,
+    new_sizes: Sequence[int],
+    dimensions: Sequence[int] | None = None,
+    *,
+    out_sharding: Any = None,
 ) -> Any:
-    """The elements of ``x`` in another shape, after a transposition by ``dimensions``."""
-    value = one_value(x)
+    """The elements of ``operand`` in another shape, after a transposition by ``dimensions``."""
+    value = one_value(operand)
     if dimensions is not None:
         value = s.transpose(value, dimensions)
     return wrap_value(s.reshape(value, new_sizes))
 
 
-def transpose(x: Any, permutation: Sequence[int]) -> Any:
-    """``x`` with axis ``i`` of the result being axis ``permutation[i]`` of ``x``."""
-    return wrap_value(s.transpose(one_value(x), tuple(permutation)))
+def transpose(operand: Any, permutation: Sequence[int]) -> Any:
+    """``operand`` with axis ``i`` of the result being axis ``permutation[i]`` of ``operand``."""
+    return wrap_value(s.transpose(one_value(operand), tuple(permutation)))
 
 
-def squeeze(x: Any, dimensions: Sequence[int]) -> Any:
-    """``x`` without the given axes of length 1."""
-    value = one_value(x)
+def squeeze(array: Any, dimensions: Sequence[int]) -> Any:
+    """``array`` without the given axes of length 1."""
+    value = one_value(array)
     return wrap_value(s.squeeze(value, sorted_axes("squeeze", dimensions, len(value.shape))))
 
 
-def expand_dims(x: Any, dimensions: Sequence[int]) -> Any:
-    """``x`` with axes of length 1 at positions of the result."""
-    value = one_value(x)
+def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
+    """``array`` with axes of length 1 at positions of the result."""
+    value = one_value(array)
     return wrap_value(
         s.expand_dims(value, sorted_axes("expand_dims", dimensions, len(value.shape) + len(dimensions)))
     )
 
 
-def rev(x: Any, dimensions: Sequence[int]) -> Any:
-    """``x`` with the order along ``dimensions`` turned round."""
-    value = one_value(x)
+def rev(operand: Any, dimensions: Sequence[int]) -> Any:
+    """``operand`` with the order along ``dimensions`` turned round."""
+    value = one_value(operand)
     return wrap_value(s.reverse(value, sorted_axes("rev", dimensions, len(value.shape))))
 
 
-def collapse(x: Any, start_dimension: int, stop_dimension: int | None = None) -> Any:
-    """``x`` with neighbouring axes made one."""
-    value = one_value(x)
+def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = None) -> Any:
+    """``operand`` with neighbouring axes made one."""
+    value = one_value(operand)
     start, stop, _ = builtins.slice(start_dimension, stop_dimension).indices(len(value.shape))
     merged = math.prod(value.shape[start:stop])
     return wrap_value(s.reshape(value, (*value.shape[:start], merged, *value.shape[stop:])))
 
 
-def pad(x: Any, padding_value: Any, padding_config: Sequence[tuple[int, int, int]]) -> Any:
-    """``x`` with ``padding_value`` around and between; a triple ``(low, high, interior)`` an axis; negative cuts off."""
-    value = one_value(x)
+def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, int, int]]) -> Any:
+    """``operand`` with ``padding_value`` around and between; a triple ``(low, high, interior)`` an axis; negative cuts off."""
+    value = one_value(operand)
     fill = e.cast(to_value(padding_value), value.dtype)
     low, high, interior = zip(*padding_config, strict=True) if len(padding_config) else ((), (), ())
     return wrap_value(s.pad(value, fill, low, high, interior))

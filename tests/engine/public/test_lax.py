@@ -128,7 +128,8 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "bitcast_convert_type of four to one": (lambda lax, x: lax.bitcast_convert_type(x, np.int32), (J.astype(np.int8),)),
     "bitcast_convert_type of two halves": (
         lambda lax, x: lax.bitcast_convert_type(x, np.float32), (F32.view(np.float16).reshape(3, 4, 2),)),
-    "polygamma": (lambda lax, x: lax.polygamma(2.0 if lax is jl else 2, x), (UNIT,)),
+    "polygamma": (lambda lax, x: lax.polygamma(2.0, x), (UNIT,)),
+    "polygamma of several orders": (lambda lax, m, x: lax.polygamma(m, x), (np.arange(12.0).reshape(3, 4) % 5, UNIT + 1)),
     "optimization_barrier": (lambda lax, x: lax.optimization_barrier({"a": x, "b": (x,)}), (X,)),
     "broadcast": (lambda lax, x: lax.broadcast(x, (2, 1)), (X,)),
     "broadcast_in_dim": (lambda lax, x: lax.broadcast_in_dim(x, (3, 2, 4), (0, 2)), (X,)),
@@ -154,6 +155,15 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "dynamic_slice": (lambda lax, x, i: lax.dynamic_slice(x, (i, 1), (2, 2)), (X, np.int64(1))),
     "dynamic_slice beyond": (lambda lax, x, i: lax.dynamic_slice(x, (i, -1), (2, 2)), (X, np.int64(9))),
     "dynamic_slice of a vector of starts": (lambda lax, x, i: lax.dynamic_slice(x, i, (2, 2)), (X, np.array([-2, 1]))),
+    "dynamic_slice by small integers": (
+        lambda lax, x, i: lax.dynamic_slice(x, (i, i), (2, 2)), (np.arange(900.0).reshape(300, 3), np.int8(-3))),
+    "dynamic_slice without negative indices": (
+        lambda lax, x, i: (
+            lax.dynamic_slice(x, (i, i), (2, 2), allow_negative_indices=(False, True)),
+            lax.dynamic_index_in_dim(x, i, 1, allow_negative_indices=False),
+            lax.dynamic_update_index_in_dim(x, x[0], i, 0, allow_negative_indices=False),
+            lax.dynamic_slice_in_dim(x, i, 2, allow_negative_indices=False),
+        ), (X, np.int64(-2))),
     "dynamic_slice_in_dim": (lambda lax, x, i: lax.dynamic_slice_in_dim(x, i, 2, axis=1), (X, np.int64(1))),
     "dynamic_index_in_dim": (lambda lax, x, i: lax.dynamic_index_in_dim(x, i, 0, keepdims=False), (X, np.int64(-1))),
     "dynamic_update_slice": (lambda lax, x, y, i: lax.dynamic_update_slice(x, y[:2, :2], (i, 0)), (X, Y, np.int64(2))),
