@@ -148,8 +148,8 @@ def odeint(
 
     times = forward * t
     slope = field(start, times[0])
-    length = _first_length(field, *map(stop_gradient, (start, slope, times[0])), rtol, atol)
-    length = wnp.minimum(length, hmax).astype(t.dtype)
+    y, rise, s = map(stop_gradient, (start, slope, times[0]))
+    length = wnp.minimum(_first_length(field, y, rise, s, rtol, atol), hmax).astype(t.dtype)
 
     def to_time(state: Any, target: Any) -> tuple[Any, Any]:
         def going(state: Any) -> Any:

@@ -147,9 +147,8 @@ def qr(
     """
     one_of("qr", "mode", mode, ("full", "r", "economic"))
     (a,) = matrices("qr", a)
-    order = ()
+    order = [_column_order(a)] if pivoting else []
     if pivoting:
-        order = (_column_order(a),)
         a = wnp.take_along_axis(a, order[0][..., None, :], axis=-1)
     q, r = wnp.linalg.qr(a, "complete" if mode == "full" else "reduced")
     if mode == "r":  # as many rows as "full" has

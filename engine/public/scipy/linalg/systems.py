@@ -221,7 +221,8 @@ def pinv(
         return_rank: give also how many count.
         check_finite: accepted for compatibility.
     """
-    return _pseudo_inverse("pinv", *inexact("pinv", a), atol, rtol, return_rank, hermitian=False)
+    (a,) = inexact("pinv", a)
+    return _pseudo_inverse("pinv", a, atol, rtol, return_rank, hermitian=False)
 
 
 def pinvh(
@@ -318,10 +319,10 @@ def solve_discrete_lyapunov(a: Any, q: Any, method: str | None = None) -> Any:
 def _column_and_row(name: str, c_or_cr: Any, *others: Any) -> list[Any]:
     """The first column and the first row of a Toeplitz matrix, and other arguments."""
     c, r = c_or_cr if isinstance(c_or_cr, tuple) else (c_or_cr, None)
-    c, r, *others = inexact(name, c, wnp.conj(wnp.asarray(c)) if r is None else r, *others)
+    c, r, *rest = inexact(name, c, wnp.conj(wnp.asarray(c)) if r is None else r, *others)
     if c.ndim != 1 or r.ndim != 1:
         raise ShapeError(f"{name} takes a column and a row of one axis, got shapes {c.shape} and {r.shape}.")
-    return [c, r, *others]
+    return [c, r, *rest]
 
 
 def matmul_toeplitz(c_or_cr: Any, x: Any, check_finite: bool = False, workers: Any = None) -> Any:

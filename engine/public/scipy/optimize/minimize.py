@@ -51,7 +51,7 @@ class OptimizeResults(NamedTuple):
     nit: Any
 
 
-_OPTIONS = {
+_OPTIONS: dict[str, dict[str, Any]] = {
     "BFGS": {"gtol": 1e-5, "norm": np.inf, "maxiter": None, "line_search_maxiter": 20},
     "L-BFGS": {
         "gtol": 1e-5,
@@ -66,7 +66,7 @@ _OPTIONS = {
 
 def _read_options(method: str, tol: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
     known = _OPTIONS[method]
-    options = {
+    options: dict[str, Any] = {
         **known,
         **({} if tol is None else {k: tol for k in ("gtol", "ftol") if k in known}),
         **(given or {}),

@@ -111,8 +111,8 @@ def _convolved(name: str, a: Any, b: Any, mode: str, method: str) -> Any:
     if chosen == "direct":
         full = _direct(a, b)
     else:
-        wide = inexact(name, a, b)
-        full = _by_fft(*wide, axes)
+        first, second = inexact(name, a, b)
+        full = _by_fft(first, second, axes)
         if not is_inexact(a.dtype):
             full = wnp.rint(full).astype(a.dtype)
         elif is_floating(a.dtype):

@@ -125,13 +125,15 @@ def _solve(
 
         return run
 
-    def transposed(v: Any) -> Any:
-        return linear_transpose(precondition, b)(v)[0]
-
-    back = solver(None, None if precondition is None else transposed)
+    back = solver(None, None if precondition is None else _transposed(precondition, b))
     return lax.custom_linear_solve(
         product, b, solver(x0, precondition), back, symmetric=symmetric, has_aux=True
     )
+
+
+def _transposed(fun: Product, like: Any) -> Product:
+    """The transpose of a linear function of trees."""
+    return lambda v: linear_transpose(fun, like)(v)[0]
 
 
 # Methods
