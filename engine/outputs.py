@@ -23,8 +23,9 @@ from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 def refuse_out(name: str) -> None:
     """Say that an array cannot be written to."""
     raise ArgumentError(
-        f"{name} got out=, and arrays of Weft are immutable, traced ones have no memory to write to: use the result instead, "
-        f"x = {name}(...), and weft.numpy.where for where=."
+        f"{name} got out= (or stands in y += x, which is the same): arrays of Weft are immutable, and traced ones have no "
+        f"elements yet that could be written to a NumPy array that others see. Use the result: y = y + x, or "
+        f"y = weft.numpy.asarray(y).at[index].add(x), and weft.numpy.where for where=."
     )
 
 
