@@ -28,12 +28,14 @@ from weft.nn.activations import (
     swish,
     tanh,
 )
+from weft.nn.attention import dot_product_attention
 from weft.nn.normalization import log_softmax, logmeanexp, logsumexp, one_hot, softmax, standardize
 from weft.nn.pooling import avg_pool, max_pool, min_pool
 
 __all__ = [
     "avg_pool",
     "celu",
+    "dot_product_attention",
     "elu",
     "gelu",
     "glu",
