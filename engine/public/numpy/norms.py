@@ -24,7 +24,7 @@ def _of_vectors(x: Any, order: Any, axes: tuple[int, ...], name: str) -> Any:
     if order in (None, 2):
         return t.sqrt(reduce_sum(_squares(x), axes))
     if order == math.inf:
-        return reduce_max(e.abs_(x), axes)
+        return _largest(e.abs_(x), axes)
     if order == -math.inf:
         return reduce_min(e.abs_(x), axes)
     if order == 0:
@@ -37,6 +37,12 @@ def _of_vectors(x: Any, order: Any, axes: tuple[int, ...], name: str) -> Any:
     power = as_dtype(value(order, name, "ord"), size.dtype)
     total = reduce_sum(e.power(size, power), axes)
     return e.power(total, e.div(e.full_like(power, 1), power))
+
+
+def _largest(sizes: Any, axes: tuple[int, ...]) -> Any:
+    """The largest of numbers that are not negative; 0 of none."""
+    none = any(sizes.shape[axis] == 0 for axis in axes)
+    return reduce_sum(sizes, axes) if none else reduce_max(sizes, axes)
 
 
 def _squares(x: Any) -> Any:
@@ -52,7 +58,7 @@ def _of_matrices(x: Any, order: Any, axes: tuple[int, int], name: str) -> Any:
     if order in (1, -1, math.inf, -math.inf):
         summed, kept = (rows, columns) if order in (1, -1) else (columns, rows)
         sums = reduce_sum(e.abs_(x), (summed,))
-        extremum = reduce_max if order > 0 else reduce_min
+        extremum = _largest if order > 0 else reduce_min
         return extremum(sums, (kept - (kept > summed),))
     if order not in (2, -2, "nuc"):
         raise ArgumentError(
@@ -61,9 +67,7 @@ def _of_matrices(x: Any, order: Any, axes: tuple[int, int], name: str) -> Any:
     others = [i for i in range(len(x.shape)) if i not in axes]
     s = spectral.singular_values(transpose(x, [*others, rows, columns]))
     last = (len(s.shape) - 1,)
-    return (
-        reduce_sum(s, last) if order == "nuc" else reduce_max(s, last) if order == 2 else reduce_min(s, last)
-    )
+    return reduce_sum(s, last) if order == "nuc" else _largest(s, last) if order == 2 else reduce_min(s, last)
 
 
 def _keep(x: Any, reduced: Any, axes: tuple[int, ...], keepdims: bool) -> Any:

@@ -107,6 +107,9 @@ CASES: dict[str, Any] = {
     "xp.linalg.solve(xp.asarray(B), xp.asarray(A[:, :, :2]))": np.linalg.solve(B, A[:, :, :2]),
     "xp.linalg.matrix_norm(xp.asarray(C), ord='nuc', keepdims=True)": np.linalg.norm(C, "nuc", keepdims=True),
     "xp.linalg.matrix_norm(xp.asarray(A))": np.sqrt(np.sum(A * A, (-1, -2))),
+    "xp.linalg.matrix_norm(xp.zeros((2, 0, 3)), ord=1)": np.zeros(2),
+    "xp.linalg.matrix_norm(xp.zeros((3, 0)), ord=2)": np.array(0.0),
+    "xp.linalg.vector_norm(xp.zeros((0, 2)), axis=0, ord=xp.inf)": np.zeros(2),
     "xp.linalg.vector_norm(xp.asarray(A))": np.sqrt(np.sum(A * A)),
     "xp.linalg.vector_norm(xp.asarray(C), axis=(0, 1), ord=3, keepdims=True)": np.sum(
         np.abs(C) ** 3, keepdims=True
