@@ -33,7 +33,8 @@ def multiply_small(eqn: Eqn) -> Scheduled | None:
     m, n, k = (build.param(name, getattr(plan, name)) for name in "mnk")
     ld_a, ld_b = build.param("ld a", plan.ld_a), build.param("ld b", plan.ld_b)
     stride_a, stride_b = build.param("stride a", plan.stride_a), build.param("stride b", plan.stride_b)
-    zero = build.const(dtype, 0)
+    # A sum that starts from -0.0 is its first term, with no addition that others would wait for.
+    zero = build.const(dtype, (-complex(0.0, 0.0) if dtype.kind == "c" else -0.0) if plan.k else 0)
     with build.loop(build.param("batch", plan.batch), "parallel") as (item, _):
         with build.loop(m, "sequential") as (i, _), build.loop(n, "vector") as (j, _):
             with build.loop(k, "sequential", [(dtype, "add", zero)]) as (t, (total,)):

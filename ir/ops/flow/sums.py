@@ -20,6 +20,10 @@ from weft.ir.rules import add_all, zeros_like
 from weft.ir.types import ArrayType
 
 
+_FEW = 256
+"""Elements of sums that stay in the loop: they stay in the cache, and small products are written out there."""
+
+
 class _Product(NamedTuple):
     """One term of a sum: the product of two values of a step, then moved."""
 
@@ -72,7 +76,8 @@ def summing_scan(
     for total, out in zip(sum_vars, sum_outs, strict=True):
         terms = _products(out, total, made_by)
         needed = dict.fromkeys(v for t in terms or () for v in (t.left, t.right) if v not in x_vars)
-        if terms and not any(v in const_vars for v in needed) and _size(needed) <= total.type.size:
+        pays = total.type.size > _FEW and _size(needed) <= total.type.size
+        if terms and pays and not any(v in const_vars for v in needed):
             stacked |= needed
             found.append(terms)
         else:
