@@ -17,6 +17,7 @@ import numpy as np
 
 from weft.engine.exchange import array_interface, exporter, install_buffers, to_dlpack
 from weft.engine.methods import ArrayMethods
+from weft.engine.promotion import literal, on_change, rules
 from weft.engine.runtime.memory import Lease
 from weft.ir.builder import Value, state
 from weft.ir.errors import ArgumentError, DeletedError
@@ -161,7 +162,7 @@ class Array(ArrayMethods, metaclass=_ArrayType):
     def __contains__(self, item: Any) -> bool:
         return bool(np.any(self._data == unwrap(item)))
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Array:
         kind = index.__class__
         if kind in _FAST_INDICES or (kind is tuple and all([i.__class__ in _FAST_INDICES for i in index])):
             try:
@@ -427,13 +428,28 @@ def to_value(x: Any, name: str = "an argument") -> Any:
         data = np.asarray(x)
         if data.dtype.kind == "O":
             raise ArgumentError(f"{name} is the integer {x}, which does not fit into 64 bits.")
-        return data
+        return data if rules.plain else literal(data)
     if hasattr(x, "__array__") or hasattr(x, "__dlpack__"):
         return own(native(np.asarray(x), name))
     raise ArgumentError(
         f"{name} is {x!r} of type {kind.__module__}.{kind.__qualname__}, not an array, a number or a tree of them. "
         f"Make it static (static_argnums, static_argnames) or take it out of the arguments."
     )
+
+
+_fast_operators: dict[str, Any] = {}
+
+
+def choose_operators() -> None:
+    """Take NumPy's operators, or those of weft.numpy where promotion is another than NumPy's."""
+    for name, fast in _fast_operators.items():
+        if rules.plain:
+            setattr(Array, name, fast)
+        elif name in vars(Array):
+            delattr(Array, name)
+
+
+on_change.append(choose_operators)
 
 
 def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
@@ -460,10 +476,10 @@ def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
         array._number = 0
         return array
 
-    setattr(Array, f"__{name}__", forward)
+    _fast_operators[f"__{name}__"] = forward
     if slow_reflected is None:
         return
-    setattr(Array, f"__i{name}__", forward)
+    _fast_operators[f"__i{name}__"] = forward
 
     def reflected(self: Array, other: Any) -> Any:
         if other.__class__ in _FAST_SCALARS and self._data.dtype is not bfloat16:
@@ -473,7 +489,7 @@ def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
                 pass  # explained below
         return slow_reflected(self, other)
 
-    setattr(Array, f"__r{name}__", reflected)
+    _fast_operators[f"__r{name}__"] = reflected
 
 
 for _name, _ufunc in {
@@ -481,5 +497,6 @@ for _name, _ufunc in {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
 }.items():  # fmt: skip
     _fast_binary(_ufunc, _name)
+choose_operators()
 
 install_buffers(Array, freeze)

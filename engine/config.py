@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from weft.engine.promotion import choose, on_change
 from weft.engine.runtime.memory import set_pool_bytes
 from weft.engine.runtime.threads import set_threads
 from weft.ir.errors import ArgumentError
@@ -22,7 +23,8 @@ from weft.ir.records import dataclass, field
 
 STAGES = ("graph", "passes", "fused", "loops", "llvm", "asm")
 SETTINGS = (
-    "Settings: log, debug, threads, pool_bytes, nan_safe_where, item_assignment, debug_nans, debug_infs."
+    "Settings: log, debug, threads, pool_bytes, nan_safe_where, item_assignment, promotion, default_float, debug_nans, "
+    "debug_infs."
 )
 _ALIASES = {"fuse": "fused", "loop": "loops", "all": "graph,passes,fused,loops,llvm,asm"}
 
@@ -63,7 +65,7 @@ class Settings:
 settings = Settings()
 
 on_new_derivatives: list[Callable[[], None]] = []
-"""Called when derivatives are derived in another way than before: what was traced is to be forgotten."""
+"""Called when derivatives or dtypes are found in another way than before: what was traced is to be forgotten."""
 
 
 class _Local(threading.local):
@@ -85,11 +87,20 @@ class _Local(threading.local):
 local = _Local()
 
 
+def _forget() -> None:
+    for forget in on_new_derivatives:
+        forget()
+
+
+on_change.append(_forget)
+
+
 def update(**changes: Any) -> None:
     """Change settings.
 
     Those are ``log`` (stages, separated by commas), ``debug`` (verify after each pass), ``threads`` (1 to 256),
-    ``pool_bytes`` (idle memory that is kept) and ``nan_safe_where`` (gradients of branches that are not taken are zero).
+    ``pool_bytes`` (idle memory that is kept), ``nan_safe_where`` (gradients of branches that are not taken are zero),
+    ``promotion`` ("numpy" or "jax") and ``default_float`` (float64 or float32).
     """
     for name, value in changes.items():
         if name == "log":
@@ -104,8 +115,9 @@ def update(**changes: Any) -> None:
             set_pool_bytes(value)
         elif name == "nan_safe_where":
             set_nan_safe(bool(value))
-            for forget in on_new_derivatives:
-                forget()
+            _forget()
+        elif name in ("promotion", "default_float"):
+            choose(**{name: value})
         elif name == "jax_enable_x64":
             continue  # 64-bit types are always there
         else:

@@ -11,20 +11,21 @@ called by their ``.staged`` attribute, which gives values too.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
 from weft.engine.array import Array, freeze, native, own, to_value, wrap
 from weft.engine.device import check_device
+from weft.engine.promotion import common, rules
 from weft.engine.trace import Tracer
 from weft.ir.builder import Value, state
 from weft.ir.errors import ShapeError
 from weft.ir.ops.elementwise import cast
 from weft.ir.ops.shape import broadcast, reshape
 from weft.ir.quiet import names, quiet, quietly
-from weft.ir.types import SHORT_NAMES, bfloat16, check_dtype, is_complex, is_floating, promote
+from weft.ir.types import SHORT_NAMES, bfloat16, check_dtype
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -154,6 +155,8 @@ def numpy_function(
                 kwargs = {k: convert(v) for k, v in kwargs.items()}
             if staged:
                 return from_data(definition(*args, **kwargs))
+            if not rules.plain:
+                return from_data(quietly(definition, *args, **kwargs), foreign)
             return from_data(quietly(eager, *args, **kwargs), foreign)
 
         if fast is None:
@@ -164,6 +167,8 @@ def numpy_function(
             def quick(*args: Any, **kwargs: Any) -> Any:
                 # Arrays and plain Python values: what NumPy takes it computes, all else goes the general way.
                 data = []
+                if not rules.plain:
+                    return general(*args, **kwargs)
                 found = False
                 for x in args:
                     kind = x.__class__
@@ -208,38 +213,20 @@ def is_weak(x: Any) -> bool:
     return x.__class__ in _PYTHON_SCALARS or (x.__class__ is Tracer and x.weak)
 
 
-_WEAK_VALUES = {"b": False, "i": 0, "u": 0, "f": 0.0, "c": 0j}
-
-
-@functools.lru_cache(maxsize=4096)
-def _common_dtype(strong: tuple[np.dtype, ...], weak_kinds: str) -> np.dtype:
-    scalars = [_WEAK_VALUES[k] for k in sorted(set(weak_kinds))]
-    if not strong:
-        return np.result_type(*[np.asarray(s).dtype for s in scalars])
-    dtype = promote(*strong)
-    if dtype == bfloat16:
-        return np.dtype(np.complex64) if "c" in weak_kinds else dtype
-    return np.result_type(dtype, *scalars)
-
-
 def common_dtype(*args: Any) -> np.dtype:
-    """NumPy 2's dtype for an operation on ``args``: arrays decide, Python scalars only their kind."""
+    """The dtype for an operation on ``args``: arrays decide, Python scalars only their kind."""
+    return common_type(args)[0]
+
+
+def common_type(args: Iterable[Any]) -> tuple[np.dtype, bool]:
+    """The dtype for an operation on ``args``, and whether its result gives way to arrays in turn."""
     strong, weak = [], ""
     for x in args:
         if is_weak(x):
             weak += x.dtype.kind if isinstance(x, Value) else np.asarray(x).dtype.kind
         else:
             strong.append(x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype)
-    return _common_dtype(tuple(strong), weak)
-
-
-def float_dtype(dtype: np.dtype) -> np.dtype:
-    """The floating or complex dtype that NumPy's floating functions compute ``dtype`` in."""
-    if is_floating(dtype) or is_complex(dtype):
-        return dtype
-    if dtype.kind == "b" or dtype.itemsize == 1:
-        return np.dtype(np.float16)
-    return np.dtype(np.float32 if dtype.itemsize == 2 else np.float64)
+    return common(tuple(strong), weak)
 
 
 def as_dtype(x: Any, dtype: np.dtype) -> Any:
@@ -282,7 +269,7 @@ def promote_values(name: str, *args: Any, floating: bool = False) -> list[Any]:
     """
     dtype = common_dtype(*args)
     if floating:
-        dtype = float_dtype(dtype)
+        dtype = floating(dtype)
     values = [as_dtype(to_value(x, f"an argument of {name}"), dtype) for x in args]
     return broadcast_values(name, *values)
 

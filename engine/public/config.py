@@ -17,6 +17,7 @@ from typing import Any
 from weft.engine import config as _config
 from weft.engine.config import STAGES, disable_jit, settings
 from weft.engine.nans import watch
+from weft.engine.promotion import rules
 from weft.engine.runtime.memory import pool
 from weft.engine.runtime.threads import thread_count
 from weft.ir.errors import ArgumentError
@@ -42,7 +43,12 @@ def update(name: str | None = None, value: Any = None, /, **changes: Any) -> Non
             ``nan_safe_where``, whether no gradient comes from the branch of a `where` that is not taken, though its
             derivative be infinite (at first true; after a change jitted functions are traced anew), and
             ``item_assignment``, whether ``x[index] = value`` gives an array with known values new elements, as the array API
-            standard has it (at first false: it is an error that says how updates are written).
+            standard has it (at first false: it is an error that says how updates are written), and
+            ``promotion``, "numpy" (at first) or "jax": in which dtypes operands meet, JAX's lattice in which Python's numbers
+            and results of them alone give way to arrays, and
+            ``default_float``, float64 (at first) or float32: what numbers, arrays made without a dtype and functions of
+            integers are. After a change of these two jitted functions are traced anew, and with any but the first values
+            functions outside of traces take longer, since they are no longer NumPy's own.
 
     Raises:
         ArgumentError: there is no such setting or stage, or the value is none of its values.
@@ -79,6 +85,10 @@ def read(name: str) -> Any:
         return pool.limit
     if name == "nan_safe_where":
         return masks.enabled
+    if name == "promotion":
+        return "jax" if rules.jax else "numpy"
+    if name == "default_float":
+        return rules.float
     raise ArgumentError(f"there is no setting {name}. {_config.SETTINGS}")
 
 
@@ -90,6 +100,12 @@ class _Settings(ModuleType):
     )
     nan_safe_where = property(
         lambda self: masks.enabled, lambda self, on: _config.update(nan_safe_where=on), doc="See `update`."
+    )
+    promotion = property(
+        lambda self: read("promotion"), lambda self, name: _config.update(promotion=name), doc="See `update`."
+    )
+    default_float = property(
+        lambda self: rules.float, lambda self, dtype: _config.update(default_float=dtype), doc="See `update`."
     )
 
 

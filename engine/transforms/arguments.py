@@ -16,9 +16,17 @@ import numpy as np
 
 from weft.engine import tree
 from weft.engine.array import Array, contiguous, number_of, type_numbers
+from weft.engine.promotion import on_change, rules
 
 _ndarray, _array = np.ndarray, np.array
 _NUMBERS = {float: np.dtype(np.float64), complex: np.dtype(np.complex128), bool: np.dtype(bool)}
+
+
+def _choose_numbers() -> None:
+    _NUMBERS[float], _NUMBERS[complex] = rules.float, rules.complex
+
+
+on_change.append(_choose_numbers)
 _IN_ORDER = 0x101  # the bits of `flags.num` that say C-contiguous and aligned
 
 SCALARS = frozenset((bool, int, float, complex))

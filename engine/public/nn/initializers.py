@@ -14,6 +14,7 @@ import numpy as np
 
 import weft.numpy as wnp
 from weft import random
+from weft.engine.promotion import rules
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.types import check_dtype, is_complex, real_dtype
 from weft.numpy import linalg
@@ -46,7 +47,7 @@ Initializer = Callable[..., Any]
 
 def _dtype(dtype: Any, default: Any) -> np.dtype:
     chosen = default if dtype is None else dtype
-    return check_dtype(np.float64 if chosen is None else chosen)
+    return rules.float if chosen is None else check_dtype(chosen)
 
 
 def zeros(key: Any, shape: Any, dtype: Any = None) -> Any:

@@ -16,12 +16,13 @@ from weft.engine.array import Array, native, wrap, wrap_value
 from weft.engine.device import check_device
 from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak, to_data
 from weft.engine.exchange import read_dlpack
+from weft.engine.promotion import averaging, covering, is_literal, literal, rules
 from weft.ir.builder import Value, concrete
 from weft.ir.errors import ArgumentError, CopyError, DTypeError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops.shape import concatenate, expand_dims, iota, move_axis, reshape
 from weft.ir.ops.shape import full as _full
-from weft.ir.types import FLOAT64, INT64, check_dtype, is_inexact
+from weft.ir.types import INT64, check_dtype
 from weft.numpy.staging import (
     axis_index,
     like_numpy,
@@ -82,6 +83,8 @@ def array(
         check_dtype(data.dtype)
     if dtype is not None and object.__class__ is int:
         data = np.asarray(object, check_dtype(dtype))  # an OverflowError where it does not fit
+    elif dtype is None and is_literal(object) and not rules.plain:
+        data = literal(data)
     data = data if dtype is None else _converted(data, check_dtype(dtype))
     if not isinstance(data, Value):
         data = np.array(data, copy=True if copy else None, order="C")
@@ -279,7 +282,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, 
 def _diagonal_mask(n: int, m: int, k: int) -> Any:
     """Column minus row, against ``k``."""
     rows, columns = iota(INT64, (n, m), 0), iota(INT64, (n, m), 1)
-    return e.sub(columns, rows), np.asarray(k, INT64)
+    return e.sub(columns, rows), np.asarray(min(max(k, -n), m), INT64)  # beyond these it is no diagonal's
 
 
 def _eye_data(N: Any, M: Any = None, k: Any = 0, dtype: Any = None, *, device: Any = None) -> Any:
@@ -344,9 +347,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
     first, last, step = bounds[0], bounds[1], 1 if step is None else bounds[2]
     dtype = static_dtype(
         dtype,
-        common_dtype(first, last, step)
-        if not all(map(is_weak, (first, last, step)))
-        else np.result_type(first, last, step),
+        common_dtype(first, last, step),
     )
     n = max(0, math.ceil((last - first) / step))
     if dtype.kind not in "iuf":
@@ -410,7 +411,7 @@ def linspace(
     if num < 0:
         raise ArgumentError(f"linspace got num={num}: it must not be negative.")
     compute = common_dtype(start, stop, float(num))
-    compute = compute if is_inexact(compute) else FLOAT64
+    compute = averaging(compute)
     start, stop = (as_dtype(value(x, "linspace"), compute) for x in (start, stop))
     shape = np.broadcast_shapes(start.shape, stop.shape)
     start, stop = broadcast_to(start, shape), broadcast_to(stop, shape)
@@ -462,7 +463,7 @@ def geomspace(
     start, stop = same_dtype("geomspace", start, stop)
     if start.dtype.kind == "b":
         raise DTypeError("geomspace takes numbers, got bool.")
-    wide = common_dtype(start, np.empty(0))
+    wide = covering(start.dtype)
     start, stop = as_dtype(start, wide), as_dtype(stop, wide)
     shape = np.broadcast_shapes(start.shape, stop.shape)
     start, stop = broadcast_to(start, shape), broadcast_to(stop, shape)
@@ -528,7 +529,7 @@ def fromfunction(function: Callable[..., Any], shape: Any, *, dtype: Any = float
 
 def _window(reference: Any) -> Callable[..., Any]:
     def window(*args: Any) -> Array:
-        return wrap(reference(*args))
+        return wrap(literal(reference(*args)))
 
     window.__name__ = reference.__name__
     window.__doc__ = f"NumPy's ``{reference.__name__}`` window. See `numpy.{reference.__name__}`."

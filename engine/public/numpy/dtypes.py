@@ -9,10 +9,11 @@ import numpy as np
 
 from weft.engine.array import Array
 from weft.engine.dispatch import common_dtype
+from weft.engine.promotion import promote
 from weft.ir.builder import Value
 from weft.ir.errors import DTypeError
 from weft.ir.types import bfloat16 as _bfloat16
-from weft.ir.types import check_dtype, is_inexact, promote
+from weft.ir.types import check_dtype, is_inexact
 
 from numpy import (  # isort: skip
     False_, ScalarType, True_, bool_, byte, character, complex64, complex128, complexfloating, dtype, e, euler_gamma,
@@ -94,7 +95,7 @@ class finfo:
 
 
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:
-    """The dtype of an operation on the arguments, by NumPy 2's promotion."""
+    """The dtype of an operation on the arguments, by NumPy 2's promotion, or by that of ``weft.config.promotion``."""
     args: list[Any] = []
     for x in arrays_and_dtypes:
         if type(x) is Array:

@@ -12,9 +12,9 @@ from weft.engine.dispatch import (
     as_dtype,
     broadcast_values,
     common_dtype,
-    float_dtype,
     promote_values,
 )
+from weft.engine.promotion import averaging, floating
 from weft.ir.builder import Value, concrete
 from weft.ir.errors import ArgumentError, DTypeError
 from weft.ir.ops import elementwise as e
@@ -226,7 +226,7 @@ def fix(x: Any, out: Any = None) -> Any:
 def sinc(x: Any) -> Any:
     """``sin(pi x) / (pi x)``, 1 at 0."""
     x = value(x, "sinc")
-    return formulas.sinc(x if is_inexact(x.dtype) else as_dtype(x, np.dtype(np.float64)))
+    return formulas.sinc(to_inexact(x))
 
 
 @like_numpy(np.i0)
@@ -299,7 +299,7 @@ def angle(z: Any, deg: bool = False) -> Any:
     """Angle of complex numbers from the positive real axis, in radians or degrees."""
     z = value(z, "angle")
     if not is_complex(z.dtype):
-        z = as_dtype(z, np.dtype(float) if z.dtype.kind == "b" else float_dtype(z.dtype))
+        z = as_dtype(z, averaging(z.dtype) if z.dtype.kind == "b" else floating(z.dtype))
     result = t.atan2(e.imag(z), e.real(z))
     return e.mul(result, 180 / np.pi) if deg else result
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine.dispatch import as_dtype
+from weft.engine.promotion import averaging
 from weft.ir.errors import ArgumentError, AxisError, DTypeError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import fft as ops
@@ -62,7 +63,7 @@ def _read(a: Any, name: str, *, is_real: bool = False) -> Any:
     if x.dtype == bfloat16 or x.dtype == np.float16:
         x = as_dtype(x, np.dtype(np.float32))
     elif not is_floating(x.dtype) and not is_complex(x.dtype):
-        x = as_dtype(x, FLOAT64)
+        x = as_dtype(x, averaging(x.dtype))
     return x if is_real else as_dtype(x, complex_dtype(x.dtype))
 
 

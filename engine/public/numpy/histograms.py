@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine.dispatch import as_dtype, broadcast_to, promote_values
+from weft.engine.promotion import averaging
 from weft.ir.builder import concrete
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import elementwise as e
@@ -20,7 +21,7 @@ from weft.ir.ops import index as ix
 from weft.ir.ops import shape as s
 from weft.ir.ops import sort as so
 from weft.ir.ops.reduce import reduce_sum
-from weft.ir.types import FLOAT64, INT64, is_inexact
+from weft.ir.types import FLOAT64, INT64
 from weft.numpy.creation import linspace
 from weft.numpy.reductions import max as _max
 from weft.numpy.reductions import min as _min
@@ -88,7 +89,7 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
         low, high = 0.0, 1.0
     else:
         low, high = to_inexact(_min.staged(x)), to_inexact(_max.staged(x))
-    like = np.empty((), x.dtype if is_inexact(x.dtype) else FLOAT64)
+    like = np.empty((), averaging(x.dtype))
     low, high, _ = promote_values("histogram", low, high, like, floating=True)
     empty = e.eq(low, high)
     half = np.asarray(0.5, low.dtype)

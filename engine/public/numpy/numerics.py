@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from weft.engine.dispatch import as_dtype, broadcast_to, broadcast_values, common_dtype
+from weft.engine.dispatch import as_dtype, broadcast_to, broadcast_values
+from weft.engine.promotion import covering, promote, rules
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import contract
 from weft.ir.ops import elementwise as e
@@ -16,7 +17,7 @@ from weft.ir.ops.convolution import conv
 from weft.ir.ops.reduce import reduce_and, reduce_sum
 from weft.ir.ops.sort import searchsorted
 from weft.ir.ops.transcendental import sqrt
-from weft.ir.types import INT64, check_dtype, is_bool, is_complex, is_inexact
+from weft.ir.types import INT64, check_dtype, is_bool, is_complex, is_inexact, real_dtype
 from weft.numpy import formulas
 from weft.numpy.reductions import average as _average
 from weft.numpy.staging import axis_index, like_numpy, same_dtype, silent, static_int, to_inexact, value
@@ -178,6 +179,7 @@ def _edge(h1: Any, h2: Any, parts: list[Any], fit: Any) -> Any:
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """Integral along an axis by the trapezoidal rule, over coordinates ``x`` or equal distances ``dx``."""
     y = value(y, "trapezoid")
+    y = to_inexact(y) if rules.jax else y
     d = axis_index(axis, y.ndim, "trapezoid")
     n = y.shape[d]
     if x is None:
@@ -229,8 +231,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     ys, places = value(fp, "interp", "fp"), [value(v, "interp") for v in (xp, x)]
     if any(is_complex(v.dtype) for v in places):
         raise DTypeError("interp takes real numbers as x and xp; only the ordinates may be complex.")
-    ys = ys if is_complex(ys.dtype) else as_dtype(ys, np.dtype(np.float64))
-    xs, at = (as_dtype(v, np.dtype(np.float64)) for v in places)
+    ys = ys if is_complex(ys.dtype) else as_dtype(ys, covering(ys.dtype))
+    wide = promote(real_dtype(ys.dtype), *[covering(v.dtype) for v in places])
+    xs, at = (as_dtype(v, wide) for v in places)
     if xs.ndim != 1 or ys.shape != xs.shape or xs.shape[0] == 0:
         raise ShapeError(
             f"interp got abscissas of shape {xs.shape} and ordinates of shape {ys.shape}: vectors of one length."
@@ -363,7 +366,7 @@ def cov(
             f"cov got variables with different numbers of observations: shapes {', '.join(str(v.shape) for v in parts)}."
         )
     x = s.concatenate(rows, 0)
-    x = as_dtype(x, common_dtype(x, np.empty(0)) if dtype is None else check_dtype(dtype))
+    x = as_dtype(x, covering(x.dtype) if dtype is None else check_dtype(dtype))
     degrees = (0 if bias else 1) if ddof is None else ddof
     weights = None
     for given in (fweights, aweights):

@@ -14,6 +14,7 @@ import numpy as np
 
 from weft.engine.array import to_value
 from weft.engine.dispatch import as_dtype, broadcast_shapes, broadcast_to, broadcast_values, common_dtype
+from weft.engine.promotion import averaging, rules
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import cumulative
 from weft.ir.ops import elementwise as e
@@ -344,7 +345,7 @@ def average(
         return (result, count) if returned else result
     w = value(weights, "average", "weights")
     dtype = common_dtype(a, w)
-    dtype = dtype if is_inexact(dtype) else np.dtype(float)
+    dtype = averaging(dtype)
     a, w = as_dtype(a, dtype), as_dtype(w, dtype)
     if w.shape != a.shape:
         if axis is None or w.shape != tuple(a.shape[d] for d in axes):
@@ -406,7 +407,7 @@ def _running(a: Any, axis: Any, dtype: Any, name: str, run: Callable[..., Any]) 
     a = value(a, name)
     if axis is None:
         a, axis = reshape(a, (a.size,)), 0
-    dtype = static_dtype(dtype, _widened(a.dtype))
+    dtype = static_dtype(dtype, a.dtype if rules.jax and not is_bool(a.dtype) else _widened(a.dtype))
     return run(as_dtype(a, dtype), axis_index(axis, a.ndim, name))
 
 

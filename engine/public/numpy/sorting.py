@@ -12,6 +12,7 @@ from weft.engine.dispatch import (
     common_dtype,
     is_weak,
 )
+from weft.engine.promotion import averaging
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index as ix
@@ -224,8 +225,8 @@ def _quantile(
         raise DTypeError(f"{name} got a complex array: between complex numbers there is no order.")
     if is_bool(x.dtype) and not averages and method in _CONTINUOUS:
         raise DTypeError(f"{name} got bool and method={method!r}: there is nothing between False and True.")
-    if is_weak(q) and is_inexact(x.dtype):
-        q = np.asarray(q, real_dtype(x.dtype))
+    if is_weak(q):
+        q = np.asarray(q, real_dtype(averaging(x.dtype)))
     q = to_inexact(value(q, name, "q"))
     if isinstance(q, np.ndarray) and q.size and not (q.min() >= 0 and q.max() <= scale):
         raise ArgumentError(f"{name} got q={q}: it lies between 0 and {scale:g}.")

@@ -16,13 +16,14 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from weft.engine.array import to_value
-from weft.engine.dispatch import ArrayFunction, as_dtype, common_dtype, is_weak, numpy_function
+from weft.engine.dispatch import ArrayFunction, as_dtype, common_dtype, common_type, is_weak, numpy_function
+from weft.engine.promotion import averaging, is_literal, literal, rules
 from weft.engine.trace import Tracer
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, AxisError, ShapeError, WeftError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops.shape import concatenate, reshape
-from weft.ir.types import FLOAT64, bfloat16, check_dtype, is_bool, is_inexact
+from weft.ir.types import bfloat16, check_dtype, is_bool, is_inexact
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -122,7 +123,7 @@ def stacked(x: Sequence[Any], name: str, dtype: Any = None) -> Any:
         except ValueError as error:
             raise ArgumentError(f"{name} got nested lists that are no array: {error}") from None
         check_dtype(data.dtype)
-        return data
+        return literal(data) if dtype is None and not rules.plain and is_literal(x) else data
     items = [
         stacked(item, name, dtype)
         if isinstance(item, list | tuple)
@@ -154,15 +155,13 @@ def to_bool(x: Any) -> Any:
 
 
 def to_inexact(x: Any) -> Any:
-    """Integers and bool as float64, others as they are: what NumPy's means and interpolations compute in."""
-    return x if is_inexact(x.dtype) else as_dtype(x, FLOAT64)
+    """Integers and bool as the default float, others as they are: what means and interpolations compute in."""
+    return x if is_inexact(x.dtype) else as_dtype(x, averaging(x.dtype))
 
 
 def mark_weak(out: Any, args: Sequence[Any]) -> Any:
     """Make a traced result of Python scalars alone give way in promotion, as a Python scalar would."""
-    if out.__class__ is Tracer and all(
-        a.__class__ in (bool, int, float, complex) or getattr(a, "weak", False) for a in args
-    ):
+    if out.__class__ is Tracer and (common_type(args)[1] if rules.jax else all(map(is_weak, args))):
         out.weak = True
     return out
 
@@ -223,8 +222,10 @@ def new_shape(shape: Any, name: str) -> tuple[int, ...]:
 
 
 def static_dtype(dtype: Any, default: Any = None) -> np.dtype:
-    """A dtype argument; ``None`` gives the default."""
-    return check_dtype(default if dtype is None else dtype)
+    """A dtype argument; ``None`` gives the default, where ``float`` stands for the default float."""
+    if dtype is None:
+        return rules.float if default is float else check_dtype(default)
+    return check_dtype(dtype)
 
 
 _REFUSED = {

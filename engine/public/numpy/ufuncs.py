@@ -17,13 +17,14 @@ import numpy as np
 
 from weft.engine.array import to_value
 from weft.engine.dispatch import ArrayFunction, as_dtype, broadcast_values, is_weak
+from weft.engine.promotion import common, floating, rules, settled
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, DTypeError
 from weft.ir.ops import bits
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.references import EAGER
-from weft.ir.types import bfloat16, check_dtype, is_complex
+from weft.ir.types import bfloat16, check_dtype, is_complex, is_inexact
 from weft.numpy import formulas
 from weft.numpy.staging import like_numpy, mark_weak, refuse, to_bool, value
 from weft.numpy.ufunc_methods import Methods
@@ -61,6 +62,29 @@ def _loop(ufunc: np.ufunc, operands: tuple[Any, ...], dtype: np.dtype | None) ->
     return ufunc.resolve_dtypes(every, signature=(None,) * ufunc.nin + (dtype,) * ufunc.nout)
 
 
+def _chosen_loop(ufunc: np.ufunc, operands: tuple[Any, ...], dtype: np.dtype | None) -> tuple[np.dtype, ...]:
+    """`_loop` by JAX's promotion, or with another default float."""
+    strong = tuple([d for d in operands if isinstance(d, np.dtype)])
+    weak = "".join([_LETTERS[d] for d in operands if not isinstance(d, np.dtype)])
+    alike = ufunc is not np.ldexp
+    if rules.jax and alike:
+        operands = (common(strong, weak)[0],) * ufunc.nin
+    found = _loop(ufunc, operands, dtype)
+    if dtype is not None:
+        return found
+    if rules.jax and alike:
+        (met,) = set(operands)
+        if is_inexact(found[0]) and not is_inexact(met):
+            return _loop(ufunc, (floating(met),) * ufunc.nin, None)
+        if met.kind == "b" and found[0].kind == "i":  # NumPy's int8: quotients and powers of bool
+            return _loop(ufunc, (np.dtype(np.int32),) * ufunc.nin, None)
+        return found
+    return tuple([settled(d, strong) for d in found])
+
+
+_LETTERS = {int: "i", float: "f", complex: "c", np.float64: "f"}
+
+
 def _weak_kind(x: Any) -> Any:
     """What stands for a Python scalar in `_loop`; bool is nobody's subordinate."""
     if isinstance(x, Value):
@@ -78,7 +102,8 @@ def loop_values(
     args = tuple([x if is_weak(x) else value(x, name) for x in args])
     kinds = tuple([_weak_kind(x) if is_weak(x) else x.dtype for x in args])
     try:
-        loop = _loop(ufunc, kinds, None if dtype is None else check_dtype(dtype))
+        find = _loop if rules.plain else _chosen_loop
+        loop = find(ufunc, kinds, None if dtype is None else check_dtype(dtype))
     except TypeError as error:
         listed = ", ".join(k.__name__ if isinstance(k, type) else str(k) for k in kinds)
         raise DTypeError(f"{name} does not accept arguments of dtypes {listed}: {error}") from None
@@ -124,7 +149,7 @@ def define(
             values, dtypes = loop_values(ufunc, args, dtype)
             result = compute(*values)
             result = tuple(map(as_dtype, result, dtypes)) if ufunc.nout > 1 else as_dtype(result, dtypes[0])
-        return mark_weak(result, args) if weak else result
+        return mark_weak(result, args) if weak or rules.jax else result
 
     definition.__name__ = definition.__qualname__ = name
     definition.__doc__ = f"NumPy's ``{name}``, elementwise on broadcast arguments.\n\nSee `numpy.{name}`."

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from weft.engine.array import to_value, wrap, wrap_value
+from weft.engine.promotion import rules
 from weft.engine.transforms.jit import jit
 from weft.ir.builder import Recorder, Value, state, type_of_value
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import random as threefry
-from weft.ir.types import FLOAT64, INT64, ArrayType, check_dtype, is_floating, is_inexact
+from weft.ir.types import INT64, ArrayType, check_dtype, is_floating, is_inexact
 from weft.numpy.staging import new_shape, static_shape
 
 _KEY = ArrayType((2,), threefry.UINT32)
@@ -72,16 +73,16 @@ def one_key(key: Any, name: str) -> Any:
 
 
 def float_kind(dtype: Any, name: str) -> np.dtype:
-    """A floating dtype; float64 by default."""
-    dtype = FLOAT64 if dtype is None else check_dtype(dtype)
+    """A floating dtype; the default float without one."""
+    dtype = rules.float if dtype is None else check_dtype(dtype)
     if not is_floating(dtype):
         raise DTypeError(f"random.{name} draws floating numbers, got dtype={dtype}.")
     return dtype
 
 
 def inexact_kind(dtype: Any, name: str) -> np.dtype:
-    """A floating or complex dtype; float64 by default."""
-    dtype = FLOAT64 if dtype is None else check_dtype(dtype)
+    """A floating or complex dtype; the default float without one."""
+    dtype = rules.float if dtype is None else check_dtype(dtype)
     if not is_inexact(dtype):
         raise DTypeError(f"random.{name} draws floating or complex numbers, got dtype={dtype}.")
     return dtype

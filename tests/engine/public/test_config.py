@@ -62,7 +62,8 @@ def test_jit_is_disabled_by_name_and_by_context() -> None:
         (
             "colour",
             1,
-            r"there is no setting colour\. Settings: log, debug, threads, pool_bytes, nan_safe_where, item_assignment, debug_nans, debug_infs\.",
+            r"there is no setting colour\. Settings: log, debug, threads, pool_bytes, nan_safe_where, item_assignment, "
+            r"promotion, default_float, debug_nans, debug_infs\.",
         ),
         ("pool_bytes", -1, r"pool_bytes must be a number of bytes, 0 or more, got -1\."),
         ("log", "graphs", r"unknown stages to log: graphs\. Known: graph, passes, fused, loops, llvm, asm\."),
