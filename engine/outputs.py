@@ -75,7 +75,7 @@ def _has_own_memory(x: Any) -> bool:
 
 
 def instead_of_writing(
-    call: Callable[..., Any], name: str, inputs: Sequence[Any], out: Any, where: Any, casting: str
+    call: Callable[..., Any], name: str, inputs: Sequence[Any], out: Any, where: Any, casting: Any
 ) -> Any:
     """What ``out`` would hold after ``call`` has written its result to it, where ``where`` is true.
 
