@@ -492,11 +492,12 @@ def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
     _fast_operators[f"__r{name}__"] = reflected
 
 
-for _name, _ufunc in {
+_FAST_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": references.power,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-}.items():  # fmt: skip
-    _fast_binary(_ufunc, _name)
+}  # fmt: skip
+for _name, _function in _FAST_FUNCTIONS.items():
+    _fast_binary(_function, _name)
 choose_operators()
 
 install_buffers(Array, freeze)

@@ -19,9 +19,10 @@ def power(x: Any, y: Any, dtype: Any = None) -> Any:
     result = np.power(x, y) if dtype is None else np.power(x, y, dtype=dtype)
     if y.__class__ is int or (y.__class__ is float and y != 0.5) or result.dtype.kind != "f":
         return result
-    half = True if y.__class__ is float else np.equal(y, 0.5)
-    if half is True or half.any():
-        result = np.where(half, result + 0, result) if half is not True else result + 0
+    everywhere = y.__class__ is float
+    half: Any = True if everywhere else np.equal(y, 0.5)
+    if everywhere or half.any():
+        result = result + 0 if everywhere else np.where(half, result + 0, result)
         endless = np.equal(x, -math.inf)
         if endless.any():
             result = np.where(half & endless, result.dtype.type(math.inf), result)
