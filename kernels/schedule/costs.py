@@ -9,6 +9,7 @@ thread is worth waking, and how much it shall take at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from weft.ir.loops.nest import Accumulate, If, Index, IndexOp, Load, Loop, Nest,
 from weft.ir.loops.vocabulary import register_dtype
 from weft.kernels.schedule.index import names_in
 
-CHUNK = 30_000.0  # nanoseconds of work that a thread takes at a time
+CHUNK = 30_000.0  # nanoseconds of work that a thread takes at a time, at most
+_EVEN = 4  # chunks come in multiples of this: of three, one of two threads would take two
 _STEP = (
     1024  # iterations of a loop over single elements come in multiples of this: whole vectors and cache lines
 )
@@ -60,7 +62,8 @@ def grain_of(extent: int, work: float) -> int:
     """How many of ``extent`` iterations of the chunked loop, ``work`` in all, are a chunk."""
     if work <= CHUNK:
         return max(extent, 1)
-    grain = max(int(extent * CHUNK / work), 1)
+    chunks = ceil(work / (_EVEN * CHUNK)) * _EVEN
+    grain = max(ceil(extent / chunks), 1)
     return -(-grain // _STEP) * _STEP if grain > _STEP else grain
 
 
