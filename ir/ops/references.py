@@ -6,6 +6,7 @@ Each is NumPy's own function of real arrays (but `power`), and costs them next t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -48,25 +49,28 @@ def expm1(x: Any, dtype: Any = None) -> Any:
     return result
 
 
-def tanh(x: Any, dtype: Any = None) -> Any:
-    """Of complex numbers: the sign of the imaginary part is the operand's where the real part is infinite."""
-    result = np.tanh(x, dtype=dtype)
-    if result.dtype.kind != "c":
+def _directed(function: np.ufunc, part: str, endless: str) -> Callable[..., Any]:
+    """``function``; of complex numbers, a part that is 0 has the operand's sign where the other part is infinite."""
+
+    def directed(x: Any, dtype: Any = None) -> Any:
+        result = function(x, dtype=dtype)
+        if result.dtype.kind != "c":
+            return result
+        result, x = np.array(result), np.asarray(x)
+        np.copysign(0, getattr(x, part), out=getattr(result, part), where=np.isinf(getattr(x, endless)))
         return result
-    result, x = np.array(result), np.asarray(x)
-    np.copysign(0, x.imag, out=result.imag, where=np.isinf(x.real))
-    return result
+
+    return directed
 
 
-def tan(x: Any, dtype: Any = None) -> Any:
-    """Of complex numbers: the sign of the real part is the operand's where the imaginary part is infinite."""
-    result = np.tan(x, dtype=dtype)
-    if result.dtype.kind != "c":
-        return result
-    result, x = np.array(result), np.asarray(x)
-    np.copysign(0, x.real, out=result.real, where=np.isinf(x.imag))
-    return result
+tanh = _directed(np.tanh, "imag", "real")
+tan = _directed(np.tan, "real", "imag")
 
-
-EAGER: dict[np.ufunc, Any] = {np.power: power, np.sign: sign, np.expm1: expm1, np.tanh: tanh, np.tan: tan}
+EAGER: dict[np.ufunc, Callable[..., Any]] = {
+    np.power: power,
+    np.sign: sign,
+    np.expm1: expm1,
+    np.tanh: tanh,
+    np.tan: tan,
+}
 """What stands in for NumPy's functions."""
