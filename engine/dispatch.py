@@ -82,7 +82,7 @@ def from_data(x: Any, foreign: Sequence[np.ndarray] = ()) -> Any:
     if isinstance(x, np.ndarray | np.generic):
         if x.dtype not in SHORT_NAMES:
             check_dtype(x.dtype)
-        return wrap(np.array(x) if any(np.may_share_memory(x, a) for a in foreign) else x)
+        return wrap(np.array(x) if foreign and any(np.may_share_memory(x, a) for a in foreign) else x)
     if isinstance(x, list):
         return [from_data(v, foreign) for v in x]
     if isinstance(x, tuple):
@@ -166,9 +166,9 @@ def numpy_function(
             @functools.wraps(definition)
             def quick(*args: Any, **kwargs: Any) -> Any:
                 # Arrays and plain Python values: what NumPy takes it computes, all else goes the general way.
-                data = []
                 if not rules.plain:
                     return general(*args, **kwargs)
+                data = []
                 found = False
                 for x in args:
                     kind = x.__class__
