@@ -36,6 +36,7 @@ from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.interpret import evaluate
 from weft.ir.ops import elementwise as e
 from weft.ir.types import BOOL, INT64, ArrayType, is_integer
+from weft.lax import unrolling
 
 _NOTHING = Leaves([], tree.structure(()), [], [])
 
@@ -60,7 +61,9 @@ def scan(
         xs: a tree of arrays of one length, whose rows ``f`` gets; ``None`` where there is nothing to scan over.
         length: the number of steps, needed where ``xs`` has no arrays.
         reverse: begin with the last row; results are in the order of the rows.
-        unroll: accepted for compatibility; results do not depend on it.
+        unroll: steps that a compiled loop does in a turn, all of them if ``True``. It pays where steps are elementwise
+            operations on large arrays, which then are read and written once a turn. A loop of small steps is one kernel in any
+            case: it compiles longer, and may be slower. Without effect with ``progress``.
         progress: show a bar that advances, in compiled programs too: True, a description, or a dict with ``desc`` and ``total``
             (of a loop whose number of steps is not known). It goes to the standard error, by tqdm where that is installed.
 
@@ -71,15 +74,24 @@ def scan(
         ArgumentError: ``f`` returns no pair, or changes the carry's structure, shapes or dtypes.
         ShapeError: lengths differ.
     """
-    if unroll is not True and unroll is not False and operator.index(unroll) < 1:
-        raise ArgumentError(f"scan: unroll is the number of steps in a row, at least 1, got {unroll}.")
+    unroll = _read_unroll("scan", unroll)
     bar = read_progress("scan", progress)
     carry, rows = read_leaves(init, "carry"), read_leaves(xs, "xs")
     n = row_count("scan", rows, length)
     row_types = [t.with_shape(t.shape[1:]) for t in rows.types]
     if is_staged(carry.values, rows.values):
-        return _staged_scan(f, carry, rows, row_types, n, reverse, bar)
+        return _staged_scan(f, carry, rows, row_types, n, reverse, bar, unroll)
     return _eager_scan(f, carry, rows, row_types, n, reverse, bar)
+
+
+def _read_unroll(kind: str, unroll: int | bool | None) -> int | bool:
+    """How many steps a turn does: ``True`` for all."""
+    if isinstance(unroll, bool):
+        return unroll or 1
+    steps = 1 if unroll is None else operator.index(unroll)
+    if steps < 1:
+        raise ArgumentError(f"{kind}: unroll is the number of steps in a row, at least 1, got {unroll}.")
+    return steps
 
 
 def row_count(kind: str, rows: Leaves, length: int | None) -> int:
@@ -119,6 +131,7 @@ def _staged_scan(
     n: int,
     reverse: bool,
     bar: Progress | None,
+    unroll: int | bool,
 ) -> tuple[Any, Any]:
     args = (tree.unflatten(carry.tree, carry.values), tree.unflatten(rows.tree, rows.values))
 
@@ -135,8 +148,9 @@ def _staged_scan(
     body = fit_body(traced(carry.values, carry.weak), carry.types)
     carry_tree, y_tree = _pair_trees(f, body.out_tree)
     check_carry("scan", f, carry, carry_tree, body.graph.out_types[: carry_tree.num_leaves])
-    outs = shown.scan(
-        bar, body.consts_first(), body.captured, carry.values, rows.values, length=n, reverse=bool(reverse)
+    graph = body.consts_first()
+    outs = unrolling.scan(
+        bar, graph, body.captured, carry.values, rows.values, length=n, reverse=bool(reverse), unroll=unroll
     )
     wrapped = [wrap_value(x) for x in outs]
     n_carry = carry.tree.num_leaves
@@ -153,7 +167,7 @@ def _eager_scan(
     bar: Progress | None,
 ) -> tuple[Any, Any]:
     if n == 0:  # what y would be is found by tracing
-        return _staged_scan(f, carry, rows, row_types, n, reverse, bar)
+        return _staged_scan(f, carry, rows, row_types, n, reverse, bar, 1)
 
     def row(i: int) -> Any:
         return tree.unflatten(rows.tree, [wrap(x[i]) for x in rows.values])
@@ -327,7 +341,7 @@ def fori_loop(
         upper: where to stop; it may be traced.
         body_fun: ``body_fun(i, val) -> val``, of the structure, shapes and dtypes that it gets. ``i`` is an integer array.
         init_val: the first value, a tree of arrays.
-        unroll: accepted for compatibility; results do not depend on it.
+        unroll: as of `scan`, for bounds that are known.
         checkpoints: for traced bounds, as of `while_loop`.
         progress: show a bar that advances, in compiled programs too: True, a description, or a dict with ``desc`` and ``total``
             (of a loop whose number of steps is not known). It goes to the standard error, by tqdm where that is installed.
@@ -346,12 +360,13 @@ def fori_loop(
     if not is_integer(dtype):  # of uint64 and int64
         dtype = np.dtype(np.int64)
     start, stop = (e.cast(b, dtype) for b in bounds)
+    unroll = _read_unroll("fori_loop", unroll)
     bar = read_progress("fori_loop", progress)
     carry = read_leaves(init_val, "carry")
     known = not any(isinstance(b, Value) for b in bounds)
     if known and not is_staged(carry.values):
         return _eager_fori(start, stop, body_fun, carry, bar)
-    return _staged_fori(start, stop, body_fun, carry, known, checkpoints, bar)
+    return _staged_fori(start, stop, body_fun, carry, known, checkpoints, bar, unroll)
 
 
 def _eager_fori(
@@ -365,7 +380,7 @@ def _eager_fori(
         return tried_types(body_fun, args, [start, *values], [False, *weak], "fori_loop")[:2]
 
     if not steps:  # what dtypes scalars would get is found by tracing
-        return _staged_fori(start, stop, body_fun, carry, True, None, bar)
+        return _staged_fori(start, stop, body_fun, carry, True, None, bar, 1)
     state = EagerCarry("fori_loop", body_fun, settle_carry(carry, _NOTHING, attempt))
     for i in shown.steps(bar, steps, len(steps)):
         state.update(body_fun(wrap(np.asarray(i, dtype)), state.value))
@@ -380,6 +395,7 @@ def _staged_fori(
     known: bool,
     checkpoints: int | None,
     bar: Progress | None,
+    unroll: int | bool,
 ) -> Any:
     args = (start, tree.unflatten(carry.tree, carry.values))
     counter = type_of_value(start)
@@ -405,7 +421,7 @@ def _staged_fori(
     first = [start, *carry.values]
     if known:
         length = max(0, int(stop) - int(start))
-        outs = shown.scan(bar, counted, body.captured, first, [], length=length)
+        outs = unrolling.scan(bar, counted, body.captured, first, [], length=length, unroll=unroll)
     else:
         below = build(lambda stop, i, *_: [e.lt(i, stop)], [counter, *counted.out_types])
         total = 0 if bar is None else e.sub(e.cast(stop, INT64), e.cast(start, INT64))
