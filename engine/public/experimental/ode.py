@@ -23,6 +23,7 @@ from weft.engine.transforms.vmap import vmap
 from weft.flatten_util import ravel_pytree
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.scipy.arguments import array, compute_dtype, floating
+from weft.scipy.compiled import run_compiled
 
 __all__ = ["odeint"]
 
@@ -180,5 +181,5 @@ def odeint(
 
     nothing = wnp.zeros((5, *start.shape), start.dtype).at[4].set(start)
     state = (start, slope, times[0], length, times[0], nothing)
-    _, found = lax.scan(to_time, state, times[1:])
+    found = run_compiled(lambda state, times: lax.scan(to_time, state, times)[1], state, times[1:])
     return vmap(unravel)(wnp.concatenate([start[None], found]))

@@ -6,6 +6,7 @@ derivatives are the same system again.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 import weft.numpy as wnp
 from weft import lax
 from weft.engine.dispatch import broadcast_shapes, numpy_function
+from weft.engine.transforms.jit import jit
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import linalg as factor
 from weft.ir.ops import matrix_functions
@@ -135,6 +137,7 @@ def cho_solve(
     return _as_given(x, vector)
 
 
+@functools.partial(jit, static_argnums=1)
 def _permutation(pivots: Any, n: int) -> Any:
     """The order of n rows after exchanging row i with ``pivots[..., i]`` for each i."""
     lead = pivots.shape[:-1]

@@ -20,6 +20,7 @@ from weft.flatten_util import ravel_pytree
 from weft.ir.errors import ArgumentError
 from weft.numpy.staging import static_int
 from weft.scipy.arguments import floating, one_of
+from weft.scipy.compiled import run_compiled
 from weft.scipy.optimize.descent import CONVERGED, WHOLE, Limits, last_steps, minimize_vector
 
 _METHODS = ("BFGS", "L-BFGS", "L-BFGS-B", "l-bfgs-experimental-do-not-rely-on-this")
@@ -142,7 +143,7 @@ def minimize(
         return value
 
     def solve(_: Any, v: Any) -> Any:
-        end = minimize_vector(on_vector, v, memory, limits)
+        end = run_compiled(lambda v: minimize_vector(on_vector, v, memory, limits), v)
         return end.pop("x"), end
 
     x, end = lax.custom_root(grad(on_vector), start, solve, _hessian_solve, has_aux=True)

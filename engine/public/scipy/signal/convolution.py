@@ -70,6 +70,8 @@ def _direct(a: Any, b: Any) -> Any:
     """The whole convolution, sum by sum."""
     if a.ndim == 0:
         return a * b
+    if a.ndim == 1:
+        return wnp.convolve(a, b)
     if b.size > a.size:
         a, b = b, a
     padding = [(n - 1, n - 1) for n in b.shape]

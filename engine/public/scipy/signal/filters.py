@@ -12,6 +12,7 @@ import numpy as np
 
 import weft.numpy as wnp
 from weft import lax
+from weft.engine.transforms.jit import jit
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.types import is_complex
 from weft.numpy.staging import axis_index, static_int
@@ -38,6 +39,7 @@ def _coefficients(name: str, b: Any, a: Any) -> tuple[Any, Any]:
     return b, a
 
 
+@jit  # a step is little, and there are many
 def _run(b: Any, a: Any, x: Any, memory: Any) -> tuple[Any, Any]:
     """Filter along the first axis; ``memory`` is ``(taps - 1, *others)``."""
 

@@ -100,6 +100,15 @@ def test_trees_and_arguments() -> None:
     assert minimize(lambda x: (x - 1) ** 2, np.float32(4)).x.dtype == np.float32
 
 
+def test_functions_that_branch_on_values() -> None:
+    """They cannot be compiled, and need not be."""
+
+    def fun(x: Any) -> Any:
+        return ((x - 2) ** 2).sum() if x[0] > 1 else ((x - 1) ** 2).sum() + 1
+
+    close(minimize(fun, np.zeros(2) + 1.5).x, np.full(2, 2.0), 1e-6)
+
+
 def test_many_minima_at_once() -> None:
     starts = np.array([[1.0, 1], [-3, 3], [-3, -3], [4, -2]])
     for method in METHODS:
