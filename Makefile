@@ -1,6 +1,6 @@
 # The commands of this project. Bare `make` prints them; CI calls the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-gpu golden dev links lint types docs bench performance accuracy asv clean
+.PHONY: help demo test test-gpu golden stubs dev links lint types docs bench performance accuracy asv clean
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -31,6 +31,9 @@ test-gpu: $(VENV)/.weft-dev links  ## run the tests that need an NVIDIA GPU
 golden: $(VENV)/.weft-dev links  ## write expected texts anew, in tests/golden and in the pages; read the diff like code
 	@$(pytest) -n 2 --update-golden $(ARGS)
 
+stubs: $(VENV)/.weft-dev links  ## write what type checkers read of the public functions anew
+	@$(py) -m tests.stubs
+
 dev: $(VENV)/.weft-dev links  ## make .venv with everything a developer needs
 
 lint: $(VENV)/.weft-dev links  ## check style, and that imports between the folders go down only
@@ -40,6 +43,7 @@ lint: $(VENV)/.weft-dev links  ## check style, and that imports between the fold
 
 types: $(VENV)/.weft-dev links  ## check types, strictly in ir/
 	@$(py) -m mypy
+	@$(py) -m mypy --check-untyped-defs --ignore-missing-imports examples tests/face_types.py
 
 docs: $(VENV)/.weft-dev links  ## run the code in the documentation and in docstrings
 	@PYTHONPATH=build/dev $(pytest) --doctest-modules --doctest-continue-on-failure tests/test_docs.py build/dev/weft $(ARGS)

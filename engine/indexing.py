@@ -333,19 +333,19 @@ class AtIndex:
 
     def set(
         self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
-    ) -> Any:
+    ) -> Array:
         """The array with the elements replaced by ``values``."""
         return self._update(values, "set", mode, unique_indices)
 
     def add(
         self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
-    ) -> Any:
+    ) -> Array:
         """The array with ``values`` added to the elements."""
         return self._update(values, "add", mode, unique_indices)
 
     def subtract(
         self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
-    ) -> Any:
+    ) -> Array:
         """The array with ``values`` subtracted from the elements."""
         values = _converted(values, self._array.dtype)
         negative = e.neg(values) if values.dtype != BOOL else values
@@ -353,7 +353,7 @@ class AtIndex:
 
     def multiply(
         self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
-    ) -> Any:
+    ) -> Array:
         """The array with the elements multiplied by ``values``."""
         return self._update(values, "mul", mode, unique_indices)
 
@@ -361,13 +361,13 @@ class AtIndex:
 
     def min(
         self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
-    ) -> Any:
+    ) -> Array:
         """The array with the elements replaced by the smaller of them and ``values``."""
         return self._update(values, "min", mode, unique_indices)
 
     def max(
         self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
-    ) -> Any:
+    ) -> Array:
         """The array with the elements replaced by the larger of them and ``values``."""
         return self._update(values, "max", mode, unique_indices)
 
@@ -379,13 +379,13 @@ class AtIndex:
 
     def divide(
         self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
-    ) -> Any:
+    ) -> Array:
         """The array with the elements divided by ``values``."""
         return self._array / self._factor(values, mode, unique_indices)
 
     def power(
         self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None
-    ) -> Any:
+    ) -> Array:
         """The array with the elements raised to the power of ``values``."""
         return self._array ** self._factor(values, mode, unique_indices)
 
@@ -396,7 +396,7 @@ class AtIndex:
         indices_are_sorted: bool = False,
         unique_indices: bool = False,
         mode: Any = None,
-    ) -> Any:
+    ) -> Array:
         """The array with the elements replaced by ``func`` of them."""
         return self.set(func(self.get(mode=mode)), mode=mode, unique_indices=unique_indices)
 
@@ -407,7 +407,7 @@ class AtIndex:
         unique_indices: bool = False,
         mode: Any = None,
         fill_value: Any = None,
-    ) -> Any:
+    ) -> Array:
         """The elements.
 
         Args:

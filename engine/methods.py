@@ -8,13 +8,22 @@ from __future__ import annotations
 import functools
 import importlib
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from weft.engine import left_out
 from weft.engine.device import CPU, check_device
 from weft.ir.errors import ArgumentError, DTypeError, ImmutableError
+
+if TYPE_CHECKING:
+    from weft.engine.array import Array
+    from weft.engine.array_face import ArrayFace  # a stub: what the tables below make
+    from weft.engine.indexing import At
+    from weft.typing import ArrayLike, DTypeLike
+else:
+    ArrayFace = object
 
 # Operators: Python's name -> weft.numpy's.
 BINARY = {
@@ -60,7 +69,7 @@ def is_operand(x: Any) -> bool:
     return isinstance(x, ArrayMethods | np.ndarray | np.generic | bool | int | float | complex)
 
 
-class ArrayMethods:
+class ArrayMethods(ArrayFace):
     """Operators, methods and properties of `Array` and of traced arrays. Subclasses have ``shape`` and ``dtype``."""
 
     __slots__ = ()
@@ -100,32 +109,32 @@ class ArrayMethods:
         return tuple([n * self.dtype.itemsize for n in lengths])
 
     @property
-    def T(self) -> Any:
+    def T(self) -> Array:
         """The array with its axes in reverse order."""
         return numpy_face().transpose(self)
 
     @property
-    def mT(self) -> Any:
+    def mT(self) -> Array:
         """The array with its last two axes exchanged."""
         return numpy_face().matrix_transpose(self)
 
     @property
-    def real(self) -> Any:
+    def real(self) -> Array:
         """Real part."""
         return numpy_face().real(self)
 
     @property
-    def imag(self) -> Any:
+    def imag(self) -> Array:
         """Imaginary part."""
         return numpy_face().imag(self)
 
     @property
-    def flat(self) -> Any:
+    def flat(self) -> Array:
         """The elements in row-major order, one-dimensional."""
         return numpy_face().ravel(self)
 
     @property
-    def at(self) -> Any:
+    def at(self) -> At:
         """Functional updates: ``x.at[index].set(value)`` and kin give a changed copy."""
         from weft.engine.indexing import At
 
@@ -133,14 +142,14 @@ class ArrayMethods:
 
     def astype(
         self,
-        dtype: Any,
+        dtype: DTypeLike,
         order: Any = "K",
         casting: str = "unsafe",
         subok: bool = True,
         copy: bool = True,
         *,
         device: Any = None,
-    ) -> Any:
+    ) -> Array:
         """The array as another dtype.
 
         Args:
@@ -159,11 +168,11 @@ class ArrayMethods:
             raise DTypeError(f"astype of {self.dtype} as {dtype} is not allowed by casting={casting!r}.")
         return face.astype(self, dtype, copy=order if isinstance(order, bool) else copy, device=device)
 
-    def reshape(self, *shape: Any, order: str = "C") -> Any:
+    def reshape(self, *shape: Any, order: str = "C") -> Array:
         """The elements in another shape of the same size; one length may be -1."""
         return numpy_face().reshape(self, shape[0] if len(shape) == 1 else shape, order=order)
 
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: Any) -> Array:
         """The array with its axes permuted; reversed without arguments."""
         if not axes or axes == (None,):
             return numpy_face().transpose(self)
@@ -171,15 +180,15 @@ class ArrayMethods:
             self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
         )
 
-    def flatten(self, order: str = "C") -> Any:
+    def flatten(self, order: str = "C") -> Array:
         """The elements in one dimension."""
         return numpy_face().ravel(self, order)
 
-    def compress(self, condition: Any, axis: int | None = None) -> Any:
+    def compress(self, condition: ArrayLike, axis: int | None = None) -> Array:
         """The elements, or slices along an axis, where ``condition`` is true."""
         return numpy_face().compress(condition, self, axis=axis)
 
-    def view(self, dtype: Any = None) -> Any:
+    def view(self, dtype: DTypeLike | None = None) -> Array:
         """The bits of the array read as another dtype of the same width."""
         from weft.engine.indexing import view
 
@@ -194,23 +203,23 @@ class ArrayMethods:
         """The devices that hold the array."""
         return {CPU}
 
-    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Array:
         """The array itself; there is one device."""
         check_device(device, "to_device")
         if stream is not None:
             raise ArgumentError(f"to_device got stream={stream!r}: the device {CPU!r} has no streams.")
-        return self
+        return self  # type: ignore[return-value] # a traced array is an Array to its user
 
     def __getattr__(self, name: str) -> Any:
         # Python asks here for what is not there.
         why = f": {left_out.METHODS[name]}." if name in left_out.METHODS else "."
         raise AttributeError(f"arrays of Weft have no attribute {name!r}{why}")
 
-    def block_until_ready(self) -> Any:
+    def block_until_ready(self) -> Array:
         """The array itself: results are complete when they are returned."""
-        return self
+        return self  # type: ignore[return-value]
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Array:
         from weft.engine.indexing import get_item
 
         return get_item(self, index)
@@ -226,18 +235,18 @@ class ArrayMethods:
             raise ArgumentError("len() of an array without axes.")
         return self.shape[0]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Array]:
         if not self.shape:
             raise ArgumentError("iteration over an array without axes.")
         return (self[i] for i in range(self.shape[0]))
 
-    def __divmod__(self, other: Any) -> Any:
+    def __divmod__(self, other: Any) -> tuple[Array, Array]:
         return self // other, self % other
 
-    def __rdivmod__(self, other: Any) -> Any:
+    def __rdivmod__(self, other: Any) -> tuple[Array, Array]:
         return other // self, other % self
 
-    def __round__(self, ndigits: int | None = None) -> Any:
+    def __round__(self, ndigits: int | None = None) -> Array:
         return numpy_face().round(self, ndigits or 0)
 
     def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:

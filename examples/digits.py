@@ -58,7 +58,7 @@ def accuracy(params, x, labels):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="fewer epochs, for tests")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the picture")
     args = parser.parse_args(argv)
@@ -68,7 +68,7 @@ def main(argv=None):
     x, x_test, labels, labels_test = train_test_split(x / 16, labels, test_size=0.25, random_state=0)
     params = init(random.key(1))
     state = (params, tree.map(wnp.zeros_like, params), tree.map(wnp.zeros_like, params))
-    rng, losses, accuracies, seconds = np.random.default_rng(0), [], [], []
+    rng, losses, accuracies, seconds = np.random.default_rng(0), list[float](), list[float](), list[float]()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:
         task = progress.add_task("training", total=epochs * (len(x) // batch))

@@ -30,7 +30,7 @@ def newton_step(weights, x, y):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="use the first 8 of 30 features, for tests")
     args = parser.parse_args(argv)
 

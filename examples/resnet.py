@@ -34,7 +34,7 @@ def network(channels):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="a smaller network and fewer epochs, for tests")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the picture")
     args = parser.parse_args(argv)
@@ -61,8 +61,9 @@ def main(argv=None):
             rows, shift = chosen
             padded = wnp.pad(x[rows], ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-0.3)
             shifted = lax.dynamic_slice(padded, (0, *shift, 0), (batch, 8, 8, 1))
-            value, slope = weft.value_and_grad(loss)(carry[0], shifted, y[rows])
-            return optimizer.step(*carry, slope), value
+            params, state = carry
+            value, slope = weft.value_and_grad(loss)(params, shifted, y[rows])
+            return optimizer.step(params, state, slope), value
 
         order, where = random.split(key)
         rows = random.permutation(order, len(x))[: steps * batch].reshape(steps, batch)
@@ -70,7 +71,7 @@ def main(argv=None):
         (params, state), values = lax.scan(step, (params, state), (rows, shifts))
         return params, state, wnp.mean(values)
 
-    losses, right = [], []
+    losses, right, scores = [], [], wnp.zeros((0, 10))
     for number, key in enumerate(random.split(random.key(1), epochs), 1):
         start = time.perf_counter()
         params, state, value = epoch(params, state, key, x, y)

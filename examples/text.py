@@ -28,7 +28,7 @@ MODULES = (
 
 def read():
     """The docstrings of modules of the standard library, of their classes and functions, each once, shuffled."""
-    found = {}
+    found: dict[str, None] = {}
     for module in map(importlib.import_module, MODULES):
         own = [x for x in vars(module).values() if getattr(x, "__module__", None) == module.__name__]
         inside = [x for cls in filter(inspect.isclass, own) for x in vars(cls).values()]
@@ -134,7 +134,7 @@ def entropies(letters, count):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="less text and a smaller network, for tests")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the picture")
     args = parser.parse_args(argv)

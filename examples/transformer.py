@@ -37,15 +37,15 @@ def entropy(counts):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="less text and a smaller network, for tests")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the picture")
     args = parser.parse_args(argv)
     length, batch, dim, depth, steps = (48, 16, 48, 2, 300) if args.small else (64, 24, 96, 2, 400)
 
     alphabet, text = read(400_000)
-    train, test = wnp.asarray(text[:360_000]), wnp.asarray(text[360_000:])
-    test = wnp.reshape(test[: 300 * (length + 1)], (300, length + 1))
+    train, rest = wnp.asarray(text[:360_000]), wnp.asarray(text[360_000:])
+    test = rest[: 300 * (length + 1)].reshape(300, length + 1)
     one = entropy(np.bincount(text))
     two = entropy(np.bincount(text[:-1] * len(alphabet) + text[1:])) - one
     print(f"{len(text)} letters: {one:.2f} bits each, after another one {two:.2f}")
@@ -66,7 +66,7 @@ def main(argv=None):
         def step(carry, key):
             starts = random.randint(key, (batch, 1), 0, len(train) - length)
             value, slope = weft.value_and_grad(loss)(carry[0], train[starts + wnp.arange(length + 1)])
-            return optimizer.step(*carry, slope), value
+            return optimizer.step(carry[0], carry[1], slope), value
 
         return lax.scan(step, carry, keys)
 
@@ -78,10 +78,10 @@ def main(argv=None):
 
         return lax.scan(step, row, keys)[1]
 
-    losses, bits, carry = [], [float(loss(params, test))], (params, optimizer.init(params))
+    losses, bits, carry = np.zeros(0), [float(loss(params, test))], (params, optimizer.init(params))
     for keys in random.split(random.key(1), (10, steps // 10)):
         carry, values = learn(carry, keys)
-        losses.extend(np.asarray(values))
+        losses = np.append(losses, values)
         bits.append(float(loss(carry[0], test)))
         print(f"step {len(losses)}: {bits[-1]:.2f} bits a letter on unseen text")
     written = "".join(alphabet[np.asarray(write(carry[0], test[0, 1:], random.split(random.key(2), 400)))])

@@ -46,7 +46,7 @@ def two_slits(n, width, distance):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="a small grid, for tests")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the picture")
     args = parser.parse_args(argv)
@@ -67,21 +67,21 @@ def main(argv=None):
     start = time.perf_counter()
     for _ in range(steps):
         u, u_before = step(u, u_before, is_open)
-    u = np.asarray(u)
     seconds = time.perf_counter() - start
     drift = abs(float(energy(u, u_before)) / energy_before - 1)
+    heights = np.asarray(u)
     print(f"{steps} steps on {n} x {n} points, {1e9 * seconds / steps / n**2:.2f} ns a point and step")
     print(f"energy drift {drift:.1e}")
 
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
-    limit = np.abs(u[:, n // 2 + 1 :]).max()
-    axes.imshow(np.where(is_open, u, np.nan), cmap="RdBu", vmin=-limit, vmax=limit)
+    limit = np.abs(heights[:, n // 2 + 1 :]).max()
+    axes.imshow(np.where(is_open, heights, np.nan), cmap="RdBu", vmin=-limit, vmax=limit)
     axes.set_axis_off()
     args.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.out / "wave.png", dpi=120)
     print(f"picture: {args.out / 'wave.png'}")
-    return {"u": u, "is_open": is_open, "drift": drift}
+    return {"u": heights, "is_open": is_open, "drift": drift}
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         scipy,
         stax,
         tree_util,
+        typing,
     )
 
 __version__ = "0.1.0"
@@ -112,6 +113,7 @@ __all__ = [
     "stop_gradient",
     "tree",
     "tree_util",
+    "typing",
     "value_and_grad",
     "vjp",
     "vmap",
@@ -134,6 +136,7 @@ _WHEN_NAMED = frozenset(
         "scipy",
         "stax",
         "tree_util",
+        "typing",
     )
 )
 

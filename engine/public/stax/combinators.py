@@ -17,7 +17,7 @@ from weft.ir.errors import ArgumentError, ShapeError
 from weft.stax.layers import Identity, Layer, Shape, without_parameters
 
 
-def _keys(rng: Any, count: int) -> Sequence[Any]:
+def _keys(rng: Any, count: int) -> Any:
     return [None] * count if rng is None else random.split(rng, max(count, 1))
 
 
