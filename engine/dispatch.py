@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
+from weft.engine import promotion
 from weft.engine.array import Array, freeze, native, own, to_value, wrap
 from weft.engine.device import check_device
 from weft.engine.promotion import common, rules
@@ -269,7 +270,7 @@ def promote_values(name: str, *args: Any, floating: bool = False) -> list[Any]:
     """
     dtype = common_dtype(*args)
     if floating:
-        dtype = floating(dtype)
+        dtype = promotion.floating(dtype)
     values = [as_dtype(to_value(x, f"an argument of {name}"), dtype) for x in args]
     return broadcast_values(name, *values)
 
