@@ -74,6 +74,27 @@ ndtri_p = define(
 )
 
 
+def _log_ndtr_scalar(ops: Any, x: Any) -> Any:
+    """log(1 - erfc(x / sqrt(2)) / 2), and far to the left log(erfcx(-x / sqrt(2)) / 2) - x**2 / 2."""
+    half, size = ops.constant(0.5, x), ops.mul(x, ops.constant(math.sqrt(0.5), x))
+    right = ops.log1p(ops.neg(ops.mul(half, ops.erfc(size))))
+    left = ops.sub(ops.log(ops.mul(half, ops.erfcx(ops.neg(size)))), ops.mul(half, ops.mul(x, x)))
+    return ops.select(ops.lt(x, ops.constant(-1, x)), left, right)
+
+
+def _hazard(x: Any) -> Any:
+    """The normal density over its distribution function, which is never a quotient of zeros."""
+    return div(math.sqrt(2 / math.pi), erfcx(mul(x, -math.sqrt(0.5))))
+
+
+log_ndtr_p = define("log_ndtr", "log_ndtr", lambda t, o, x: mul(t, _hazard(x)), lower=_log_ndtr_scalar)
+
+
+def log_ndtr(x: Any) -> Any:
+    """Logarithm of the distribution function of the normal distribution."""
+    return log_ndtr_p.bind(x)
+
+
 def expi(x: Any) -> Any:
     """The exponential integral Ei."""
     return expi_p.bind(x)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.ops.elementwise import add, div, eq, full_like, mul, neg, select, sign, sub
+from weft.ir.ops.elementwise import add, and_, div, eq, full_like, mul, neg, select, sign, sub
 from weft.ir.ops.half import in_compute_dtype
 from weft.ir.ops.quadrature import incomplete_beta_slopes, incomplete_gamma_slope, zeta_slope
 from weft.ir.ops.transcendental import digamma, exp, lgamma, log, log1p
@@ -85,20 +85,21 @@ def zeta(x: Any, q: Any) -> Any:
 def _gamma_density(a: Any, x: Any) -> Any:
     """x**(a-1) exp(-x) / gamma(a)."""
     power = sub(a, 1)
-    return exp(sub(sub(mul(power, log(_unless_zero(power, x))), x), lgamma(a)))
+    return exp(sub(sub(mul(power, log(_unless_both_zero(power, x))), x), lgamma(a)))
 
 
 def _beta_density(a: Any, b: Any, x: Any) -> Any:
     """x**(a-1) (1-x)**(b-1) / beta(a, b)."""
     first, second = sub(a, 1), sub(b, 1)
-    left = mul(first, log(_unless_zero(first, x)))
-    right = mul(second, log1p(neg(select(eq(second, 0), full_like(x, 0), x))))
+    left = mul(first, log(_unless_both_zero(first, x)))
+    at_end = and_(eq(second, 0), eq(x, 1))
+    right = mul(second, log1p(neg(select(at_end, full_like(x, 0), x))))
     return exp(sub(add(left, right), betaln(a, b)))
 
 
-def _unless_zero(power: Any, x: Any) -> Any:
-    """``x``, or 1 where it is raised to the power 0."""
-    return select(eq(power, 0), full_like(x, 1), x)
+def _unless_both_zero(power: Any, x: Any) -> Any:
+    """``x``, or 1 where it is 0 and raised to the power 0."""
+    return select(and_(eq(power, 0), eq(x, 0)), full_like(x, 1), x)
 
 
 def _gamma_slope(a: Any, x: Any) -> Any:

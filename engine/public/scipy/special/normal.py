@@ -19,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 _special = pointwise("scipy.special")
-_SQRT_HALF, _SQRT_PI, _LOG_SQRT_2PI = math.sqrt(0.5), math.sqrt(math.pi), 0.5 * math.log(2 * math.pi)
+_SQRT_HALF, _SQRT_PI = math.sqrt(0.5), math.sqrt(math.pi)
 
 
 @_special
@@ -76,28 +76,7 @@ def log_ndtr(x: Any, series_order: int = 3) -> Any:
 
 @_special
 def _log_ndtr(x: Any) -> Any:
-    return _log_of_ndtr(x)
-
-
-@custom_jvp
-def _log_of_ndtr(x: Any) -> Any:
-    right = wnp.log1p(-0.5 * primitive(t.erfc, guarded(x > -1, x, 0) * _SQRT_HALF))
-    inside = guarded((x <= -1) & (x > -1e150), x, -1)
-    left = wnp.log(0.5 * primitive(integrals.erfcx, -_SQRT_HALF * inside)) - 0.5 * inside * inside
-    return wnp.where(x > -1, right, wnp.where(x <= -1e150, -math.inf, wnp.where(wnp.isnan(x), x, left)))
-
-
-# The density over the distribution function: 2 / erfcx, which is never a quotient of zeros.
-_log_of_ndtr.defjvps(lambda g, o, x: g * _hazard(x))
-
-
-def _hazard(x: Any) -> Any:
-    left = math.sqrt(2 / math.pi) / primitive(integrals.erfcx, -_SQRT_HALF * guarded(x < 5, x, 0))
-    inside = guarded(x >= 5, x, 5)
-    right = wnp.exp(-0.5 * inside * inside - _LOG_SQRT_2PI) / (
-        1 - 0.5 * primitive(t.erfc, _SQRT_HALF * inside)
-    )
-    return wnp.where(x < 5, left, right)
+    return primitive(integrals.log_ndtr, x)
 
 
 # Owen's function

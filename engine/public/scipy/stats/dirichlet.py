@@ -22,8 +22,8 @@ def logpdf(x: Any, alpha: Any) -> Any:
     """Logarithm of the density.
 
     Args:
-        x: points along the last axes, with their coordinates along the first: as many as ``alpha`` has, or one less, which is then
-            what makes their sum 1. The density is 0 at points that are not of the simplex.
+        x: points along the last axes, with their coordinates along the first: as many as ``alpha`` has, or one less, which is
+            then what makes their sum 1. The density is 0 at points that are not of the simplex.
         alpha: concentrations, one axis.
     """
     if alpha.ndim != 1 or x.ndim < 1 or x.shape[0] not in (alpha.shape[0], alpha.shape[0] - 1):
