@@ -139,8 +139,8 @@ def _drawn_gamma(key: Any, a: Any, log: bool) -> Any:
 
 @_drawn_gamma.defjvp
 def _drawn_gamma_jvp(log: bool, primals: Any, tangents: Any) -> Any:
-    _, a = primals
-    numbers = _drawn_gamma(*primals, log)
+    key, a = primals
+    numbers = _drawn_gamma(key, a, log)
     slope = _on_arrays(slopes.log_gamma_slope if log else slopes.gamma_slope)
     return numbers, tangents[1] * slope(a, numbers)
 
