@@ -104,7 +104,7 @@ def _triangular_root(t: np.ndarray) -> np.ndarray:
 
     n = len(t)
     if n <= 1:
-        return np.sqrt(t)
+        return np.asarray(np.sqrt(t))
     upper, lower = _triangular_root(t[: n // 2, : n // 2]), _triangular_root(t[n // 2 :, n // 2 :])
     between, scale, _ = ztrsyl(upper, lower, t[: n // 2, n // 2 :])
     root = np.zeros_like(t)
