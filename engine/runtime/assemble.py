@@ -74,10 +74,11 @@ class _Assembler:
                 self.builder.note(eqn.prim.name)
                 self.host_calls.append(_host_call(eqn, plan.slots))
         for copy in plan.copies:
-            self.copy(copy)
+            self.copy(copy, "a result that is an operand, or a result twice")
 
-    def copy(self, copy: Copy) -> None:
+    def copy(self, copy: Copy, why: str) -> None:
         self.builder.copy(copy.target, copy.source, copy.nbytes)
+        self.builder.note(why)
 
     def kernels(self, block: Block, plan: Plan, number: int, eqn: Eqn) -> None:
         """The nests of a kernel or routine."""
@@ -86,6 +87,7 @@ class _Assembler:
             source, target = eqn.ins[k], eqn.outs[out]
             if slots[source] != slots[target]:  # type: ignore[index]
                 self.builder.copy(slots[target], slots[source], target.type.nbytes)  # type: ignore[index]
+                self.builder.note(f"what {_named(eqn)} changes is read later")
         ins = [slots[eqn.ins[k]] for k in one.passed(eqn)]  # type: ignore[index]
         operands = ins + [slots[v] for v in eqn.outs] + plan.scratch[number]
         if one.in_steps:
@@ -131,7 +133,7 @@ class _Assembler:
         builder, start = self.builder, self.enter(bodies)
         builder.point(loop.start)
         for copy in loop.copies:
-            self.copy(copy)
+            self.copy(copy, f"the first carry of {_named(eqn)}")
         if loop.cond is not None:
             top = builder.here
             self.block(bodies[1], loop.cond)
@@ -152,7 +154,7 @@ class _Assembler:
             self.settle(start)
             builder.repeat(loop.flag, top)
         for copy in loop.finish:
-            self.copy(copy)
+            self.copy(copy, f"the last carry of {_named(eqn)}, unless it is there")
 
     def branches(self, bodies: tuple[Block, ...], plans: tuple[Plan, ...], plan: Plan, eqn: Eqn) -> None:
         """A `cond`."""
@@ -201,6 +203,11 @@ class _Assembler:
             self.keep_to_one_thread()
         else:
             self.own_threads()
+
+
+def _named(eqn: Eqn) -> str:
+    """An equation by its primitive and the user's line."""
+    return eqn.prim.name if eqn.source is None else f"{eqn.prim.name} at {eqn.source}"
 
 
 def _grain(one: Scheduled) -> int | None:

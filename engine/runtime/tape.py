@@ -381,9 +381,11 @@ class Tape:
         return any(one.op is Op.KERNEL and one.grain < one.end for one in self._program)
 
     @property
-    def copies(self) -> int:
-        """How many instructions copy values."""
-        return sum(one.op is Op.COPY for one in self._program)
+    def copies(self) -> list[tuple[int, str]]:
+        """What instructions copy: how many bytes, and why."""
+        return [
+            (one.end, self._notes.get(pc, "")) for pc, one in enumerate(self._program) if one.op is Op.COPY
+        ]
 
     def new_slots(self) -> npt.NDArray[np.int64]:
         """Return a fresh array for one call at a time: all slots null, scratch words included."""

@@ -182,15 +182,20 @@ class Lowered:
             "kernels": float(len(self.program.kernels)),
         }
 
-    def memory_analysis(self) -> dict[str, int]:
-        """Bytes of one call: arguments, outputs, temporaries as planned, temporaries if none were shared, and copies."""
+    def memory_analysis(self) -> dict[str, Any]:
+        """Bytes of one call: arguments, outputs, temporaries as planned, temporaries if none were shared; and copies.
+
+        ``copies`` is how many places of the program copy a value, and ``copied`` says of each how many bytes, and why.
+        """
         program = self.program
+        copied = program.tape.copies
         return {
             "argument_size_in_bytes": sum(t.nbytes for t in program.fused.in_types),
             "output_size_in_bytes": sum(t.nbytes for t in program.fused.out_types),
             "temp_size_in_bytes": program.buffers.arena_bytes,
             "unshared_temp_size_in_bytes": program.buffers.temporary_bytes,
-            "copies": program.tape.copies,
+            "copies": len(copied),
+            "copied": [f"{nbytes} bytes: {why}" for nbytes, why in copied],
         }
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import weft
 import weft.numpy as wnp
+from weft import lax
 from weft.errors import ArgumentError
 from weft.ir.parser import parse_graph
 
@@ -53,6 +56,26 @@ def test_every_stage_prints() -> None:
     assert costs["bytes accessed"] >= 8 * 64 * 3
     assert memory["argument_size_in_bytes"] == 8 * 64 * 3
     assert memory["output_size_in_bytes"] == 24
+
+
+def test_memory_analysis_lists_copies() -> None:
+    def steps(x: weft.Array) -> weft.Array:
+        return lax.fori_loop(0, 7, lambda i, a: wnp.sin(a @ a), x)
+
+    x = np.ones((40, 40))
+    memory = weft.jit(steps).lower(x).memory_analysis()
+    first, last = memory["copied"]
+    assert memory["copies"] == 2
+    assert re.fullmatch(r"12800 bytes: the first carry of scan at .*test_inspect\.py:\d+", first)
+    assert re.fullmatch(r"12800 bytes: the last carry of scan at .*, unless it is there", last)
+    assert (
+        weft.jit(lambda x: (x, x)).lower(x).memory_analysis()["copied"]
+        == ["12800 bytes: a result that is an operand, or a result twice"] * 2
+    )
+    written = weft.jit(lambda x, i: lax.fori_loop(0, 5, lambda k, a: a.at[i + k].mul(2.0), x)).lower(x, 3)
+    assert all("what " in why or "first carry" in why for why in written.memory_analysis()["copied"])
+    assert written.memory_analysis()["copies"] == 1  # of the argument, which stays as it is
+    assert weft.jit(lambda x: wnp.sin(x) + 1).lower(x).memory_analysis()["copied"] == []
 
 
 def test_compiled_functions_run_and_check_types() -> None:
