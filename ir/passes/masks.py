@@ -23,6 +23,7 @@ import numpy as np
 
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.ops import elementwise as e
+from weft.ir.ops.shape import broadcast
 from weft.ir.primitive import Addition, Linear
 from weft.ir.rules import zeros_like
 from weft.ir.types import is_inexact
@@ -181,7 +182,10 @@ def _moved(eqn: Eqn, ins: Sequence[Any], mask: _Mask) -> list[Mask]:
     @functools.cache
     def parts() -> list[Any]:
         assert eqn.prim.transpose is not None
-        ones = e.cast(mask.value(), eqn.outs[0].type.dtype)
+        out = eqn.outs[0].type
+        ones = e.cast(mask.value(), out.dtype)
+        if ones.shape != out.shape:  # one condition chose for all elements
+            ones = broadcast(ones, out.shape, ())
         return list(eqn.prim.transpose(eqn.prim, [ones], ins, eqn.params))
 
     def part(i: int) -> _Mask:

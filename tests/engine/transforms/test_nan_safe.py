@@ -125,6 +125,21 @@ def test_it_is_switched_by_a_setting() -> None:
         weft.config.update(nan_safe=True)
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_one_condition_for_all_elements(taken: bool) -> None:
+    x = np.array([4.0, 0.0, 1.0])
+
+    def f(x: Any, condition: Any) -> Any:
+        column = wnp.sqrt(x.reshape(3, 1)) if not taken else wnp.exp(x.reshape(3, 1))
+        return wnp.sum(wnp.where(condition, column.reshape(3)[None].T.reshape(3), 0.0))
+
+    want = np.exp(x) if taken else np.zeros(3)
+    for gradient in (weft.grad(f), weft.jit(weft.grad(f))):
+        np.testing.assert_allclose(gradient(x, wnp.asarray(taken)), want)
+    batched = weft.vmap(weft.grad(f), in_axes=(None, 0))(x, np.array([taken, taken]))
+    np.testing.assert_allclose(batched, [want, want])
+
+
 def test_a_nan_of_the_branch_taken_is_seen() -> None:
     """Nothing is hidden: not without a choice, and not where the singular branch is the one that is taken."""
     assert np.isnan(weft.grad(lambda x: wnp.sqrt(x) * 0.0)(0.0))
