@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 import weft.numpy as wnp
-from weft.engine.array import to_value
+from weft.engine.array import to_value, wrap_value
 from weft.engine.dispatch import is_traced
 from weft.ir.errors import ArgumentError, ShapeError
-from weft.ir.types import is_inexact
-from weft.numpy.staging import axis_index, new_shape
+from weft.numpy.staging import axis_index, new_shape, to_inexact
 
 _SMALL = 1000 * float(np.finfo(np.float32).eps)  # what weights must sum to, to be scaled to a sum of 1
 
@@ -152,7 +151,7 @@ def _image_and_shape(image: Any, shape: Sequence[int], name: str) -> tuple[Any, 
 
 
 def _floating(image: Any) -> Any:
-    return image if is_inexact(image.dtype) else image.astype(np.float64)
+    return wrap_value(to_inexact(to_value(image)))
 
 
 def _method(method: Any) -> ResizeMethod:
@@ -182,7 +181,7 @@ def resize(
         precision: accepted for JAX's sake.
 
     Returns:
-        Array of ``shape`` and of the dtype of ``image``; integers become float64, but for "nearest".
+        Array of ``shape`` and of the dtype of ``image``; integers become the default float, but for "nearest".
 
     Raises:
         ShapeError: ``shape`` has another rank than ``image``, or an axis of length 0 is to be enlarged.
@@ -231,7 +230,7 @@ def scale_and_translate(
         precision: accepted for JAX's sake.
 
     Returns:
-        Array of ``shape``, of the dtype of ``image`` or, for integers, float64.
+        Array of ``shape``, of the dtype of ``image`` or, for integers, the default float.
     """
     image, shape = _image_and_shape(image, shape, "scale_and_translate")
     method = _method(method)
@@ -247,7 +246,7 @@ def scale_and_translate(
             f"spatial_dims={tuple(spatial_dims)}, scale of shape {factors[0].shape}, translation of shape {factors[1].shape}."
         )
     xp = wnp if any(map(is_traced, factors)) else np
-    scales, moves = (_floating(xp.asarray(x)) for x in factors)
+    scales, moves = (to_inexact(x) for x in factors) if xp is np else (_floating(x) for x in factors)
     matrices = {
         axis: _weights(xp, image.shape[axis], shape[axis], scales[i], moves[i], method, antialias)
         for i, axis in enumerate(axes)

@@ -1,7 +1,7 @@
 """Activation functions: one formula each, elementwise.
 
 The one idea: where a formula has two branches, the choice is by `select` on the input, so the derivative at the border is
-that of the branch taken there (``relu'(0) == 0``, as JAX's). Integers are computed in float64.
+that of the branch taken there (``relu'(0) == 0``, as JAX's). Integers become floats, where JAX does not keep them.
 """
 
 from __future__ import annotations
@@ -21,15 +21,19 @@ from weft.numpy.formulas import constant, logaddexp
 from weft.numpy.staging import axis_index, mark_weak, to_inexact, value
 
 
-def _activation(definition: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A public function of one array from its formula on floating values."""
+def _activation(definition: Callable[[Any], Any], integers: bool = False) -> Callable[[Any], Any]:
+    """A public function of one array from its formula, which takes floating values, or as they are with ``integers``."""
 
     @numpy_function(None)
     @functools.wraps(definition)
     def function(x: Any) -> Any:
-        return mark_weak(definition(to_inexact(value(x, f"nn.{definition.__name__}", "x"))), (x,))
+        values = value(x, f"nn.{definition.__name__}", "x")
+        return mark_weak(definition(values if integers else to_inexact(values)), (x,))
 
     return function
+
+
+_keeping_integers = functools.partial(_activation, integers=True)
 
 
 def _two(name: str, x: Any, parameter: Any) -> list[Any]:
@@ -103,7 +107,7 @@ def tanh(x: Any) -> Any:
     return t.tanh(x)
 
 
-@_activation
+@_keeping_integers
 def hard_tanh(x: Any) -> Any:
     """``x`` kept between -1 and 1."""
     below = e.select(e.lt(x, constant(x, -1)), constant(x, -1), x)
@@ -162,7 +166,7 @@ def sparse_sigmoid(x: Any) -> Any:
     return e.minimum(e.maximum(half, constant(x, 0)), constant(x, 1))
 
 
-@_activation
+@_keeping_integers
 def identity(x: Any) -> Any:
     """``x``."""
     return x

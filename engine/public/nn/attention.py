@@ -3,8 +3,8 @@
 The one idea: heads of queries that share a head of keys and values are a group, an axis of their own, so that one pair of
 batched products serves one head, many, and groups; masks of all kinds are one boolean array over queries and keys.
 
-`jax.nn.scaled_matmul` and `scaled_dot_general` are left out: they multiply matrices of 8-bit and 4-bit floats (MXFP8, NVFP4) with
-scales for blocks of them. These are dtypes of tensor cores, which Weft does not have, and nothing that a CPU would do faster.
+`jax.nn.scaled_matmul` and `scaled_dot_general` are left out: they multiply matrices of 8-bit and 4-bit floats (MXFP8, NVFP4)
+with scales for blocks of them. These are dtypes of tensor cores, which Weft does not have, and nothing that a CPU does faster.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def dot_product_attention(
 
     Args:
         query: ``(B, T, N, H)`` or ``(T, N, H)``: batch, positions, heads, elements of a head.
-        key: ``(B, S, K, H)`` or ``(S, K, H)``. ``N`` is a multiple of ``K``: a head of keys is for ``N // K`` heads of queries in
-            a row.
+        key: ``(B, S, K, H)`` or ``(S, K, H)``. ``N`` is a multiple of ``K``: a head of keys is for ``N // K`` heads of queries
+            in a row.
         value: of the shape of ``key``.
         bias: what is added to the logits; broadcasts to ``(B, N, T, S)``.
         mask: boolean, broadcasts to ``(B, N, T, S)``: what takes part.

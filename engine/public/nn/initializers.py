@@ -17,7 +17,6 @@ from weft import random
 from weft.engine.promotion import rules
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.types import check_dtype, is_complex, real_dtype
-from weft.numpy import linalg
 from weft.numpy.staging import static_shape
 
 __all__ = [
@@ -240,14 +239,10 @@ def orthogonal(scale: float = 1.0, column_axis: int = -1, dtype: Any = None) -> 
         shape = static_shape(shape, "orthogonal")
         if len(shape) < 2:
             raise ShapeError(f"orthogonal weights have two axes at least, got shape {shape}.")
+        if 0 in shape:
+            return wnp.zeros(shape, kind)
         columns = shape[column_axis]
-        rows = math.prod(shape) // columns
-        tall = (rows, columns) if rows >= columns else (columns, rows)
-        q, r = linalg.qr(random.normal(key, tall, kind))
-        turn = linalg.diagonal(r)
-        q = q * (turn / wnp.abs(turn))  # the factorisation's signs are not random
-        if rows < columns:
-            q = wnp.conj(q.T) if is_complex(kind) else q.T
+        q = random.orthogonal(key, math.prod(shape) // columns, (), kind, columns)
         axis = column_axis % len(shape)
         lead = tuple(n for i, n in enumerate(shape) if i != axis)
         return np.asarray(scale, kind) * wnp.moveaxis(wnp.reshape(q, (*lead, columns)), -1, axis)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine.dispatch import as_dtype, broadcast_to, broadcast_values, numpy_function, promote_values
-from weft.ir.errors import DTypeError
+from weft.ir.errors import ArgumentError, DTypeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.reduce import reduce_max, reduce_sum
@@ -147,7 +147,14 @@ def _count(x: Any, mask: Any, axes: tuple[int, ...]) -> Any:
 
 @numpy_function(None)
 def standardize(
-    x: Any, axis: Any = -1, mean: Any = None, variance: Any = None, epsilon: float = 1e-5, where: Any = None
+    x: Any,
+    axis: Any = -1,
+    mean: Any = None,
+    variance: Any = None,
+    epsilon: float = 1e-5,
+    where: Any = None,
+    *,
+    algorithm: str = "fast",
 ) -> Any:
     """``(x - mean) / sqrt(variance + epsilon)``.
 
@@ -155,10 +162,14 @@ def standardize(
         x: array.
         axis: axis, tuple of axes, or ``None`` for all, over which mean and variance are taken.
         mean: given mean, which broadcasts with ``x``; else computed.
-        variance: given variance; else computed (with a given mean as the mean square less the square of the mean).
+        variance: given variance; else computed.
         epsilon: added to the variance.
         where: mask that broadcasts with ``x``: what counts in mean and variance.
+        algorithm: with "fast" and a given mean the variance is the mean square less the square of the mean, or 0; else it
+            is the mean square of what is apart from the mean, which loses no digits.
     """
+    if algorithm not in ("fast", "stable"):
+        raise ArgumentError(f"nn.standardize knows the algorithms 'fast' and 'stable', got {algorithm!r}.")
     x, mask = _masked("standardize", x, where)
     axes = axis_indices(axis, len(x.shape), "nn.standardize")
     count = _count(x, mask, axes)
@@ -175,10 +186,11 @@ def standardize(
     apart = e.sub(x, centre)
     if variance is not None:
         spread = broadcast_to(as_dtype(value(variance, "nn.standardize"), x.dtype), x.shape)
-    elif mean is None:
+    elif mean is None or algorithm == "stable":
         spread = average(e.mul(apart, apart))
     else:
         spread = e.sub(average(e.mul(x, x)), e.mul(centre, centre))
+        spread = e.maximum(spread, constant(spread, 0))
     return e.mul(apart, t.rsqrt(e.add(spread, constant(spread, epsilon))))
 
 

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 import weft.numpy as wnp
+from weft.engine.array import to_value, wrap_value
 from weft.ir.errors import ShapeError
+from weft.numpy.staging import to_inexact
 from weft.random.continuous import uniform
 from weft.random.keys import float_kind, integer_kind, one_key, shape_for, split, staged
 
@@ -97,10 +99,8 @@ def _geometric(key: Any, p: Any, *, shape: tuple[int, ...], dtype: np.dtype) -> 
 
 def _probability(p: Any) -> Any:
     """A floating array, of float32 at least: halves of probabilities are too coarse to count by."""
-    p = wnp.asarray(p)
-    return p.astype(
-        wnp.promote_types(p.dtype, np.float32) if wnp.issubdtype(p.dtype, np.floating) else np.float64
-    )
+    p = wrap_value(to_inexact(to_value(p)))
+    return p.astype(wnp.promote_types(p.dtype, np.float32))
 
 
 def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None) -> Any:

@@ -220,6 +220,12 @@ def test_complex_variance_scaling(distribution: str) -> None:
     close(ours(KEY, (4, 6)), theirs(JAX_KEY, (4, 6)), 1e-12)
 
 
+@pytest.mark.parametrize("shape", [(4, 6), (6, 4), (3, 4, 6), (0, 3)])
+def test_complex_orthogonal(shape: tuple[int, ...]) -> None:
+    ours, theirs = (lib.initializers.orthogonal(dtype=np.complex128) for lib in (wn, jax.nn))
+    close(ours(KEY, shape), theirs(JAX_KEY, shape), 1e-12)
+
+
 def test_zeros_and_ones() -> None:
     close(wn.initializers.zeros(KEY, (2,), np.float32), np.zeros(2, np.float32))
     close(wn.initializers.ones(KEY, (2,)), np.ones(2))
@@ -232,6 +238,27 @@ def test_delta_orthogonal() -> None:
     close(weights, jax.nn.initializers.delta_orthogonal()(JAX_KEY, (3, 4, 2, 5)), 1e-12)
 
 
+# Dtypes and algorithms
+
+
+@pytest.mark.parametrize("name", ["identity", "hard_tanh", "relu", "hard_sigmoid", "selu", "softplus"])
+@pytest.mark.parametrize("dtype", ["int32", "float32", "float64"])
+def test_dtypes_of_activations(name: str, dtype: str) -> None:
+    x = np.array([-4, -1, 0, 1, 3], dtype)
+    ours, theirs = getattr(wn, name)(x), getattr(jax.nn, name)(x)
+    kept = name in ("identity", "hard_tanh", "relu") or x.dtype.kind == "f"
+    assert ours.dtype == (theirs.dtype if kept else np.float64)
+    np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", ["fast", "stable"])
+def test_algorithms_of_standardize(algorithm: str) -> None:
+    close(wn.standardize(Y, algorithm=algorithm), jax.nn.standardize(Y, algorithm=algorithm))
+    about = {"mean": Y.mean(-1, keepdims=True) + 0.1, "algorithm": algorithm}
+    close(wn.standardize(Y, **about), jax.nn.standardize(Y, **about))
+    assert np.isfinite(wn.standardize(Y, mean=100.0, algorithm=algorithm)).all()
+
+
 # Errors
 
 
@@ -241,6 +268,7 @@ def test_delta_orthogonal() -> None:
         (lambda: wn.relu("a"), ArgumentError, r"x of nn\.relu is 'a' of type builtins\.str"),
         (lambda: wn.softmax(Y, axis=3), AxisError, r"nn\.softmax got axis 3"),
         (lambda: wn.glu(Y), ShapeError, r"nn\.glu halves axis 2 of shape \(3, 4, 5\): its length must be even"),
+        (lambda: wn.standardize(Y, algorithm="slow"), ArgumentError, r"'fast' and 'stable', got 'slow'"),
         (lambda: wn.one_hot(1j * Y, 3), DTypeError, r"nn\.one_hot takes positions, got dtype complex128"),
         (lambda: wn.one_hot(Y, 2.5), ArgumentError, r"nn\.one_hot got num_classes=2\.5: it must be an integer"),
         (lambda: wn.initializers.he_normal()(KEY, (3,)), ShapeError, r"two axes at least, got shape \(3,\)"),
