@@ -305,6 +305,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     a = value(a, "roll")
     if axis is None:
         return s.reshape(roll.staged(s.reshape(a, (a.size,)), shift, 0), a.shape)
+    if getattr(shift, "ndim", 0) == 1:
+        shift = [s.reshape(s.slice_axis(shift, 0, i, i + 1), ()) for i in range(shift.shape[0])]
     shifts = list(shift) if isinstance(shift, tuple | list) else [shift]
     axes = [axis_index(d, a.ndim, "roll") for d in (axis if isinstance(axis, tuple | list) else (axis,))]
     if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):

@@ -156,14 +156,10 @@ def MultiHeadAttention(
     def apply(params: Any, inputs: Any, **context: Any) -> Any:
         mixed, out = params
         *batch, places, dim = inputs.shape
-        heads = wnp.reshape(inputs @ mixed, (*batch, places, 3, num_heads, dim // num_heads))
-        query, key, value = (heads[..., i, :, :] for i in range(3))
-        scores = wnp.einsum("...qhd,...khd->...hqk", query, key) * (dim // num_heads) ** -0.5
-        if causal:
-            place = wnp.arange(places)
-            scores = wnp.where(place[:, None] >= place, scores, -wnp.inf)
-        found = wnp.einsum("...hqk,...khd->...qhd", nn.softmax(scores, axis=-1), value)
-        return wnp.reshape(found, (*batch, places, dim)) @ out
+        heads = wnp.reshape(inputs @ mixed, (math.prod(batch), places, 3, num_heads, dim // num_heads))
+        query, key, value = (heads[:, :, i] for i in range(3))
+        found = nn.dot_product_attention(query, key, value, is_causal=causal)
+        return wnp.reshape(found, inputs.shape) @ out
 
     return Layer(init, apply)
 

@@ -88,6 +88,12 @@ def test_roll_by_traced_shift() -> None:
         same(staged(lambda v, k: wnp.roll(v, k, 1), M, np.array(shift)), np.roll(M, shift, 1), "roll")
 
 
+def test_roll_by_an_array_of_shifts() -> None:
+    shifts = np.array([1, -2])
+    same(staged(lambda v, k: wnp.roll(v, k, (0, 1)), M, shifts), np.roll(M, shifts, (0, 1)), "roll")
+    same(staged(lambda v: wnp.roll(v, shifts, (0, 1)), M), np.roll(M, shifts, (0, 1)), "roll")
+
+
 def test_triangles_of_traced_diagonal() -> None:
     same(staged(lambda v, k: wnp.tril(v, k), M, np.array(1)), np.tril(M, 1), "tril")
 
