@@ -9,8 +9,9 @@ import numpy as np
 
 import weft.numpy as wnp
 from weft.engine.dispatch import common_dtype, is_weak
+from weft.engine.promotion import rules, settled
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
-from weft.ir.types import FLOAT64, bfloat16, check_dtype, is_complex, is_inexact
+from weft.ir.types import bfloat16, check_dtype, is_complex, is_inexact
 
 _HALVES = (np.dtype(np.float16), bfloat16)
 
@@ -19,13 +20,13 @@ def compute_dtype(dtype: np.dtype) -> np.dtype:
     """The floating or complex dtype that SciPy's functions compute a dtype in: of 32 bits or more."""
     if dtype in _HALVES:
         return np.dtype(np.float32)
-    return dtype if is_inexact(dtype) else FLOAT64
+    return dtype if is_inexact(dtype) else rules.float
 
 
 def inexact(name: str, *xs: Any) -> list[Any]:
     """Array-likes as arrays of one floating or complex dtype.
 
-    Integers and bool count as float64, 16-bit floats as float32, and Python scalars take the dtype of the others.
+    Integers and bool count as the default float, 16-bit floats as float32, and Python scalars take the dtype of the others.
 
     Raises:
         ArgumentError: one of ``xs`` is no array-like; ``name`` is what the error calls the function.
@@ -51,6 +52,11 @@ def array(name: str, x: Any) -> Any:
         raise ArgumentError(f"{name} takes arrays, got {x!r}: {error}") from None
     check_dtype(found.dtype)
     return found
+
+
+def constant(x: Any) -> Any:
+    """An array of numbers that come from no array of the user's: in the default float, where they are float64."""
+    return wnp.asarray(x, dtype=settled(x.dtype, ()))
 
 
 def one_of(name: str, argument: str, given: Any, known: Sequence[Any]) -> Any:

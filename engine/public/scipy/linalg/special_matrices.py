@@ -14,7 +14,7 @@ import numpy as np
 import weft.numpy as wnp
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.numpy.staging import static_int
-from weft.scipy.arguments import array, inexact, one_of, vector
+from weft.scipy.arguments import array, constant, inexact, one_of, vector
 
 
 def _vectors(name: str, *xs: Any) -> list[Any]:
@@ -158,7 +158,7 @@ def _of_size(name: str, n: Any, *args: Any, **options: Any) -> Any:
 
     make: Callable[..., Any] = getattr(linalg, name)
     try:
-        return wnp.asarray(make(static_int(n, name, "n"), *args, **options))
+        return constant(make(static_int(n, name, "n"), *args, **options))
     except ValueError as error:
         raise ArgumentError(f"{name} got n={n}: {error}") from None
 

@@ -16,7 +16,7 @@ from weft.engine.transforms.jit import jit
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.types import is_complex
 from weft.numpy.staging import axis_index, static_int
-from weft.scipy.arguments import inexact, one_of, vector
+from weft.scipy.arguments import constant, inexact, one_of, vector
 
 _PADDINGS = {
     "odd": {"mode": "reflect", "reflect_type": "odd"},
@@ -175,7 +175,7 @@ def savgol_coeffs(
         use: "conv" for weights to convolve with, "dot" for weights to multiply with.
     """
     one_of("savgol_coeffs", "use", use, ("conv", "dot"))
-    return wnp.asarray(
+    return constant(
         _fit("savgol_coeffs", window_length, polyorder, deriv, delta, pos)[:: -1 if use == "conv" else 1]
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 import weft.numpy as wnp
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.numpy.staging import static_int
+from weft.scipy.arguments import constant
 
 __all__ = [
     "barthann",
@@ -49,7 +50,7 @@ def _window(M: Any, sym: bool, formula: Callable[[np.ndarray, int], Any]) -> Any
     if count <= 1:
         return wnp.ones(count)
     n = count if sym else count + 1
-    return wnp.asarray(formula(np.arange(n), n))[:count]
+    return constant(formula(np.arange(n), n)[:count])
 
 
 def boxcar(M: int, sym: bool = True) -> Any:
@@ -103,7 +104,7 @@ def general_cosine(M: int, a: Sequence[Any], sym: bool = True) -> Any:
 
     def formula(i: np.ndarray, n: int) -> Any:
         waves = np.cos(2 * np.pi * np.outer(i / (n - 1), np.arange(len(signs)))) * signs
-        return wnp.asarray(waves) @ weights
+        return constant(waves) @ weights
 
     return _window(M, sym, formula)
 

@@ -65,6 +65,7 @@ def _operator(name: str, argument: str, a: Any) -> Product:
         raise ShapeError(
             f"{name}: {argument} is a square matrix or a function, got an array of shape {matrix.shape}."
         )
+    matrix = matrix.astype(compute_dtype(matrix.dtype))
     return lambda x: matrix @ x
 
 
