@@ -120,7 +120,11 @@ class ArrayFunction(Protocol[P, R]):
 
 
 def numpy_function(
-    reference: Callable[..., Any] | None, *, maker: bool = False, fast: Callable[..., Any] | None = None
+    reference: Callable[..., Any] | None,
+    *,
+    maker: bool = False,
+    fast: Callable[..., Any] | None = None,
+    fast_if_real: bool = False,
 ) -> Callable[[Callable[P, R]], ArrayFunction[P, R]]:
     """Decorate the staged definition of a public function.
 
@@ -128,6 +132,7 @@ def numpy_function(
         reference: what runs on NumPy arrays; ``None`` runs the definition itself there.
         maker: the function makes an array from shapes alone, so inside a traced function it is staged.
         fast: what to try first on Arrays and plain Python values; whatever it raises, ``reference`` decides then.
+        fast_if_real: ``fast`` is not the meaning for complex arrays.
     """
 
     def decorate(definition: Callable[P, R]) -> ArrayFunction[P, R]:
@@ -175,7 +180,7 @@ def numpy_function(
                     kind = x.__class__
                     if kind is Array:
                         x = x._data
-                        if x.dtype is bfloat16:
+                        if x.dtype is bfloat16 or (fast_if_real and x.dtype.kind == "c"):
                             return general(*args, **kwargs)
                         x.setflags(False)  # no out= writes to it
                         data.append(x)

@@ -1,6 +1,6 @@
 """NumPy's functions with the special cases of the array API standard, where NumPy has others or leaves them to a C library.
 
-Each is NumPy's own function of real arrays (but `power`), and costs them next to nothing.
+Of real arrays each is NumPy's own, but `power`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ def power(x: Any, y: Any, dtype: Any = None) -> Any:
 
     The two differ at -inf, whose power is inf, and at -0.0, whose power is 0.0.
     """
+    kind = y.__class__
+    if kind is int or (kind is float and y != 0.5):
+        return np.power(x, y) if dtype is None else np.power(x, y, dtype=dtype)
     result = np.power(x, y) if dtype is None else np.power(x, y, dtype=dtype)
-    if y.__class__ is int or (y.__class__ is float and y != 0.5) or result.dtype.kind != "f":
+    if result.dtype.kind != "f":
         return result
-    everywhere = y.__class__ is float
+    if kind is np.ndarray and y.size > 1 and y.shape == result.shape and 0 not in y.strides:
+        return result  # no loop of NumPy has one exponent
+    everywhere = kind is float
     half: Any = True if everywhere else np.equal(y, 0.5)
     if everywhere or half.any():
         result = result + 0 if everywhere else np.where(half, result + 0, result)
@@ -66,11 +71,8 @@ def _directed(function: np.ufunc, part: str, endless: str) -> Callable[..., Any]
 tanh = _directed(np.tanh, "imag", "real")
 tan = _directed(np.tan, "real", "imag")
 
-EAGER: dict[np.ufunc, Callable[..., Any]] = {
-    np.power: power,
-    np.sign: sign,
-    np.expm1: expm1,
-    np.tanh: tanh,
-    np.tan: tan,
-}
+COMPLEX: dict[np.ufunc, Callable[..., Any]] = {np.sign: sign, np.expm1: expm1, np.tanh: tanh, np.tan: tan}
+"""What stands in for NumPy's functions of complex arrays."""
+
+EAGER: dict[np.ufunc, Callable[..., Any]] = {np.power: power, **COMPLEX}
 """What stands in for NumPy's functions."""

@@ -38,7 +38,7 @@ def _has_bfloat16(x: Any) -> bool:
 
 
 def like_numpy(
-    reference: Callable[..., Any] | None, *, maker: bool = False
+    reference: Callable[..., Any] | None, *, maker: bool = False, real: Callable[..., Any] | None = None
 ) -> Callable[[Callable[P, R]], ArrayFunction[P, R]]:
     """Decorate the staged definition of a public function: `numpy_function` with what NumPy does not know.
 
@@ -48,6 +48,7 @@ def like_numpy(
     Args:
         reference: the NumPy function; ``None`` runs the definition on NumPy arrays.
         maker: the function makes an array from shapes alone, so inside a traced function it is staged.
+        real: what does the same on real arrays, and faster.
     """
 
     def decorate(definition: Callable[P, R]) -> ArrayFunction[P, R]:
@@ -78,7 +79,8 @@ def like_numpy(
                 raise ArgumentError(f"{definition.__name__}: {refused}") from None
             return result
 
-        return numpy_function(eager, maker=maker, fast=None if maker else reference)(definition)
+        fast = None if maker else real or reference
+        return numpy_function(eager, maker=maker, fast=fast, fast_if_real=real is not None)(definition)
 
     return decorate
 

@@ -23,7 +23,7 @@ from weft.ir.errors import ArgumentError, DTypeError
 from weft.ir.ops import bits
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import transcendental as t
-from weft.ir.ops.references import EAGER
+from weft.ir.ops.references import COMPLEX, EAGER
 from weft.ir.types import bfloat16, check_dtype, is_complex, is_inexact
 from weft.numpy import formulas
 from weft.numpy.staging import like_numpy, mark_weak, refuse, to_bool, value
@@ -153,7 +153,7 @@ def define(
 
     definition.__name__ = definition.__qualname__ = name
     definition.__doc__ = f"NumPy's ``{name}``, elementwise on broadcast arguments.\n\nSee `numpy.{name}`."
-    function = like_numpy(EAGER.get(ufunc, ufunc))(definition)
+    function = like_numpy(EAGER.get(ufunc, ufunc), real=ufunc if ufunc in COMPLEX else None)(definition)
     function.ufunc = ufunc  # type: ignore[attr-defined]
     function.__signature__ = _signature(ufunc.nin)  # type: ignore[attr-defined]
     Methods(name, definition, ufunc.nin, ufunc.nout, ufunc.identity, ufunc).attach(function)
