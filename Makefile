@@ -1,6 +1,6 @@
 # The commands of this project. Bare `make` prints them; CI calls the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-gpu golden stubs dev links lint types docs bench performance accuracy asv clean
+.PHONY: help demo test test-gpu golden stubs dev links lint types docs bench performance accuracy names asv clean
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -56,6 +56,9 @@ performance: $(VENV)/.weft-dev  ## measure what has a target, and write docs/per
 
 accuracy: $(VENV)/.weft-dev  ## measure the maths functions, and write docs/accuracy.md
 	@$(py) -m asv_bench.accuracy $(if $(ARGS),$(ARGS),--write)
+
+names: $(VENV)/.weft-dev  ## hold the public names against NumPy's and JAX's, and write docs/numpy.md
+	@$(py) -m asv_bench.names $(if $(ARGS),$(ARGS),--write)
 
 asv: $(VENV)/.weft-dev  ## let asv run some suites once, which shows that they work
 	@cd asv_bench && ../$(VENV)/bin/asv machine --yes >/dev/null && \
