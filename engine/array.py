@@ -137,6 +137,11 @@ class Array(ArrayMethods, metaclass=_ArrayType):
         """The elements as nested lists of Python scalars."""
         return self._data.tolist()
 
+    @property
+    def T(self) -> Array:
+        """The array with its axes in reverse order."""
+        return wrap(self._data.T)
+
     def tobytes(self, order: Any = "C") -> bytes:
         """The elements as bytes."""
         return self._data.tobytes(order)
@@ -495,6 +500,7 @@ def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
 _FAST_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "pow": references.power,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+    "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
 }  # fmt: skip
 for _name, _function in _FAST_FUNCTIONS.items():
     _fast_binary(_function, _name)
