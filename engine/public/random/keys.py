@@ -118,17 +118,18 @@ def shape_for(shape: Any, name: str, *parameters: Any) -> tuple[int, ...]:
 # Keys
 
 
-def key(seed: Any, *, impl: Any = None) -> Any:
+def key(seed: Any, *, impl: Any = None, dtype: Any = None) -> Any:
     """The key of an integer.
 
     Args:
         seed: a Python integer of up to 64 bits, or an integer array of rank 0 (`weft.vmap` for many).
         impl: "threefry2x32" or ``None``; there is one generator.
+        dtype: the same, or `key_dtype`; not both.
 
     Returns:
         Array ``uint32[2]``, as `jax.random.PRNGKey` gives.
     """
-    _check_impl(impl)
+    _check_generator("key", impl, dtype)
     if type(seed) is int:
         return wrap(threefry.seed(seed))
     value = to_value(seed, "seed of random.key")
@@ -141,7 +142,13 @@ def key(seed: Any, *, impl: Any = None) -> Any:
 PRNGKey = key
 
 
-def _check_impl(impl: Any) -> None:
+def _check_generator(name: str, impl: Any, dtype: Any = None) -> None:
+    """There is one generator; it may be named by ``impl`` or by ``dtype``, which may be the dtype of keys as well."""
+    if impl is not None and dtype is not None:
+        raise ArgumentError(f"random.{name} takes impl or dtype, not both.")
+    if isinstance(dtype, np.dtype) and dtype == threefry.UINT32:
+        return
+    impl = dtype if impl is None else impl
     if impl is not None and impl not in ("threefry2x32", "fry"):
         raise ArgumentError(f"random keys are of the generator 'threefry2x32', got impl={impl!r}.")
 
@@ -201,10 +208,7 @@ def wrap_key_data(key_bits_array: Any, *, impl: Any = None, dtype: Any = None) -
         impl: "threefry2x32" or ``None``; there is one generator.
         dtype: the same, or `key_dtype`; not both.
     """
-    if impl is not None and dtype is not None:
-        raise ArgumentError("random.wrap_key_data takes impl or dtype, not both.")
-    if dtype != threefry.UINT32:
-        _check_impl(impl if dtype is None else dtype)
+    _check_generator("wrap_key_data", impl, dtype)
     return wrap_value(_keys(key_bits_array, "wrap_key_data"))
 
 
@@ -214,9 +218,9 @@ def key_impl(keys: Any) -> str:
     return "threefry2x32"
 
 
-def key_dtype(impl: Any = None) -> np.dtype:
+def key_dtype(impl_spec: Any = None) -> np.dtype:
     """The dtype of keys: that of their words."""
-    _check_impl(impl)
+    _check_generator("key_dtype", impl_spec)
     return threefry.UINT32
 
 

@@ -338,6 +338,8 @@ def test_what_keys_say_of_themselves() -> None:
     for again in (wr.clone(keys), wr.key_data(keys), wr.wrap_key_data(keys, dtype="threefry2x32")):
         same(again, keys, 0)
     same(wr.wrap_key_data(keys, dtype=wr.key_dtype()), keys, 0)
+    same(wr.key(42, dtype=wr.key_dtype()), KEY, 0)
+    same(wr.key(42, dtype="threefry2x32"), KEY, 0)
 
 
 @pytest.mark.parametrize(
@@ -361,6 +363,7 @@ def test_what_keys_say_of_themselves() -> None:
         (lambda: wr.categorical(KEY, ALPHA, mode="top"), ArgumentError, r"random\.categorical knows the modes 'low'"),
         (lambda: wr.key_impl(np.zeros(3)), ShapeError, r"random\.key_impl takes the words of keys, u32\[\.\.\., 2\]"),
         (lambda: wr.key_dtype("rbg"), ArgumentError, r"generator 'threefry2x32', got impl='rbg'"),
+        (lambda: wr.key(0, dtype=np.float32), ArgumentError, r"generator 'threefry2x32', got impl=<class 'numpy.float32'>"),
         (lambda: wr.wrap_key_data(KEY, impl="fry", dtype="fry"), ArgumentError, r"takes impl or dtype, not both"),
     ],
 )  # fmt: skip
