@@ -43,6 +43,7 @@ from weft.scipy.special.gammas import (
     rgamma,
     zeta,
 )
+from weft.scipy.special.hypergeometric import hyp1f1, hyp2f1
 from weft.scipy.special.integrals import exp1, expi, expn, fresnel, sici, spence
 from weft.scipy.special.normal import (
     dawsn,
@@ -85,6 +86,8 @@ __all__ = [
     "gammaincc",
     "gammaln",
     "gammasgn",
+    "hyp1f1",
+    "hyp2f1",
     "i0",
     "i0e",
     "i1",
