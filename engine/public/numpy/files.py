@@ -38,8 +38,9 @@ def _writer(function: Callable[..., Any]) -> Callable[..., None]:
     return write
 
 
-genfromtxt, loadtxt = map(_reader, (np.genfromtxt, np.loadtxt))
-save, savetxt, savez, savez_compressed = map(_writer, (np.save, np.savetxt, np.savez, np.savez_compressed))
+genfromtxt, loadtxt = _reader(np.genfromtxt), _reader(np.loadtxt)
+save, savez, savez_compressed = _writer(np.save), _writer(np.savez), _writer(np.savez_compressed)
+savetxt = _writer(np.savetxt)
 
 
 def load(file: Any, *args: Any, **kwargs: Any) -> Any:

@@ -408,7 +408,13 @@ def _mirror(n: int, low: int, high: int, period: int, mode: str) -> np.ndarray:
 def _statistic(mode: str) -> ArrayFunction[..., Any]:
     from weft.numpy.sorting import median  # which is made of parts that this file joins
 
-    return {"maximum": _max, "minimum": _min, "mean": _mean, "median": median}[mode]
+    found: dict[str, ArrayFunction[..., Any]] = {
+        "maximum": _max,
+        "minimum": _min,
+        "mean": _mean,
+        "median": median,
+    }
+    return found[mode]
 
 
 _STATISTICS = ("maximum", "minimum", "mean", "median")

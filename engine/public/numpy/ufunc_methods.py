@@ -28,7 +28,7 @@ from weft.numpy.staging import axis_index, axis_indices, like_numpy, refuse, to_
 __all__ = ["frompyfunc", "ufunc"]
 
 # Reductions and running folds that are functions of their own.
-_REDUCTIONS = {
+_REDUCTIONS: dict[str, Any] = {
     "add": reductions.sum, "multiply": reductions.prod, "maximum": reductions.max, "minimum": reductions.min,
     "logical_and": reductions.all, "logical_or": reductions.any,
 }  # fmt: skip
@@ -81,7 +81,7 @@ class Methods:
     @functools.cached_property
     def made(self) -> dict[str, Callable[..., Any]]:
         """The methods on arrays, by name: NumPy's eagerly where there is one, or else the loops below."""
-        found = {}
+        found: dict[str, Callable[..., Any]] = {}
         for name, staged in _STAGED.items():
             eager = None if self.numpy is None else functools.partial(_EAGER[name], self.numpy)
             definition = functools.partial(staged, self)
@@ -103,8 +103,8 @@ class Methods:
         if dtype is not None:
             return check_dtype(dtype)
         if self.numpy is None:
-            row = np.zeros((), x.dtype)
-            return value(self.call(row, row), self.name).dtype
+            zero = np.zeros((), x.dtype)
+            return value(self.call(zero, zero), self.name).dtype
         try:
             total, row, _ = self.numpy.resolve_dtypes((None, x.dtype, None), reduction=True)
         except TypeError as error:
