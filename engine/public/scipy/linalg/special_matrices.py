@@ -198,7 +198,8 @@ def helmert(n: int, full: bool = False) -> Any:
     return _of_size("helmert", n, full)
 
 
-def dft(n: int, scale: str | None = None) -> Any:
-    """The matrix of the discrete Fourier transform, scaled by "sqrtn" (unitary), "n", or not."""
+def dft(n: int, scale: str | None = None, *, dtype: Any = None) -> Any:
+    """The matrix of the discrete Fourier transform, scaled by "sqrtn" (unitary), "n", or not; of a complex dtype."""
     one_of("dft", "scale", scale, (None, "sqrtn", "n"))
-    return _of_size("dft", n, scale)
+    found = _of_size("dft", n, scale)
+    return found if dtype is None else found.astype(dtype)

@@ -121,6 +121,7 @@ def eigh_tridiagonal(
     check_finite: bool = True,
     tol: float | None = None,
     lapack_driver: str = "auto",
+    key: Any = None,
 ) -> Any:
     """Eigenvalues, ascending, and eigenvectors of tridiagonal Hermitian matrices.
 
@@ -134,6 +135,7 @@ def eigh_tridiagonal(
         check_finite: accepted for compatibility.
         tol: accepted for compatibility.
         lapack_driver: accepted for compatibility.
+        key: accepted for compatibility.
     """
     one_of("eigh_tridiagonal", "select", select, ("a", "i", "v"))
     if select != "a" and (select_range is None or len(select_range) != 2):

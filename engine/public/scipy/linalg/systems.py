@@ -58,6 +58,7 @@ def solve(
     check_finite: bool = True,
     assume_a: str | None = None,
     transposed: bool = False,
+    debug: bool = False,
 ) -> Any:
     """The solution of ``a @ x == b``.
 
@@ -71,6 +72,7 @@ def solve(
         assume_a: what is known of ``a``: "pos" (positive definite), "sym", "her", "diagonal", "lower triangular", "upper
             triangular"; "gen", "tridiagonal", "banded" and ``None`` say nothing that is made use of.
         transposed: solve with the transpose of ``a``.
+        debug: accepted for compatibility.
 
     Raises:
         LinAlgError: a matrix is singular (traced: the solution is infinite or NaN).
@@ -103,6 +105,7 @@ def solve_triangular(
     unit_diagonal: bool = False,
     overwrite_b: bool = False,
     check_finite: bool = True,
+    debug: bool = False,
 ) -> Any:
     """The solution of ``op(a) @ x == b`` for triangular ``a``, of which the other triangle is not read.
 
@@ -114,6 +117,7 @@ def solve_triangular(
         unit_diagonal: the diagonal is taken as ones and not read.
         overwrite_b: accepted for compatibility.
         check_finite: accepted for compatibility.
+        debug: accepted for compatibility.
 
     Returns:
         ``x``; infinite or NaN where the diagonal has zeros.
@@ -258,26 +262,25 @@ def lstsq(
 # Matrix equations
 
 
-def solve_sylvester(a: Any, b: Any, q: Any, *, method: str = "schur", tol: float = 1e-8) -> Any:
-    """The solution of ``a @ x + x @ b == q``.
+def solve_sylvester(A: Any, B: Any, C: Any, *, method: str = "schur", tol: float = 1e-8) -> Any:
+    """The solution of ``A @ x + x @ B == C``.
 
     Args:
-        a: matrices ``(..., m, m)``.
-        b: matrices ``(..., n, n)``.
-        q: matrices ``(..., m, n)``.
+        A: matrices ``(..., m, m)``.
+        B: matrices ``(..., n, n)``.
+        C: matrices ``(..., m, n)``.
         method: accepted for compatibility: it is found by Schur forms.
         tol: accepted for compatibility.
 
     Returns:
-        ``x``; large or NaN where an eigenvalue of ``a`` is the negative of one of ``b``.
+        ``x``; large or NaN where an eigenvalue of ``A`` is the negative of one of ``B``.
     """
-    a, b, q = inexact("solve_sylvester", a, b, q)
-    if min(x.ndim for x in (a, b, q)) < 2:
-        raise ShapeError(
-            f"solve_sylvester takes (..., m, m), (..., n, n), (..., m, n), got {a.shape}, {b.shape}, {q.shape}."
-        )
-    lead = broadcast_shapes("solve_sylvester", *[x.shape[:-2] for x in (a, b, q)])
-    return _sylvester(*[wnp.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b, q)])
+    operands = inexact("solve_sylvester", A, B, C)
+    if min(x.ndim for x in operands) < 2:
+        shapes = ", ".join(str(x.shape) for x in operands)
+        raise ShapeError(f"solve_sylvester takes (..., m, m), (..., n, n) and (..., m, n), got {shapes}.")
+    lead = broadcast_shapes("solve_sylvester", *[x.shape[:-2] for x in operands])
+    return _sylvester(*[wnp.broadcast_to(x, (*lead, *x.shape[-2:])) for x in operands])
 
 
 def solve_continuous_lyapunov(a: Any, q: Any) -> Any:

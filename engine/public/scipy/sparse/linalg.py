@@ -330,6 +330,7 @@ def cg(
     atol: Any = 0.0,
     maxiter: int | None = None,
     M: Any = None,
+    rtol: Any = None,
 ) -> tuple[Any, Any]:
     """Solve ``A(x) == b`` for a Hermitian positive definite matrix by conjugate gradients.
 
@@ -341,6 +342,7 @@ def cg(
         atol: see ``tol``.
         maxiter: stop after so many iterations; ten times the number of elements by default.
         M: about the inverse of ``A``, a matrix or a linear function, Hermitian positive definite.
+        rtol: SciPy's name of ``tol``.
 
     Returns:
         ``(x, info)``: the solution like ``b``; 0 where the residual is small, else the number of iterations that were not
@@ -349,7 +351,18 @@ def cg(
     Raises:
         ArgumentError, ShapeError: ``A``, ``x0`` or ``M`` do not go with ``b``.
     """
-    return _solve("cg", _conjugate_gradients, A, b, x0, tol, atol, maxiter, M, symmetric=_is_symmetric(A, b))
+    return _solve(
+        "cg",
+        _conjugate_gradients,
+        A,
+        b,
+        x0,
+        tol if rtol is None else rtol,
+        atol,
+        maxiter,
+        M,
+        symmetric=_is_symmetric(A, b),
+    )
 
 
 def _is_symmetric(A: Any, b: Any) -> bool:
@@ -367,9 +380,12 @@ def bicgstab(
     atol: Any = 0.0,
     maxiter: int | None = None,
     M: Any = None,
+    rtol: Any = None,
 ) -> tuple[Any, Any]:
     """Solve ``A(x) == b`` by stabilized biconjugate gradients, for any matrix; arguments and results are those of `cg`."""
-    return _solve("bicgstab", _stabilized, A, b, x0, tol, atol, maxiter, M, symmetric=False)
+    return _solve(
+        "bicgstab", _stabilized, A, b, x0, tol if rtol is None else rtol, atol, maxiter, M, symmetric=False
+    )
 
 
 def gmres(
@@ -383,6 +399,7 @@ def gmres(
     maxiter: int | None = None,
     M: Any = None,
     solve_method: str = "batched",
+    rtol: Any = None,
 ) -> tuple[Any, Any]:
     """Solve ``A(x) == b`` by the generalised minimal residual method, for any matrix.
 
@@ -397,6 +414,7 @@ def gmres(
         M: see `cg`; any matrix.
         solve_method: "batched" finds all directions and then the best correction; "incremental" knows the residual after each
             one and stops when it is small.
+        rtol: SciPy's name of ``tol``.
 
     Returns:
         ``(x, info)``, see `cg`.
@@ -406,5 +424,14 @@ def gmres(
     if size < 1:
         raise ArgumentError(f"gmres got restart={restart}: at least one direction is needed.")
     return _solve(
-        "gmres", _minimal_residual(size, solve_method), A, b, x0, tol, atol, maxiter, M, symmetric=False
+        "gmres",
+        _minimal_residual(size, solve_method),
+        A,
+        b,
+        x0,
+        tol if rtol is None else rtol,
+        atol,
+        maxiter,
+        M,
+        symmetric=False,
     )
