@@ -123,7 +123,51 @@ def average(
 @overload
 def average(
     a: ArrayLike, axis: Any = ..., weights: ArrayLike | None = ..., *, returned: Literal[True], keepdims: Any = ...
-) -> tuple[Array, Array]: ...
+) -> builtins.tuple[Array, Array]: ...
+""",
+        "intersect1d": """
+@overload
+def intersect1d(
+    ar1: ArrayLike,
+    ar2: ArrayLike,
+    assume_unique: builtins.bool = ...,
+    return_indices: Literal[False] = ...,
+    **options: Any,
+) -> Array: ...
+@overload
+def intersect1d(
+    ar1: ArrayLike,
+    ar2: ArrayLike,
+    assume_unique: builtins.bool = ...,
+    *,
+    return_indices: Literal[True],
+    **options: Any,
+) -> builtins.tuple[Array, Array, Array]: ...
+""",
+        "linspace": """
+@overload
+def linspace(
+    start: ArrayLike,
+    stop: ArrayLike,
+    num: builtins.int = ...,
+    endpoint: builtins.bool = ...,
+    retstep: Literal[False] = ...,
+    dtype: DTypeLike | None = ...,
+    axis: builtins.int = ...,
+    **options: Any,
+) -> Array: ...
+@overload
+def linspace(
+    start: ArrayLike,
+    stop: ArrayLike,
+    num: builtins.int = ...,
+    endpoint: builtins.bool = ...,
+    *,
+    retstep: Literal[True],
+    dtype: DTypeLike | None = ...,
+    axis: builtins.int = ...,
+    **options: Any,
+) -> builtins.tuple[Array, Array]: ...
 """,
         "unique": """
 @overload
@@ -135,6 +179,35 @@ def unique(
     axis: builtins.int | None = ...,
     **options: Any,
 ) -> Array: ...
+@overload
+def unique(
+    ar: ArrayLike,
+    return_index: Literal[False] = ...,
+    return_inverse: Literal[False] = ...,
+    *,
+    return_counts: Literal[True],
+    axis: builtins.int | None = ...,
+    **options: Any,
+) -> builtins.tuple[Array, Array]: ...
+@overload
+def unique(
+    ar: ArrayLike,
+    return_index: Literal[False] = ...,
+    *,
+    return_inverse: Literal[True],
+    return_counts: Literal[False] = ...,
+    axis: builtins.int | None = ...,
+    **options: Any,
+) -> builtins.tuple[Array, Array]: ...
+@overload
+def unique(
+    ar: ArrayLike,
+    return_index: Literal[True],
+    return_inverse: Literal[False] = ...,
+    return_counts: Literal[False] = ...,
+    axis: builtins.int | None = ...,
+    **options: Any,
+) -> builtins.tuple[Array, Array]: ...
 @overload
 def unique(
     ar: ArrayLike,
@@ -153,7 +226,7 @@ def where(
 @overload
 def where(
     condition: ArrayLike, x: None = ..., y: None = ..., *, size: builtins.int | None = ..., fill_value: Any = ...
-) -> tuple[Array, ...]: ...
+) -> builtins.tuple[Array, ...]: ...
 """,
     },
 }
@@ -259,9 +332,9 @@ def _parameter(module: ModuleType, name: str, p: inspect.Parameter) -> str:
 
 
 def _result(module: ModuleType, name: str, signature: inspect.Signature) -> str:
-    said = _annotation(module, signature.return_annotation)
-    if said != "Any":
-        return said
+    said = signature.return_annotation
+    if said not in ("Any", Any, signature.empty):
+        return _annotation(module, said)
     for kind, names in RESULTS[module.__name__].items():
         if name in names.split():
             return _names(module, kind)

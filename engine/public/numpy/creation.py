@@ -217,6 +217,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
 @like_numpy(
     lambda shape, dtype=None, *, device=None: np.zeros(new_shape(shape, "zeros"), static_dtype(dtype, float)),
     maker=True,
+    real=np.zeros,
 )
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Array of zeros, float64 by default."""
@@ -226,6 +227,7 @@ def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
 @like_numpy(
     lambda shape, dtype=None, *, device=None: np.ones(new_shape(shape, "ones"), static_dtype(dtype, float)),
     maker=True,
+    real=np.ones,
 )
 def ones(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Array of ones, float64 by default."""
@@ -239,7 +241,7 @@ def _full_data(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = 
     return np.full(new_shape(shape, "full"), fill_value, None if dtype is None else check_dtype(dtype))
 
 
-@like_numpy(_full_data, maker=True)
+@like_numpy(_full_data, maker=True, real=np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Array of ``shape`` filled with ``fill_value``, which is broadcast, in its dtype by default."""
     shape = new_shape(shape, "full")
@@ -338,7 +340,7 @@ def _arange_data(
     return np.arange(start, stop, 1 if step is None else step, dtype=dtype)
 
 
-@like_numpy(_arange_data, maker=True)
+@like_numpy(_arange_data, maker=True, real=np.arange)
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None) -> Any:
     """Numbers from ``start`` (0) to before ``stop`` by ``step`` (1). The bounds must be known: they give the shape."""
     bounds = [_known(x, "arange") for x in (start, stop, step)]

@@ -48,7 +48,7 @@ def like_numpy(
     Args:
         reference: the NumPy function; ``None`` runs the definition on NumPy arrays.
         maker: the function makes an array from shapes alone, so inside a traced function it is staged.
-        real: what does the same on real arrays, and faster.
+        real: what does the same on real arrays, of a maker for numbers and a dtype, and faster.
     """
 
     def decorate(definition: Callable[P, R]) -> ArrayFunction[P, R]:
@@ -79,7 +79,7 @@ def like_numpy(
                 raise ArgumentError(f"{definition.__name__}: {refused}") from None
             return result
 
-        fast = None if maker else real or reference
+        fast = real if maker else real or reference
         return numpy_function(eager, maker=maker, fast=fast, fast_if_real=real is not None)(definition)
 
     return decorate
