@@ -31,7 +31,10 @@ CONVERSIONS = {
     "full": "full", "zeros": "zeros", "ones": "ones", "empty": "empty", "eye": "eye", "identity": "identity", "tri": "tri",
     "arange": "arange", "r_": "r_", "c_": "c_",
     # NumPy asks arrays whether the function is theirs, but not arrays in a list: np.sum([a, b]).
-    **{name: name for name in ("sum", "prod", "mean", "std", "var", "median", "max", "min", "amax", "amin")},
+    **{name: name for name in (
+        "sum", "prod", "mean", "std", "var", "median", "max", "min", "amax", "amin", "any", "all", "cumsum", "cumprod",
+        "argmax", "argmin", "argsort", "sort", "diag", "ravel", "reshape", "transpose", "polyval", "interp",
+    )},
 }  # fmt: skip
 _NO_MEANING = ("like", "order", "subok", "requirements")  # of layouts and subclasses
 
@@ -112,7 +115,8 @@ def elements(x: Value, dtype: Any, copy: bool | None) -> np.ndarray:
     data = concrete(
         x,
         "NumPy needs the values of an array",
-        "Call the function of weft.numpy. Where a traced array indexes a NumPy array x, write weft.numpy.asarray(x).",
+        "Give it to functions, not to methods of NumPy's arrays and not in lists: numpy.dot(a, x) for a.dot(x), "
+        "weft.numpy.asarray(a)[x] for a[x], x.astype(dtype) for numpy.float32(x); or call the function of weft.numpy.",
     )
     if carries_derivative(x):
         raise ConcretizationError(

@@ -23,8 +23,6 @@ from weft.ir.errors import ArgumentError
 from weft.ir.quiet import quietly
 
 _MODULES = {"numpy": "weft.numpy", "numpy.linalg": "weft.numpy.linalg", "numpy.fft": "weft.numpy.fft"}
-# Of layouts and subclasses; traced arrays have neither.
-_NO_MEANING = frozenset(("order", "subok"))
 _IN_PLACE = frozenset(("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"))
 
 
@@ -58,14 +56,23 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: Map
             f"inplace=False), or x = x.at[indices].add(values) or the like."
         )
     if ours is not None and method != "at":
-        given = {k: v for k, v in kwargs.items() if k not in _NO_MEANING and (v is not None or k == "axis")}
-        return (ours if method == "__call__" else getattr(ours, method))(*inputs, **given)
+        return (ours if method == "__call__" else getattr(ours, method))(*inputs, **_meant(kwargs))
     if traced:
         raise ArgumentError(
             f"{_where_from(ufunc)}{'' if method == '__call__' else f'.{method}'} has no counterpart for traced arrays: write "
             f"it with functions of weft.numpy, or call it by weft.pure_callback."
         )
     return _numpys(getattr(ufunc, method), inputs, kwargs)
+
+
+def _meant(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of a universal function without defaults, layouts and subclasses: arrays of Weft have one of each."""
+    rest = {k: v for k, v in kwargs.items() if k not in ("order", "subok") and (v is not None or k == "axis")}
+    if rest.get("where") is True:
+        del rest["where"]
+    if "dtype" not in rest or rest.get("casting") == "same_kind":
+        rest.pop("casting", None)  # of what the arguments are cast to, which the dtype of the result says
+    return rest
 
 
 def _numpys(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

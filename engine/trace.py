@@ -23,6 +23,11 @@ from weft.ir.errors import ArgumentError
 from weft.ir.graph import Graph
 from weft.ir.types import ArrayType
 
+_NUMBERS = (
+    "Write x.astype(dtype) to convert, weft.numpy's function for one of math, weft.numpy.stack for elements written into an "
+    "array one by one; or make the argument static (static_argnums)."
+)
+
 
 class Tracer(ArrayMethods, Value):
     """An array that a transformation traces: its shape and dtype are known, its value perhaps not.
@@ -54,13 +59,13 @@ class Tracer(ArrayMethods, Value):
         )
 
     def __int__(self) -> int:
-        return int(concrete(self, "int() needs the value of an array"))
+        return int(concrete(self, "int() needs the value of an array", _NUMBERS))
 
     def __float__(self) -> float:
-        return float(concrete(self, "float() needs the value of an array"))
+        return float(concrete(self, "float() needs the value of an array", _NUMBERS))
 
     def __complex__(self) -> complex:
-        return complex(concrete(self, "complex() needs the value of an array"))
+        return complex(concrete(self, "complex() needs the value of an array", _NUMBERS))
 
     def __index__(self) -> int:
         return operator.index(concrete(self, "an index, a length or range() needs the value of an array"))

@@ -34,6 +34,9 @@ CALLS = {
     "asfortranarray": lambda x: np.asfortranarray(x) ** 2,
     "asarray_chkfinite": lambda x: np.asarray_chkfinite(x) ** 2,
     "require": lambda x: np.require(x, np.float64, ["C", "A"]) ** 2,
+    "r_ and c_": lambda x: np.r_[x[0], 1.0, x[1]] @ np.c_[np.ones(7), np.r_[x[1], x[0], 2.0]],
+    "lists": lambda x: np.sum([x[0], x[1]], axis=0) * np.max([x[0, 2], 1.0]) + np.reshape([x[0, 0], 1, 2], 3),
+    "lists in lists": lambda x: np.transpose([[x[0, 0], x[0, 1]], [1.0, x[1, 2]]]) * np.mean((x[0], x[1])),
     "full": lambda x: np.full((2, 2), x[0, 1]) * x[0, 0],
     "what is not traced": lambda x: np.array([1.0, 2.0, 3.0]) * x + np.zeros(3) + np.eye(3)[0] + np.arange(3),
 }

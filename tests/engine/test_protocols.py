@@ -29,6 +29,11 @@ CALLS = {
     "clip": lambda x: np.clip(x, 2, 4),
     "einsum": lambda x: np.einsum("ij,kj->ik", x, x),
     "reshape": lambda x: np.reshape(x, (3, 2)),
+    "keywords that say nothing": lambda x: np.add(x, x, casting="unsafe", order="C", subok=True, where=True),
+    "a dtype": lambda x: np.add(x, x, dtype=np.float32, casting="same_kind"),
+    "reduceat": lambda x: np.add.reduceat(x, [0, 2], axis=1),
+    "any function's reduce": lambda x: np.subtract.reduce(x, axis=1),
+    "accumulated minima": lambda x: np.minimum.accumulate(x, axis=1),
 }
 
 
