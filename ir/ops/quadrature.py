@@ -1,7 +1,7 @@
-"""Derivatives of the incomplete gamma and beta functions, and of zeta, by their parameters, as sums of primitives.
+"""Derivatives of the incomplete beta function and of zeta by their parameters, as sums of primitives.
 
-The one idea: the trapezoidal rule in ``u = scale * exp(t - exp(-t))`` is exact to the last digits for the integrals that these
-functions are made of (`weft.kernels.maths.incomplete`, whose kernels use the same nodes). A derivative by a parameter has no
+The one idea: the trapezoidal rule in ``u = scale * exp(t - exp(-t))`` is exact to the last digits for the integral that the
+first is made of (`weft.kernels.maths.incomplete`, whose kernels use the same nodes). A derivative by a parameter has no
 closed form, but it is the same sum with one factor more in each term; so it can be differentiated again, as often as wanted.
 """
 
@@ -21,7 +21,6 @@ from weft.ir.ops.elementwise import (
     maximum,
     mul,
     neg,
-    not_,
     select,
     stop_gradient,
     sub,
@@ -63,43 +62,6 @@ def _integrals(
 
 def _where(condition: Any, x: Any, other: float) -> Any:
     return select(condition, x, full_like(x, other))
-
-
-def incomplete_gamma_slope(lower: Any, upper: Any, a: Any, x: Any) -> Any:
-    """The derivative of the lower incomplete gamma function ``lower(a, x)`` by ``a``; ``upper`` is its complement."""
-    inside = and_(gt(x, 0), lt(x, math.inf))
-    below = lt(x, maximum(a, full_like(a, 1)))
-    low, high = and_(inside, below), and_(inside, not_(below))
-    lower_slope = _lower_slope(lower, _where(low, a, 2), _where(low, x, 1))
-    upper_slope = _upper_slope(upper, _where(high, a, 1), _where(high, x, 2))
-    return _where(inside, select(below, lower_slope, neg(upper_slope)), 0)
-
-
-def _lower_slope(lower: Any, a: Any, x: Any) -> Any:
-    """P(a, x) = x**a exp(-x) / gamma(a + 1) * (1 + x S), with S the integral of exp(-(a + 1) u - x expm1(-u))."""
-    first = add(a, 1)
-    scale = div(1, add(sub(first, x), sqrt(first)))
-
-    def terms(u: Any, a: Any, x: Any) -> tuple[Any, Any]:
-        density = exp(neg(add(mul(add(a, 1), u), mul(x, expm1(neg(u))))))
-        return density, neg(mul(u, density))
-
-    whole, slope = _integrals(scale, (a, x), terms)
-    log_slope = div(mul(x, slope), add(1, mul(x, whole)))
-    return mul(lower(a, x), add(sub(log(x), digamma(first)), log_slope))
-
-
-def _upper_slope(upper: Any, a: Any, x: Any) -> Any:
-    """Q(a, x) = x**a exp(-x) / gamma(a) * S, with S the integral of (1 + s)**(a - 1) exp(-x s)."""
-    scale = div(1, add(sub(x, a), sqrt(x)))
-
-    def terms(s: Any, a: Any, x: Any) -> tuple[Any, Any]:
-        size = log1p(s)
-        density = exp(sub(mul(sub(a, 1), size), mul(x, s)))
-        return density, mul(size, density)
-
-    whole, slope = _integrals(scale, (a, x), terms)
-    return mul(upper(a, x), add(sub(log(x), digamma(a)), div(slope, whole)))
 
 
 def incomplete_beta_slopes(betainc: Any, a: Any, b: Any, x: Any) -> tuple[Any, Any]:

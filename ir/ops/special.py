@@ -1,7 +1,7 @@
 """Special functions of the gamma family, and modified Bessel functions: those that SciPy defines and kernels compute.
 
 The one idea: each is one scalar operation of the loop nests, as in transcendental.py. Derivatives are written by these
-operations again where they have a closed form, and by the quadrature of quadrature.py where they have none.
+operations again where they have a closed form, and by the integrals of gamma_slope.py and quadrature.py where they have none.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from weft.ir.ops.elementwise import add, and_, div, eq, full_like, mul, neg, select, sign, sub
+from weft.ir.ops.gamma_slope import igamma_slope
 from weft.ir.ops.half import in_compute_dtype
-from weft.ir.ops.quadrature import incomplete_beta_slopes, incomplete_gamma_slope, zeta_slope
+from weft.ir.ops.quadrature import incomplete_beta_slopes, zeta_slope
 from weft.ir.ops.transcendental import digamma, exp, lgamma, log, log1p
 from weft.ir.primitive import Primitive, scalar
 from weft.ir.rules import elementwise, per_input, pointwise
@@ -102,10 +103,6 @@ def _unless_both_zero(power: Any, x: Any) -> Any:
     return select(and_(eq(power, 0), eq(x, 0)), full_like(x, 1), x)
 
 
-def _gamma_slope(a: Any, x: Any) -> Any:
-    return incomplete_gamma_slope(igamma, igammac, a, x)
-
-
 gamma_p = define("gamma", "gamma", lambda t, o, x: mul(t, mul(o, digamma(x))))
 betaln_p = define(
     "betaln",
@@ -116,13 +113,13 @@ betaln_p = define(
 igamma_p = define(
     "igamma",
     "gammainc",
-    lambda t, o, a, x: mul(t, _gamma_slope(a, x)),
+    lambda t, o, a, x: mul(t, igamma_slope(a, x)),
     lambda t, o, a, x: mul(t, _gamma_density(a, x)),
 )
 igammac_p = define(
     "igammac",
     "gammaincc",
-    lambda t, o, a, x: neg(mul(t, _gamma_slope(a, x))),
+    lambda t, o, a, x: neg(mul(t, igamma_slope(a, x))),
     lambda t, o, a, x: neg(mul(t, _gamma_density(a, x))),
 )
 betainc_p = define(

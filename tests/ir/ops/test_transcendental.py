@@ -12,7 +12,6 @@ from jax import lax
 
 from tests.ir.ops.rule_checks import check_derivatives, trace
 from tests.ir.ops.test_cumulative import directional
-from weft.ir.errors import GradientError
 from weft.ir.interpret import evaluate
 from weft.ir.ops import special
 from weft.ir.ops import transcendental as t
@@ -64,9 +63,3 @@ def test_half_precision_is_float32_rounded(dtype: Any) -> None:
         found = getattr(t, name)(x)
         assert found.dtype == x.dtype
         np.testing.assert_array_equal(found, getattr(t, name)(x.astype(np.float32)).astype(dtype))
-
-
-def test_no_derivative_by_a_parameter() -> None:
-    a, x = np.ones(2), np.ones(2)
-    with pytest.raises(GradientError, match="igamma has no derivative by its argument a"):
-        jvp(trace(special.igamma, a, x), (True, False))
