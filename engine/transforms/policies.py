@@ -15,6 +15,7 @@ from weft.engine.array import to_value, wrap_value
 from weft.ir.builder import bind_all, build, read
 from weft.ir.graph import Graph
 from weft.ir.ops import control
+from weft.ir.ops.flow import scan_p
 
 Policy = Callable[..., bool]
 """Called as ``policy(primitive, *types, **params)``: whether the results of this operation are kept."""
@@ -82,7 +83,7 @@ def checkpoint_name(x: Any, name: str) -> Any:
 
 
 def marked(graph: Graph, policy: Policy) -> Graph:
-    """``graph`` with marks on the results that ``policy`` keeps; calls in it are written out."""
+    """``graph`` with marks on the results that ``policy`` keeps, in the bodies of scans too; calls in it are written out."""
 
     def run(graph: Graph, args: Any) -> list[Any]:
         env = dict(zip(graph.ins, args, strict=True))
@@ -91,7 +92,10 @@ def marked(graph: Graph, policy: Policy) -> Graph:
             if eqn.prim is control.call_p:
                 outs = run(eqn.params["graph"], ins)
             else:
-                outs = list(bind_all(eqn.prim, ins, eqn.params))
+                params = dict(eqn.params)
+                if eqn.prim is scan_p:
+                    params["body"] = marked(params["body"], policy)
+                outs = list(bind_all(eqn.prim, ins, params))
                 if policy(eqn.prim, *[a.type for a in eqn.ins], **eqn.params):
                     outs = [control.saved(x) for x in outs]
             env.update(zip(eqn.outs, outs, strict=True))

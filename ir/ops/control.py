@@ -13,7 +13,7 @@ from typing import Any
 
 from weft.ir.builder import build
 from weft.ir.errors import GradientError, ShapeError
-from weft.ir.graph import Eqn, Graph, Literal, Var
+from weft.ir.graph import Graph, Literal
 from weft.ir.interpret import evaluate
 from weft.ir.primitive import INLINE, NOT_MAPPED, Lowering, Primitive, index
 from weft.ir.rules import instantiate, is_linear, linear, pointwise, transposed, zeros_like
@@ -275,11 +275,12 @@ custom_linear_p = Primitive(
 
 
 def _checkpoint_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:
+    from weft.ir.ops.replay import known_values, marks_of, replayed, with_stacks
     from weft.ir.passes.dce import dce
     from weft.ir.passes.jvp import out_tangent, push_forward
 
-    graph, n = params["graph"], len(primals)
-    marks = [eqn for eqn in graph.eqns if eqn.prim is saved_p]
+    graph, n = with_stacks(params["graph"]), len(primals)
+    marks = marks_of(graph)
     if marks:
         keeping = graph.replace(outs=[*graph.outs, *(eqn.outs[0] for eqn in marks)])
         results = call(keeping, *primals, name=params["name"])
@@ -287,21 +288,14 @@ def _checkpoint_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, a
     else:
         outs, kept = answer(), ()
     active = [v for v, t in zip(graph.ins, tangents, strict=True) if t is not None]
-    makers = {v: eqn for eqn in graph.eqns for v in eqn.outs}
 
     def fun(*args: Any) -> list[Any]:
         known = [
             optimization_barrier(x) for x in args[: n + len(marks)]
         ]  # or it would be found to be computed already
-        env = dict(zip(graph.ins, known[:n], strict=True))
-        for eqn, x in zip(marks, known[n:], strict=True):
-            maker: Eqn | None = eqn
-            while maker is not None and maker.prim in (saved_p, named_p) and isinstance(maker.ins[0], Var):
-                env.setdefault(maker.outs[0], x)
-                env.setdefault(maker.ins[0], x)
-                maker = makers.get(maker.ins[0])
+        env = known_values(graph, known[:n], known[n:])
         found = dict(zip(active, args[n + len(marks) :], strict=True))
-        push_forward(graph.eqns, env, found)
+        push_forward(replayed(graph.eqns, env), env, found)
         ts = [out_tangent(a, found) for a in graph.outs]
         return [zeros_like(a.type) if t is None else t for a, t in zip(graph.outs, ts, strict=True)]
 

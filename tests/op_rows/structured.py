@@ -12,6 +12,7 @@ from weft.ir.ops import collective, contract, control, index, kernel
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
+from weft.ir.ops.replay import replay
 
 # Indexing
 
@@ -168,6 +169,11 @@ def _custom_linear(x: Any, y: Any) -> Any:
     return control.custom_linear_p.bind(x, y, backward=backward, n_known=1, name="curve")[0]
 
 
+def _replay(x: Any, y: Any) -> Any:
+    marked = build(lambda x, y: [e.mul(control.saved(t.sin(x)), y)], [type_of_value(x), type_of_value(y)])
+    return replay(marked, x, y, t.sin(x))[0]
+
+
 row(
     "call",
     lambda x, y: _carry(control.call_p, x, y, name="curve"),
@@ -182,6 +188,7 @@ row(
     (F64, C128),
     CURVES,
 )
+row("replay", _replay, _curve_reference, (F64, C128), CURVES)
 row("custom_jvp_call", _custom_jvp, _curve_reference, (F64, C128), CURVES)
 row("custom_vjp_call", _custom_vjp, _curve_reference, (F64, C128), CURVES)
 row("custom_linear", _custom_linear, _curve_reference, (F64, C128), CURVES)

@@ -55,6 +55,28 @@ def in_scan(policy: Any, kept: bool = False) -> Callable[..., Any]:
     return lambda w, x: wnp.sum(weft.lax.scan(lambda h, _: (step(w, h), None), x, None, length=5)[0])
 
 
+def around_scan(policy: Any, kept: bool = False) -> Callable[..., Any]:
+    def steps(w: Any, x: Any) -> Any:
+        return weft.lax.scan(lambda h, _: (layer(w, h), wnp.sum(h)), x, None, length=5)
+
+    run = steps if kept else weft.checkpoint(steps, policy=policy)
+    return lambda w, x: sum(wnp.sum(y * y) for y in run(w, x))
+
+
+def around_nested_scans(policy: Any, kept: bool = False) -> Callable[..., Any]:
+    """A loop in a scan in a checkpoint, with a scan that nothing is differentiated through beside it."""
+
+    def inner(w: Any, h: Any) -> Any:
+        return weft.lax.fori_loop(0, 2, lambda i, h: layer(w, h) + i, h)
+
+    def steps(w: Any, x: Any) -> Any:
+        ticks = weft.lax.scan(lambda c, _: (wnp.sin(c + 1), c), 0.0, None, length=3)[1]
+        return weft.lax.scan(lambda h, t: (inner(w, h) * t, wnp.sum(h)), x, ticks)
+
+    run = steps if kept else weft.checkpoint(steps, policy=policy)
+    return lambda w, x: sum(wnp.sum(y * y) for y in run(w, x))
+
+
 @pytest.mark.parametrize("program", [loss, in_scan])
 @pytest.mark.parametrize("name", AGAIN)
 def test_what_is_kept_is_not_computed_again(name: str, program: Any) -> None:
@@ -68,10 +90,35 @@ def test_what_is_kept_is_not_computed_again(name: str, program: Any) -> None:
             np.testing.assert_allclose(found, value, rtol=1e-12)
 
 
+# The same around a whole scan, whose carries are computed again first, and then what its steps do not keep.
+AGAIN_AROUND = {
+    "none": (2, 2, 2),
+    "nothing": (2, 2, 2),
+    "everything": (0, 0, 0),
+    "dots": (0, 2, 2),
+    "only a": (1, 0, 2),
+    "only b": (1, 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", AGAIN_AROUND)
+def test_what_steps_of_a_scan_keep_is_not_computed_again(name: str) -> None:
+    policy = AGAIN[name][0]
+    gradient, kept = (weft.grad(around_scan(policy, k), (0, 1)) for k in (False, True))
+    texts = [weft.jit(f).lower(W, X).as_text("fused") for f in (gradient, kept)]
+    again = [a - b for a, b in zip(*map(counts, texts), strict=True)]
+    assert tuple(again) == AGAIN_AROUND[name]
+    for program in (around_scan, around_nested_scans):
+        gradient, kept = (weft.grad(program(policy, k), (0, 1)) for k in (False, True))
+        for derive in (gradient, weft.jit(gradient)):
+            for found, value in zip(derive(W, X), kept(W, X), strict=True):
+                np.testing.assert_allclose(found, value, rtol=1e-10)
+
+
 @pytest.mark.parametrize("name", ["dots", "only b", "everything"])
 def test_policies_under_other_transformations(name: str) -> None:
     policy = AGAIN[name][0]
-    for program in (loss, in_scan):
+    for program in (loss, in_scan, around_scan, around_nested_scans):
         f, g = program(policy), program(None, kept=True)
         for transform, x in (
             (lambda f: weft.vmap(weft.grad(f, 1), (None, 0)), np.stack([X, 2 * X])),
