@@ -33,6 +33,7 @@ R = TypeVar("R")
 # What goes to NumPy as it is.
 _PLAIN = frozenset((bool, int, float, complex, str, type(None), type(Ellipsis), type))
 _PYTHON_SCALARS = frozenset((bool, int, float, complex))
+_OF_MAKERS = frozenset((int, float, type))
 
 
 def is_traced(x: Any) -> bool:
@@ -131,7 +132,8 @@ def numpy_function(
     Args:
         reference: what runs on NumPy arrays; ``None`` runs the definition itself there.
         maker: the function makes an array from shapes alone, so inside a traced function it is staged.
-        fast: what to try first on Arrays and plain Python values; whatever it raises, ``reference`` decides then.
+        fast: what to try first on Arrays and plain Python values, of a maker on numbers and a dtype; whatever it raises,
+            ``reference`` decides then.
         fast_if_real: ``fast`` is not the meaning for complex arrays.
     """
 
@@ -167,6 +169,8 @@ def numpy_function(
 
         if fast is None:
             function: Any = functools.wraps(definition)(general)
+        elif maker:
+            function = functools.wraps(definition)(_quick_maker(fast, general))
         else:
 
             @functools.wraps(definition)
@@ -209,6 +213,25 @@ def numpy_function(
         return function
 
     return decorate
+
+
+def _quick_maker(fast: Callable[..., Any], general: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a shape, or of bounds, and a dtype."""
+
+    def quick(*args: Any, **kwargs: Any) -> Any:
+        if state.ambient or not rules.plain or (kwargs and (len(kwargs) > 1 or "dtype" not in kwargs)):
+            return general(*args, **kwargs)
+        for x in args:
+            kind = x.__class__
+            if kind not in _OF_MAKERS and not (kind is tuple and all([n.__class__ is int for n in x])):
+                return general(*args, **kwargs)
+        try:
+            result = fast(*args, **kwargs)
+        except Exception:
+            return general(*args, **kwargs)
+        return wrap(result) if result.dtype in SHORT_NAMES else general(*args, **kwargs)
+
+    return quick
 
 
 # Promotion
