@@ -67,7 +67,7 @@ def _steps_within(
         count, total, key = state
         key, draw = reversed(split(key)) if flip else split(key)
         count = wnp.where(total <= limit, count + 1, count)
-        return count, total + step(uniform(draw, limit.shape, fineness).astype(limit.dtype)), key
+        return count, total + step(uniform(draw, limit.shape, fineness)).astype(limit.dtype), key
 
     zeros = wnp.zeros_like(limit)
     return while_loop(more, next_round, (zeros, zeros, key))[0] - 1
