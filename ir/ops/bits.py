@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from ml_dtypes import finfo as ml_finfo
+from ml_dtypes import finfo
 
 from weft.ir.errors import ArgumentError, DTypeError
 from weft.ir.ops.elementwise import add, and_, cast, define, full_like, ge, mul, select, to_bool
@@ -55,20 +55,20 @@ copysign_p = define(
 nextafter_p = define("nextafter", "floating", np.nextafter, no_tangent)
 
 
-def _least_exponent(dtype: np.dtype) -> int:
-    """The exponent of the smallest normal number."""
-    return int(ml_finfo(dtype).minexp)
+def _limits(dtype: np.dtype) -> Any:
+    """What NumPy's ``finfo`` says, of bfloat16 too."""
+    return finfo(dtype)  # type: ignore[no-untyped-call]
 
 
 def _reduce_precision_reference(x: np.ndarray, *, exponent_bits: int, mantissa_bits: int) -> np.ndarray:
     wide = np.asarray(x, np.float64)
     with np.errstate(all="ignore"):
         # In units of the last bit that stays; subnormal numbers have the exponent of the smallest normal one.
-        exponent = np.maximum(np.frexp(wide)[1] - 1, _least_exponent(x.dtype))
-        unit = exponent - min(mantissa_bits, ml_finfo(x.dtype).nmant)
+        exponent = np.maximum(np.frexp(wide)[1] - 1, _limits(x.dtype).minexp)
+        unit = exponent - min(mantissa_bits, _limits(x.dtype).nmant)
         out = np.ldexp(np.rint(np.ldexp(wide, -unit)), unit)
         out = np.where(np.isfinite(wide), out, wide)
-        if exponent_bits < ml_finfo(x.dtype).nexp:
+        if exponent_bits < _limits(x.dtype).nexp:
             bias = 2 ** (exponent_bits - 1) - 1
             out = np.where(np.abs(out) < 2.0 ** (1 - bias), np.copysign(0.0, wide), out)
             out = np.where(np.abs(out) >= 2.0 ** (bias + 1), np.copysign(np.inf, wide), out)
@@ -77,7 +77,7 @@ def _reduce_precision_reference(x: np.ndarray, *, exponent_bits: int, mantissa_b
 
 def _reduce_precision_scalar(ops: Any, x: Any, *, exponent_bits: int, mantissa_bits: int) -> Any:
     """On the bits: add half a unit of the last bit that stays, less one where that bit is 0, and cut the rest off."""
-    info = ml_finfo(x.dtype)
+    info = _limits(x.dtype)
     unsigned = np.dtype(f"u{x.dtype.itemsize}")
     raw = ops.bitcast(x, unsigned)
 

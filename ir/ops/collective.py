@@ -138,16 +138,15 @@ def axis_index(axis_name: Hashable, size: int) -> Any:
 
 def _own_permutation(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
     x = to_front(args[0], axes[0], size)
-    sources: list[int | None] = [None] * int(size)
+    sources = [-1] * int(size)  # -1: none
     for source, destination in params["perm"]:
         sources[destination] = source
     parts, start = [], 0
     for i in range(1, int(size) + 1):
-        follows = i < size and sources[i] == (None if sources[start] is None else sources[start] + i - start)
-        if follows:
-            continue
-        first = sources[start]  # a run of neighbours that stay neighbours, or get nothing
-        if first is None:
+        first = sources[start]
+        if i < size and sources[i] == (first if first < 0 else first + i - start):
+            continue  # a run of neighbours that stay neighbours, or get nothing
+        if first < 0:
             parts.append(shape.full((i - start, *x.shape[1:]), 0, x.dtype))
         else:
             parts.append(shape.slice_axis(x, 0, first, first + i - start))

@@ -437,7 +437,7 @@ def conv_transpose_shape_tuple(
     space, window = (
         [shape[d] for d in spec[2:]] for shape, spec in zip((lhs_shape, rhs_shape), dims, strict=False)
     )
-    pairs = [padding] * rank if isinstance(padding, str) else padding
+    pairs: Sequence[Any] = [padding] * rank if isinstance(padding, str) else padding
     sizes = []
     for n, k, step, pair in zip(space, window, strides, pairs, strict=True):
         low, high = _transposed_padding(k, step, pair) if isinstance(pair, str) else pair
