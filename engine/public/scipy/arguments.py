@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 import weft.numpy as wnp
 from weft.engine.dispatch import common_dtype, is_weak
 from weft.engine.promotion import rules, settled
-from weft.ir.errors import ArgumentError, DTypeError, ShapeError
+from weft.ir.errors import ArgumentError, DTypeError, ShapeError, WeftError
 from weft.ir.types import bfloat16, check_dtype, is_complex, is_inexact
 
 _HALVES = (np.dtype(np.float16), bfloat16)
@@ -64,6 +64,38 @@ def one_of(name: str, argument: str, given: Any, known: Sequence[Any]) -> Any:
     if not any(given is k or (type(given) is type(k) and given == k) for k in known):
         raise ArgumentError(f"{name} got {argument}={given!r}; it is one of {', '.join(map(repr, known))}.")
     return given
+
+
+def function(name: str, argument: str, f: Any) -> Callable[..., Any]:
+    """``f``, which must be a function."""
+    if not callable(f):
+        raise ArgumentError(f"{name}: {argument} must be a function, got {f!r}.")
+    return f
+
+
+def static_float(name: str, argument: str, x: Any) -> float:
+    """A number that is known before a program runs."""
+    try:
+        return float(x)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, WeftError):
+            raise
+        raise ArgumentError(f"{name} got {argument}={x!r}: it must be a number.") from None
+
+
+def scalar(name: str, argument: str, x: Any) -> Any:
+    """``x`` as an array of rank 0, or the Python scalar that it is."""
+    found = x if is_weak(x) else array(name, x)
+    if not is_weak(x) and found.ndim:
+        raise ShapeError(f"{name}: {argument} is a number, got an array of shape {found.shape}.")
+    return found
+
+
+def pair(name: str, argument: str, x: Any, of: str) -> Any:
+    """``x``, which must be the two results of a function ``of``."""
+    if not isinstance(x, tuple | list) or len(x) != 2:
+        raise ArgumentError(f"{name}: {argument} is the pair that {of} gives, got {x!r}.")
+    return x
 
 
 def vector(name: str, argument: str, x: Any) -> Any:

@@ -59,6 +59,10 @@ class RegularGridInterpolator:
                 "RegularGridInterpolator: bounds_error must be False; what is outside is fill_value."
             )
         (found,) = inexact("RegularGridInterpolator", values)
+        if not isinstance(points, list | tuple):
+            raise ArgumentError(
+                f"RegularGridInterpolator takes a tuple of vectors as points, got {points!r}."
+            )
         if len(points) > found.ndim:
             raise ShapeError(
                 f"RegularGridInterpolator got {len(points)} vectors of points for values of shape {found.shape}."

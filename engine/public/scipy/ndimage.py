@@ -18,7 +18,7 @@ from weft.engine.transforms.custom import stop_gradient
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.types import is_complex, is_integer
 from weft.numpy.staging import axis_index, axis_indices, static_int
-from weft.scipy.arguments import array, compute_dtype, inexact, one_of, vector
+from weft.scipy.arguments import array, compute_dtype, inexact, one_of, scalar, static_float, vector
 
 __all__ = [
     "convolve",
@@ -79,9 +79,11 @@ def map_coordinates(
         ShapeError: there are not as many coordinates as axes.
     """
     one_of("map_coordinates", "mode", mode, tuple(_PLACES))
-    if order not in (0, 1):
+    if static_int(order, "map_coordinates", "order") not in (0, 1):
         raise ArgumentError(f"map_coordinates got order={order!r}: it interpolates with order 0 or 1.")
     image = array("map_coordinates", input)
+    if not isinstance(coordinates, list | tuple) and array("map_coordinates", coordinates).ndim == 0:
+        raise ArgumentError(f"map_coordinates takes coordinates for each axis, got {coordinates!r}.")
     where = [array("map_coordinates", c) for c in coordinates]
     if len(where) != image.ndim:
         raise ShapeError(
@@ -271,8 +273,10 @@ def gaussian_filter1d(
     order = static_int(order, "gaussian_filter1d", "order")
     if order < 0:
         raise ArgumentError(f"gaussian_filter1d got order={order}: it must not be negative.")
+    scalar("gaussian_filter1d", "sigma", sigma)
     if radius is None:
-        radius = int(float(truncate) * float(sigma) + 0.5)
+        width = static_float("gaussian_filter1d", "sigma", sigma)
+        radius = int(static_float("gaussian_filter1d", "truncate", truncate) * width + 0.5)
     radius = static_int(radius, "gaussian_filter1d", "radius")
     if radius < 0:
         raise ArgumentError(f"gaussian_filter1d got radius={radius}: it must not be negative.")
@@ -311,7 +315,7 @@ def gaussian_filter(
         for argument, given in (("sigma", sigma), ("order", order), ("mode", mode), ("radius", radius))
     ]
     for axis, s, o, m, r in zip(found, *each, strict=True):
-        if r is not None or s > 1e-15:
+        if r is not None or static_float("gaussian_filter", "sigma", s) > 1e-15:
             x = gaussian_filter1d(x, s, axis, o, m, cval, truncate, radius=r)
     return x
 

@@ -186,6 +186,8 @@ def qr_multiply(
     """
     one_of("qr_multiply", "mode", mode, ("left", "right"))
     a, c = inexact("qr_multiply", a, c)
+    if a.ndim < 2 or c.ndim < 1:
+        raise ShapeError(f"qr_multiply takes matrices, got arrays of shapes {a.shape} and {c.shape}.")
     vector = c.ndim == 1
     if vector:
         c = c[:, None] if mode == "left" else c[None, :]

@@ -22,7 +22,7 @@ from weft.engine.transforms.differentiate import jvp
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import matrix_functions
 from weft.ir.types import complex_dtype, is_complex
-from weft.scipy.arguments import inexact, one_of
+from weft.scipy.arguments import function, inexact, one_of
 from weft.scipy.linalg.factors import adjoint, schur, square
 from weft.scipy.linalg.spectra import eig
 
@@ -211,6 +211,7 @@ def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
     """
     one_of("funm", "disp", disp, (True, False))
     a = square("funm", A)
+    function("funm", "func", func)
 
     @custom_jvp
     def run(a: Any) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import weft.numpy as wnp
+from weft.engine.dispatch import broadcast_shapes
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.numpy.staging import static_int
 from weft.scipy.arguments import array, constant, inexact, one_of, vector
@@ -34,7 +35,7 @@ def toeplitz(c: Any, r: Any = None) -> Any:
     """
     c, r = _vectors("toeplitz", c, wnp.conj(array("toeplitz", c)) if r is None else r)
     m, n = c.shape[-1], r.shape[-1]
-    lead = np.broadcast_shapes(c.shape[:-1], r.shape[:-1])
+    lead = broadcast_shapes("toeplitz", c.shape[:-1], r.shape[:-1])
     c, r = (wnp.broadcast_to(x, (*lead, x.shape[-1])) for x in (c, r))
     around = wnp.concatenate([wnp.flip(r[..., 1:], axis=-1), c], axis=-1)
     rows, columns = np.indices((m, n))
@@ -104,7 +105,7 @@ def leslie(f: Any, s: Any) -> Any:
         raise ShapeError(
             f"leslie takes (..., n) and (..., n - 1) with n of 2 or more, got {f.shape} and {s.shape}."
         )
-    lead = np.broadcast_shapes(f.shape[:-1], s.shape[:-1])
+    lead = broadcast_shapes("leslie", f.shape[:-1], s.shape[:-1])
     below = wnp.eye(n - 1, n, dtype=f.dtype) * wnp.pad(s, [(0, 0)] * (s.ndim - 1) + [(0, 1)])[..., None, :]
     parts = [wnp.broadcast_to(x, (*lead, *x.shape[-2:])) for x in (f[..., None, :], below)]
     return wnp.concatenate(parts, axis=-2)
@@ -159,7 +160,7 @@ def _of_size(name: str, n: Any, *args: Any, **options: Any) -> Any:
     make: Callable[..., Any] = getattr(linalg, name)
     try:
         return constant(make(static_int(n, name, "n"), *args, **options))
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise ArgumentError(f"{name} got n={n}: {error}") from None
 
 
@@ -184,13 +185,13 @@ def pascal(n: int, kind: str = "symmetric") -> Any:
     It is uint64, and float64 from ``n`` of 35 on, where those overflow.
     """
     one_of("pascal", "kind", kind, ("symmetric", "lower", "upper"))
-    return _of_size("pascal", n, kind, exact=n < 35)
+    return _of_size("pascal", n, kind, exact=static_int(n, "pascal", "n") < 35)
 
 
 def invpascal(n: int, kind: str = "symmetric") -> Any:
     """The inverse of `pascal`: int64, and float64 from ``n`` of 35 on."""
     one_of("invpascal", "kind", kind, ("symmetric", "lower", "upper"))
-    return _of_size("invpascal", n, kind, exact=n < 35)
+    return _of_size("invpascal", n, kind, exact=static_int(n, "invpascal", "n") < 35)
 
 
 def helmert(n: int, full: bool = False) -> Any:

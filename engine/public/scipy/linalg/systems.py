@@ -19,7 +19,7 @@ from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import linalg as factor
 from weft.ir.ops import matrix_functions
 from weft.ir.types import is_complex
-from weft.scipy.arguments import inexact, one_of
+from weft.scipy.arguments import inexact, one_of, pair
 from weft.scipy.linalg.special_matrices import toeplitz
 
 _triangular = numpy_function(None)(factor.triangular_solve)
@@ -132,7 +132,7 @@ def cho_solve(
     c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False, check_finite: bool = True
 ) -> Any:
     """The solution of ``a @ x == b`` where `cho_factor` gave ``c_and_lower`` of ``a``."""
-    c, lower = c_and_lower
+    c, lower = pair("cho_solve", "c_and_lower", c_and_lower, "cho_factor")
     c, columns, vector = _system("cho_solve", c, b)
     steps = (0, 2) if lower else (2, 0)
     x = columns
@@ -169,7 +169,7 @@ def lu_solve(
         overwrite_b: accepted for compatibility.
         check_finite: accepted for compatibility.
     """
-    packed, pivots = lu_and_piv
+    packed, pivots = pair("lu_solve", "lu_and_piv", lu_and_piv, "lu_factor")
     one_of("lu_solve", "trans", trans, (0, 1, 2))
     packed, x, vector = _system("lu_solve", packed, b)
     pivots = wnp.asarray(pivots)

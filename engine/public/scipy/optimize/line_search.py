@@ -15,8 +15,9 @@ import numpy as np
 import weft.numpy as wnp
 from weft import lax
 from weft.engine.transforms.grad import value_and_grad
+from weft.ir.errors import ShapeError
 from weft.numpy.staging import static_int
-from weft.scipy.arguments import floating
+from weft.scipy.arguments import floating, function
 
 SUCCESS, EXHAUSTED = 0, 1
 
@@ -76,7 +77,10 @@ def line_search(
     Raises:
         DTypeError: the vectors are complex.
     """
+    function("line_search", "f", f)
     x, p = floating("line_search", xk, pk)
+    if x.ndim != 1 or x.shape != p.shape:
+        raise ShapeError(f"line_search takes two vectors of one length, got shapes {x.shape} and {p.shape}.")
     dtype = x.dtype
     value_and_slope = value_and_grad(f)
     known = old_fval is not None and gfk is not None

@@ -19,7 +19,7 @@ from weft.engine.transforms.vmap import vmap
 from weft.flatten_util import ravel_pytree
 from weft.ir.errors import ArgumentError
 from weft.numpy.staging import static_int
-from weft.scipy.arguments import floating, one_of
+from weft.scipy.arguments import floating, function, one_of
 from weft.scipy.compiled import run_compiled
 from weft.scipy.optimize.descent import CONVERGED, WHOLE, Limits, last_steps, minimize_vector
 
@@ -118,8 +118,7 @@ def minimize(
         >>> result.success.item(), [round(v, 3) for v in result.x.tolist()]
         (True, [0.41, 0.41])
     """
-    if not callable(fun):
-        raise ArgumentError(f"minimize: fun must be a function, got {fun!r}.")
+    function("minimize", "fun", fun)
     one_of("minimize", "method", method, _METHODS)
     if not isinstance(args, tuple):
         raise ArgumentError(f"minimize: args must be a tuple, got {args!r}.")

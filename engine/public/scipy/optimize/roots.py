@@ -18,7 +18,7 @@ from weft.engine.transforms.jacobian import jacfwd
 from weft.engine.transforms.vmap import vmap
 from weft.ir.errors import ArgumentError
 from weft.numpy.staging import static_int
-from weft.scipy.arguments import floating, inexact, one_of
+from weft.scipy.arguments import floating, function, inexact, one_of
 
 _MAXITER = 50
 
@@ -42,8 +42,7 @@ class RootResults(NamedTuple):
 
 
 def _function(name: str, f: Any, args: Any) -> Callable[[Any], Any]:
-    if not callable(f):
-        raise ArgumentError(f"{name} takes a function, got {f!r}.")
+    function(name, "f", f)
     return lambda x: f(x, *(args if isinstance(args, tuple) else (args,)))
 
 

@@ -16,7 +16,7 @@ import weft.numpy as wnp
 from weft import lax
 from weft.ir.errors import ShapeError
 from weft.ir.types import is_complex, is_floating, is_inexact
-from weft.numpy.staging import axis_indices
+from weft.numpy.staging import axis_indices, static_int
 from weft.scipy.arguments import array, inexact, one_of
 from weft.scipy.fft import next_fast_len
 
@@ -151,8 +151,10 @@ def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto", prec
 def correlation_lags(in1_len: int, in2_len: int, mode: str = "full") -> Any:
     """The ``k`` of the elements of `correlate` of vectors of these lengths."""
     one_of("correlation_lags", "mode", mode, MODES)
-    lags = wnp.asarray(np.arange(1 - in2_len, in1_len))
-    return _window("correlation_lags", lags, mode, [in1_len], [in2_len], [0])
+    m, n = (static_int(x, "correlation_lags", w) for x, w in ((in1_len, "in1_len"), (in2_len, "in2_len")))
+    if min(m, n) < 1:
+        raise ShapeError(f"correlation_lags got lengths {m} and {n}: they are at least 1.")
+    return _window("correlation_lags", wnp.asarray(np.arange(1 - n, m)), mode, [m], [n], [0])
 
 
 def _convolved_2d(

@@ -317,8 +317,9 @@ def spectrogram(
     values, and take `weft.numpy.abs` or `weft.numpy.angle` of those.
     """
     one_of("spectrogram", "mode", mode, ("psd",))
+    (x,) = inexact("spectrogram", x)
     if noverlap is None:
-        n = np.shape(x)[axis]
+        n = x.shape[axis_index(axis, x.ndim, "spectrogram")]
         if isinstance(window, str | tuple | int | float):
             noverlap = min(256 if nperseg is None else nperseg, n) // 8
         else:

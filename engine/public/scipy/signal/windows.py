@@ -14,7 +14,7 @@ import numpy as np
 import weft.numpy as wnp
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.numpy.staging import static_int
-from weft.scipy.arguments import constant
+from weft.scipy.arguments import array, constant, scalar, vector
 
 __all__ = [
     "barthann",
@@ -99,7 +99,7 @@ def bohman(M: int, sym: bool = True) -> Any:
 
 def general_cosine(M: int, a: Sequence[Any], sym: bool = True) -> Any:
     """``sum((-1)**k * a[k] * cos(2 pi k i / (n - 1)))``."""
-    weights = wnp.asarray(a)
+    weights = vector("general_cosine", "a", array("general_cosine", a))
     signs = (-1.0) ** np.arange(weights.shape[0])
 
     def formula(i: np.ndarray, n: int) -> Any:
@@ -111,6 +111,7 @@ def general_cosine(M: int, a: Sequence[Any], sym: bool = True) -> Any:
 
 def general_hamming(M: int, alpha: Any, sym: bool = True) -> Any:
     """``alpha - (1 - alpha) * cos(2 pi i / (n - 1))``."""
+    alpha = scalar("general_hamming", "alpha", alpha)
     return _window(M, sym, lambda i, n: alpha - (1 - alpha) * np.cos(2 * np.pi * i / (n - 1)))
 
 
@@ -166,6 +167,7 @@ def lanczos(M: int, *, sym: bool = True) -> Any:
 
 def tukey(M: int, alpha: Any = 0.5, sym: bool = True) -> Any:
     """Ones, whose ends, a share ``alpha`` of all, are those of `hann`."""
+    alpha = scalar("tukey", "alpha", alpha)
 
     def formula(i: np.ndarray, n: int) -> Any:
         share = wnp.maximum(wnp.asarray(alpha, dtype=float), 1e-300)
@@ -183,6 +185,8 @@ def exponential(M: int, center: Any = None, tau: Any = 1.0, sym: bool = True) ->
         raise ArgumentError(
             "exponential: a symmetric window is around its middle; give center with sym=False."
         )
+    tau = scalar("exponential", "tau", tau)
+    center = None if center is None else scalar("exponential", "center", center)
 
     def formula(i: np.ndarray, n: int) -> Any:
         return wnp.exp(-wnp.abs(i - ((n - 1) / 2 if center is None else center)) / tau)
@@ -192,16 +196,19 @@ def exponential(M: int, center: Any = None, tau: Any = 1.0, sym: bool = True) ->
 
 def gaussian(M: int, std: Any, sym: bool = True) -> Any:
     """``exp(-x**2 / (2 * std**2))`` of the distance ``x`` from the middle."""
+    std = scalar("gaussian", "std", std)
     return _window(M, sym, lambda i, n: wnp.exp(-((i - (n - 1) / 2) ** 2) / (2 * std * std)))
 
 
 def general_gaussian(M: int, p: Any, sig: Any, sym: bool = True) -> Any:
     """``exp(-abs(x / sig)**(2 p) / 2)`` of the distance ``x`` from the middle."""
+    p, sig = scalar("general_gaussian", "p", p), scalar("general_gaussian", "sig", sig)
     return _window(M, sym, lambda i, n: wnp.exp(-0.5 * wnp.abs((i - (n - 1) / 2) / sig) ** (2 * p)))
 
 
 def kaiser(M: int, beta: Any, sym: bool = True) -> Any:
     """``i0(beta * sqrt(1 - x**2)) / i0(beta)`` with ``x`` from -1 to 1."""
+    beta = scalar("kaiser", "beta", beta)
 
     def formula(i: np.ndarray, n: int) -> Any:
         return wnp.i0(beta * np.sqrt(np.maximum(1 - (2.0 * i / (n - 1) - 1) ** 2, 0))) / wnp.i0(beta)
@@ -279,6 +286,6 @@ def get_window(window: Any, Nx: int, fftbins: bool = True) -> Any:
     if isinstance(window, int | float):
         return kaiser(Nx, float(window), not fftbins)
     samples = wnp.asarray(window)
-    if samples.ndim != 1 or samples.shape[0] != Nx:
+    if samples.shape != (static_int(Nx, "get_window", "Nx"),):
         raise ShapeError(f"get_window got samples of shape {samples.shape} for a window of length {Nx}.")
     return samples

@@ -15,6 +15,7 @@ import numpy as np
 import weft.numpy as wnp
 from weft import lax
 from weft.engine import tree
+from weft.engine.array import Array
 from weft.engine.transforms.differentiate import linear_transpose
 from weft.engine.transforms.inspect import eval_shape
 from weft.flatten_util import ravel_pytree
@@ -66,7 +67,15 @@ def _operator(name: str, argument: str, a: Any) -> Product:
             f"{name}: {argument} is a square matrix or a function, got an array of shape {matrix.shape}."
         )
     matrix = matrix.astype(compute_dtype(matrix.dtype))
-    return lambda x: matrix @ x
+
+    def product(x: Any) -> Any:
+        if not isinstance(x, Array) or x.shape != matrix.shape[1:]:
+            raise ShapeError(
+                f"{name}: {argument} is a matrix of shape {matrix.shape}, so b is a vector ({matrix.shape[1]},); got {x!r}."
+            )
+        return matrix @ x
+
+    return product
 
 
 def _inexact_tree(name: str, x: Any) -> Any:

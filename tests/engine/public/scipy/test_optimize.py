@@ -198,7 +198,7 @@ def test_intervals_without_a_root() -> None:
         (lambda x: minimize(None, x), ArgumentError, "fun must be a function"),
         (lambda x: minimize(rosenbrock, x * 1j), DTypeError, "minimize takes real arrays"),
         (lambda x: root(lambda x: x[:1], x), ArgumentError, "fun must return the shape"),
-        (lambda x: bisect(1, x, x), ArgumentError, "bisect takes a function"),
+        (lambda x: bisect(1, x, x), ArgumentError, "bisect: f must be a function"),
     ],
 )  # fmt: skip
 def test_errors(call: Any, error: Any, says: str) -> None:
