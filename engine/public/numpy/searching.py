@@ -36,6 +36,8 @@ def _positions(indices: Any, name: str) -> Any:
     indices = value(indices, name, "indices")
     if isinstance(indices, np.ndarray) and indices.size == 0:
         indices = indices.astype(INT64)
+    if indices.dtype.kind == "b" and name != "take_along_axis":  # as NumPy: positions 0 and 1
+        return as_dtype(indices, INT64)
     if indices.dtype.kind not in "iu":
         raise IndexingError(f"{name} got indices of dtype {indices.dtype}: they are integers.")
     return indices
