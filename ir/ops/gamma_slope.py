@@ -47,7 +47,7 @@ from weft.ir.types import FLOAT64
 _SPLIT = 4.0  # the series below, the integral above
 _TERMS = 31  # 4**31 / 31! is 6e-16 of the first term
 _DEPTH = 38.0  # exp(-38) of the integrand's height is left out
-_POINTS, _WEIGHTS = ((v / 2).tolist() for v in np.polynomial.legendre.leggauss(32))
+_ABSCISSAS = 32  # of the integral
 
 
 def log_gamma_slope(a: Any, log_x: Any) -> Any:
@@ -103,7 +103,8 @@ def _by_integral(a: Any, x: Any) -> Any:
     above = gt(m, 0)
     sign = select(above, full_like(x, 1), full_like(x, -1))
     length = stop_gradient(_length(a, x, above, sign))
-    shape = (*x.shape, len(_POINTS))
+    points, weights = (v / 2 for v in np.polynomial.legendre.leggauss(_ABSCISSAS))
+    shape = (*x.shape, _ABSCISSAS)
 
     def spread(v: Any) -> Any:
         return broadcast(v, shape, tuple(range(len(x.shape))))
@@ -112,9 +113,9 @@ def _by_integral(a: Any, x: Any) -> Any:
         return broadcast(_vector(numbers), shape, (len(x.shape),))
 
     step = mul(sign, length)
-    s = mul(spread(step), along([p + 0.5 for p in _POINTS]))
+    s = mul(spread(step), along((points + 0.5).tolist()))
     integrand = mul(add(spread(m), s), exp(sub(mul(spread(a), s), mul(spread(x), expm1(s)))))
-    return mul(step, reduce_sum(mul(integrand, along(_WEIGHTS)), (len(x.shape),)))
+    return mul(step, reduce_sum(mul(integrand, along(weights.tolist())), (len(x.shape),)))
 
 
 def _vector(numbers: list[float]) -> Any:
