@@ -12,7 +12,7 @@ of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -285,7 +285,7 @@ class _Emitter:
             how = self.metadata.short
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
         blocked -= self.updates.read_in(loop)
-        if not plain:
+        if how != self.metadata.plain:
             self.divide_before(loop)
         if blocked and not plain:
             self.blocks(loop, start, stop, names, blocked, how)
@@ -293,21 +293,20 @@ class _Emitter:
             self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var), how)
 
     def divide_before(self, loop: Loop) -> None:
-        """Compute quotients that do not change in an innermost loop before it, where they are in indices of masked loads.
+        """Compute quotients that do not change in a loop before it, where they are in indices of what a mask or an `If` guards.
 
         Else LLVM puts the division behind the mask, and its vectoriser then asks the mask of the first lane alone whether to
         divide, for all lanes. A loop that does not run may have zeros to divide by.
         """
-        inside = {loop.var, *(getattr(statement, "name", "") for statement in loop.body)}
-        for statement in loop.body:
-            if isinstance(statement, Load) and statement.mask is not None:
-                for part in divisions(statement.index):
-                    names = set(names_in(part))
-                    if part in self.offsets or names & inside:
-                        continue
-                    if not self.updates.indexing or names <= self.variables.keys():
-                        divisor = combine(self.writer, "max", self.offset(part.b), constant_offset(1))
-                        self.offsets[part] = combine(self.writer, part.op, self.offset(part.a), divisor)
+        inside = {loop.var, *_bound_in(loop.body)}
+        for index in _guarded(loop.body):
+            for part in divisions(index):
+                names = set(names_in(part))
+                if part in self.offsets or names & inside:
+                    continue
+                if not self.updates.indexing or names <= self.variables.keys():
+                    divisor = combine(self.writer, "max", self.offset(part.b), constant_offset(1))
+                    self.offsets[part] = combine(self.writer, part.op, self.offset(part.a), divisor)
 
     def vectors_at_once(self, loop: Loop, names: list[str]) -> int:
         """How many vectors a loop shall take side by side.
@@ -416,6 +415,26 @@ class _Emitter:
             self.values[name] = node
         writer.do(f"br label %{head}{self.metadata.loop(how)}")
         writer.place(done)
+
+
+def _bound_in(body: tuple[Any, ...]) -> set[str]:
+    """The names that statements bind, those inside of them too."""
+    found: set[str] = set()
+    for statement in body:
+        found |= {getattr(statement, "name", ""), getattr(statement, "var", "")}
+        found |= {acc.name for acc in getattr(statement, "carries", ())}
+        found = found.union(*map(_bound_in, bodies(statement)))
+    return found
+
+
+def _guarded(body: tuple[Any, ...], guarded: bool = False) -> Iterator[Index]:
+    """The indices of statements that a mask or an `If` may keep from running."""
+    for statement in body:
+        if isinstance(statement, If):
+            for inner in bodies(statement):
+                yield from _guarded(inner, guarded=True)
+        elif guarded or getattr(statement, "mask", None) is not None:
+            yield from [statement.index] if isinstance(statement, IndexValue | Load | Store) else []
 
 
 _WORDS_OF_A_COPY = 2  # a complex128
