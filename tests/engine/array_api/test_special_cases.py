@@ -117,3 +117,60 @@ def test_an_exponent_alone_is_as_in_an_array(exponent: float, way: str) -> None:
         found = np.asarray(WAYS[way](lambda x, y=alone: x**y)(wnp.asarray(base).reshape(-1, 1))).reshape(-1)
         np.testing.assert_allclose(found, many, rtol=1e-15)
         np.testing.assert_array_equal(np.signbit(found[~np.isnan(many)]), np.signbit(many[~np.isnan(many)]))
+
+
+PREDICATES: dict[str, Callable[..., bool]] = {
+    "isfinite": math.isfinite,
+    "isinf": math.isinf,
+    "isnan": math.isnan,
+    "signbit": lambda x: math.copysign(1, x) < 0,
+    "equal": lambda x, y: x == y,
+    "not_equal": lambda x, y: x != y,
+    "less": lambda x, y: x < y,
+    "less_equal": lambda x, y: x <= y,
+    "greater": lambda x, y: x > y,
+    "greater_equal": lambda x, y: x >= y,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", PREDICATES)
+def test_predicates(name: str, dtype: Any, way: str) -> None:
+    two = name not in ("isfinite", "isinf", "isnan", "signbit")
+    operands = list(itertools.product(SAMPLES, repeat=2 if two else 1))
+    arrays = [wnp.asarray(np.array(column, dtype)) for column in zip(*operands, strict=True)]
+    found = WAYS[way](getattr(wnp, name))(*arrays)
+    assert found.dtype == bool
+    assert found.tolist() == [PREDICATES[name](*args) for args in operands]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["isfinite", "isinf", "isnan", "equal", "not_equal"])
+def test_predicates_of_complex_numbers(name: str, way: str) -> None:
+    parts = [0.0, -0.0, 1.5, math.inf, -math.inf, math.nan]
+    numbers = [complex(a, b) for a in parts for b in parts]
+    pairs = list(itertools.product(numbers, repeat=2)) if "equal" in name else [(z,) for z in numbers]
+    arrays = [wnp.asarray(np.array(column)) for column in zip(*pairs, strict=True)]
+    says = {"isfinite": all, "isinf": any, "isnan": any, "equal": all, "not_equal": any}[name]
+    wanted = [
+        says(PREDICATES[name](*(getattr(z, part) for z in args)) for part in ("real", "imag"))
+        for args in pairs
+    ]
+    assert WAYS[way](getattr(wnp, name))(*arrays).tolist() == wanted
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_sign_of_nan_is_copied(way: str) -> None:
+    x = wnp.asarray([math.nan, -math.nan, 2.0])
+    for y, negative in (
+        (-1.0, True),
+        (1.0, False),
+        (-0.0, True),
+        (0.0, False),
+        (-math.nan, True),
+        (math.nan, False),
+    ):
+        found = WAYS[way](wnp.copysign)(x, wnp.full(3, y))
+        assert np.signbit(np.asarray(found)).tolist() == [negative] * 3
+        assert wnp.isnan(found).tolist() == [True, True, False]
