@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from weft.ir.errors import DTypeError, ShapeError
-from weft.ir.ops.elementwise import and_, conj, full_like, gt, lt, mul, real, select
-from weft.ir.ops.shape import iota, pad
+from weft.ir.ops.elementwise import and_, conj, full_like, gt, lt, mul, select
+from weft.ir.ops.shape import iota
 from weft.ir.primitive import Primitive, library
 from weft.ir.rules import linear, to_front, transposed
 from weft.ir.types import INT64, ArrayType, complex_dtype, real_dtype
@@ -58,16 +58,20 @@ def _fft_reference(x: np.ndarray, *, kind: str, lengths: tuple[int, ...]) -> np.
 def _fft_transpose(ct: Any, x: ArrayType, *, kind: str, lengths: tuple[int, ...]) -> Any:
     if kind in ("fft", "ifft"):  # their matrices are symmetric
         return fft(ct, kind, lengths)
-    last = len(ct.shape) - 1
-    if kind == "rfft":
-        high = [0] * last + [lengths[-1] - ct.shape[-1]]
-        return real(fft(pad(ct, np.zeros((), ct.dtype), [0] * (last + 1), high), "fft", lengths))
-    # All elements but the first, and the middle one of an even number, stand for two of the whole spectrum.
-    spectrum = conj(fft(ct, "rfft", lengths))
-    places = iota(INT64, spectrum.shape, last)
-    twice = and_(gt(places, 0), lt(places, (lengths[-1] + 1) // 2))
-    once = 1 / math.prod(lengths)
-    return mul(spectrum, select(twice, full_like(spectrum, 2 * once), full_like(spectrum, once)))
+    size = math.prod(lengths)
+    if kind == "rfft":  # the real part of a whole transform, that is, of the inverse one of conjugates
+        return fft(_weighted(conj(ct), lengths[-1], 0.5 * size, float(size)), "irfft", lengths)
+    return _weighted(conj(fft(ct, "rfft", lengths)), lengths[-1], 2 / size, 1 / size)
+
+
+def _weighted(half: Any, n: int, two: float, one: float) -> Any:
+    """Half of a spectrum of ``n``, times ``two`` where an element stands for two of the whole, times ``one`` elsewhere.
+
+    All do but the first, and the middle one of an even number.
+    """
+    places = iota(INT64, half.shape, len(half.shape) - 1)
+    twice = and_(gt(places, 0), lt(places, (n + 1) // 2))
+    return mul(half, select(twice, full_like(half, two), full_like(half, one)))
 
 
 def _fft_batch(prim: Primitive, args: Any, axes: Any, size: int, params: Any) -> Any:
