@@ -102,7 +102,6 @@ DIFFERENT: dict[str, dict[str, str]] = {
         "strides": "those of the array row by row",
         "nonzero": _BY_SIZE,
         "compress": _BY_SIZE,
-        "view": "to a dtype of the same width",
         "device": "always \"cpu\"",
         **dict.fromkeys(("item", "tolist", "tobytes"), "of arrays whose elements are known"),
     },

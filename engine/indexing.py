@@ -1,4 +1,4 @@
-"""Indexing: ``x[index]``, ``x.at[index].set(values)`` and kin, and reading bits as another dtype.
+"""Indexing: ``x[index]``, ``x.at[index].set(values)`` and kin.
 
 The one idea: the window that an index takes (index.py) is read by slices, which fuse, and what its index arrays address by one
 `gather` or `scatter` on the window. Updates change the window and put it back.
@@ -15,12 +15,12 @@ from weft.engine.array import Array, to_value, wrap, wrap_value
 from weft.engine.dispatch import broadcast_to, is_traced, to_data
 from weft.engine.index import Index, parse
 from weft.ir.builder import Value
-from weft.ir.errors import DTypeError, IndexingError, ShapeError
+from weft.ir.errors import IndexingError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index as ix
 from weft.ir.ops import shape as s
 from weft.ir.quiet import quietly
-from weft.ir.types import BOOL, INT64, check_dtype
+from weft.ir.types import BOOL, INT64
 
 # Reading
 
@@ -434,22 +434,3 @@ def _converted(values: Any, dtype: np.dtype) -> Any:
         values = stacked([v._data if type(v) is Array else v for v in values], "at[...]")
     values = to_value(values, "the values of at[...]")
     return e.cast(values, dtype)
-
-
-# Bits
-
-
-def view(x: Any, dtype: Any = None) -> Any:
-    """The bits of ``x`` read as another dtype of the same width; ``None`` gives ``x``."""
-    if dtype is None:
-        return x
-    dtype = check_dtype(dtype)
-    if dtype.itemsize != x.dtype.itemsize:
-        raise DTypeError(f"view of {x.dtype} as {dtype}: the widths differ.")
-    if x.__class__ is Array:
-        return wrap(np.ascontiguousarray(x._data).view(dtype).reshape(x.shape))
-    if x.dtype == BOOL or dtype == BOOL:
-        return wrap_value(
-            e.ne(view(x, np.uint8), np.asarray(0, np.uint8)) if dtype == BOOL else e.cast(to_value(x), dtype)
-        )
-    return wrap_value(to_value(x) if x.dtype == dtype else e.bitcast(to_value(x), dtype))

@@ -189,8 +189,8 @@ class ArrayMethods(ArrayFace):
         return numpy_face().compress(condition, self, axis=axis)
 
     def view(self, dtype: DTypeLike | None = None) -> Array:
-        """The bits of the array read as another dtype of the same width."""
-        from weft.engine.indexing import view
+        """The bytes of the array read as another dtype, whose width changes the length of the last axis."""
+        from weft.engine.views import view
 
         return view(self, dtype)
 
