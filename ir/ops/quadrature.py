@@ -21,6 +21,8 @@ from weft.ir.ops.elementwise import (
     maximum,
     mul,
     neg,
+    not_,
+    or_,
     select,
     stop_gradient,
     sub,
@@ -69,7 +71,12 @@ def incomplete_beta_slopes(betainc: Any, a: Any, b: Any, x: Any) -> tuple[Any, A
     inside = and_(gt(x, 0), lt(x, 1))
     x = _where(inside, x, 0.5)
     y = sub(1, x)
-    swapped = gt(mul(x, add(add(a, b), 2)), add(a, 1))
+    # On the side where the function is no small difference from 1, as in the kernel.
+    small_a, small_b = lt(a, 1), lt(b, 1)
+    by_mean = gt(mul(x, add(add(a, b), 2)), add(a, 1))
+    both = select(lt(b, a), gt(x, 0.9), gt(x, 0.1))
+    one = select(small_a, or_(by_mean, gt(x, 0.01)), and_(by_mean, or_(not_(small_b), gt(x, 0.99))))
+    swapped = select(and_(small_a, small_b), both, one)
     p, q = select(swapped, b, a), select(swapped, a, b)
     s, t = select(swapped, y, x), select(swapped, x, y)
     by_p, by_q = _beta_slopes(betainc, p, q, s, t)

@@ -221,10 +221,24 @@ def _beta_part(p: Register, q: Register, odds: Register) -> Register:
     return slow.select(1.0 + (q - 1.0) * odds * whole, p * whole)
 
 
+def _is_upper_side(a: Register, b: Register, x: Register) -> Register:
+    """Whether ``1 - I(b, a, 1 - x)`` is what to compute: where that is no small difference.
+
+    Beyond the mean, if both parameters are above 1. One below 1 alone has most of the mass next to its end of the interval;
+    with both below 1 the end of the smaller one has it.
+    """
+    small_a, small_b = a < 1.0, b < 1.0
+    by_mean = x * (a + b + 2.0) > a + 1.0
+    both = (b < a).select(x, 1.0 - x) > 0.9
+    both = both ^ (b >= a)
+    one = (small_a & (by_mean | (x > 0.01))) | (~small_a & by_mean & (~small_b | (x > 0.99)))
+    return (small_a & small_b & both) | (~(small_a & small_b) & one)
+
+
 def _betainc(a: Register, b: Register, x: Register) -> Register:
     usual = (a > 0.0) & (b > 0.0) & (x > 0.0) & (x < 1.0) & (a < _INF) & (b < _INF)
     a_in, b_in, x_in = usual.select(a, 1.0), usual.select(b, 1.0), usual.select(x, 0.25)
-    swapped = x_in * (a_in + b_in + 2.0) > a_in + 1.0
+    swapped = _is_upper_side(a_in, b_in, x_in)
     y_in = 1.0 - x_in
     p, q = swapped.select(b_in, a_in), swapped.select(a_in, b_in)
     s, t = swapped.select(y_in, x_in), swapped.select(x_in, y_in)
