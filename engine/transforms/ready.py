@@ -8,6 +8,7 @@ import numpy as np
 
 from weft.engine import tree
 from weft.engine.array import Array, to_value, wrap_value
+from weft.engine.device import check_device
 from weft.ir.builder import Value
 
 
@@ -17,7 +18,8 @@ def block_until_ready(x: Any) -> Any:
 
 
 def device_put(x: Any, device: Any = None) -> Any:
-    """``x`` with Weft arrays (copies of NumPy's) for its leaves."""
+    """``x`` with Weft arrays (copies of NumPy's) for its leaves, on the one device that there is, ``"cpu"``."""
+    check_device(device, "device_put")
 
     def put(leaf: Any) -> Any:
         value = to_value(leaf)

@@ -50,6 +50,15 @@ def test_inspection() -> None:
     }
 
 
+def test_default_dtypes_follow_the_setting() -> None:
+    weft.config.update(default_float="float32")
+    try:
+        assert INFO.default_dtypes()["real floating"] == wnp.fft.fftfreq(3).dtype == np.float32
+        assert INFO.default_dtypes()["complex floating"] == wnp.asarray(1j).dtype == np.complex64
+    finally:
+        weft.config.update(default_float="float64")
+
+
 KINDS = {
     "bool": ["bool"],
     "signed integer": ["int8", "int16", "int32", "int64"],
