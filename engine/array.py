@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.engine.exchange import array_interface, exporter, install_buffers, to_dlpack
+from weft.engine.exchange import array_interface, exporter, to_dlpack
 from weft.engine.methods import ArrayMethods
 from weft.engine.promotion import literal, on_change, rules
 from weft.engine.runtime.memory import Lease
@@ -93,6 +93,8 @@ class Array(ArrayMethods, metaclass=_ArrayType):
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
+        if not self._number:
+            number_of(self)  # which makes the data contiguous
         return array_interface(freeze(self))
 
     def __buffer__(self, flags: int) -> memoryview:
@@ -505,5 +507,3 @@ _FAST_FUNCTIONS: dict[str, Callable[..., Any]] = {
 for _name, _function in _FAST_FUNCTIONS.items():
     _fast_binary(_function, _name)
 choose_operators()
-
-install_buffers(Array, freeze)

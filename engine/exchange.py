@@ -1,14 +1,15 @@
 """How arrays share their memory with other libraries: buffers, NumPy's array interface, DLPack.
 
 The one idea: memory that others see is read-only from then on, and NumPy's array knows how to show it. What is done here is
-what NumPy does not do: bfloat16, of which it knows 16 bits and no more, and the buffer protocol on Python 3.11, where
-a class that is written in Python has no ``__buffer__``.
+what NumPy does not do: bfloat16, of which it knows 16 bits and no more.
+
+Classes written in Python have buffers from 3.12 on. For 3.11 a function made by ctypes could stand in their slot for them; but
+where Python raises at its first instruction (Ctrl-C, the limit of recursion) it returns garbage as a success.
 """
 
 from __future__ import annotations
 
 import ctypes
-import sys
 from typing import Any
 
 import numpy as np
@@ -38,58 +39,16 @@ def exporter(data: np.ndarray, flags: int) -> np.ndarray:
 
 
 def array_interface(data: np.ndarray) -> dict[str, Any]:
-    """NumPy's description of ``data``, which is read-only.
+    """NumPy's description of contiguous ``data``, which is read-only.
+
+    It names a buffer rather than an address, so that who reads it holds the memory, and not only the array that it is of.
 
     Raises:
         AttributeError: it has no name for bfloat16.
     """
     if data.dtype == bfloat16:
         raise AttributeError("an array of bfloat16 has no __array_interface__")
-    return data.__array_interface__
-
-
-# Buffers on Python 3.11
-
-
-def install_buffers(kind: type, data_of: Any) -> None:
-    """Give a class without ``__buffer__`` the buffer protocol, by the slot that C classes have it in.
-
-    It is done where the layout of classes is known: CPython 3.11 of 64 bits, which changes no more.
-
-    Args:
-        kind: the class.
-        data_of: gives the read-only NumPy array of an instance.
-    """
-    if sys.implementation.name != "cpython" or sys.version_info[:2] != (3, 11):
-        return
-    word = ctypes.sizeof(ctypes.c_void_p)
-    # A class opens with a count, a class, a length, its name and the size of its instances; see Include/cpython/object.h.
-    name, size = (
-        ctypes.c_char_p.from_address(id(kind) + 3 * word),
-        ctypes.c_ssize_t.from_address(id(kind) + 4 * word),
-    )
-    if word != 8 or object.__basicsize__ != 2 * word:
-        return
-    if size.value != kind.__basicsize__ or name.value != kind.__name__.encode():
-        return
-    get_buffer = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p, ctypes.c_int)(
-        ("PyObject_GetBuffer", ctypes.pythonapi)
-    )
-
-    def show(x: Any, view: int, flags: int) -> int:
-        try:
-            return get_buffer(exporter(data_of(x), flags), view, flags)
-        except Exception:  # C has no way to take it; -1 says that there is no buffer
-            return -1
-
-    slot = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p, ctypes.c_int)(show)
-    procedures = ctypes.c_void_p.from_address(id(kind) + 20 * word).value
-    if procedures:
-        ctypes.c_void_p.from_address(procedures).value = ctypes.cast(slot, ctypes.c_void_p).value
-        _kept.append(slot)  # the class holds its address, no reference
-
-
-_kept: list[Any] = []
+    return {"version": 3, "shape": data.shape, "typestr": data.dtype.str, "data": memoryview(data)}
 
 
 # DLPack

@@ -27,8 +27,7 @@ BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES.values(), ids=str)
 numpys_dtypes = pytest.mark.parametrize("dtype", [d for d in DTYPES.values() if d != BFLOAT16], ids=str)
 has_buffers = pytest.mark.skipif(
-    sys.implementation.name != "cpython" or sys.maxsize < 2**32,
-    reason="buffers are known for CPython of 64 bits",
+    sys.version_info < (3, 12), reason="classes written in Python have buffers from 3.12 on"
 )
 
 
@@ -94,19 +93,26 @@ def test_arrays_without_a_buffer_say_so() -> None:
     bits = ours(BFLOAT16)
     with pytest.raises(BufferError, match="bfloat16 has no format code"):
         exporter(np.asarray(bits), 0x0004)
-    with pytest.raises((BufferError, SystemError)):
+    with pytest.raises(BufferError, match="bfloat16 has no format code"):
         memoryview(bits)
     deleted = wnp.zeros(3) + 1
     deleted.delete()
-    with pytest.raises((TypeError, DeletedError)):
+    with pytest.raises(DeletedError):
         memoryview(deleted)
     with pytest.raises(DeletedError):
         np.asarray(deleted)
 
 
+def test_numpy_shows_the_memory_on_every_python() -> None:
+    x = ours(np.int32)
+    view = memoryview(np.asarray(x))
+    assert (view.format, view.shape, view.readonly) == ("i", (2, 3), True)
+    assert np.frombuffer(np.asarray(x), np.int32).tolist() == [0, 1, 2, 3, 1, 0]
+
+
 def test_an_array_that_went_through_numpy_is_not_copied() -> None:
     x = wnp.asarray(X)
-    assert own(np.asarray(x)).__array_interface__["data"] == x.__array_interface__["data"]
+    assert address(own(np.asarray(x))) == address(x)
     written = bytearray(X.tobytes())
     shown = np.frombuffer(memoryview(written).toreadonly())
     assert own(shown) is not shown  # whose owner may still write
@@ -139,17 +145,33 @@ def test_numpy_shares_the_memory(dtype: np.dtype) -> None:
 
 
 @numpys_dtypes
-def test_the_array_interface_is_numpys(dtype: np.dtype) -> None:
-    x = ours(dtype)
-    interface = x.__array_interface__
-    assert interface == np.asarray(x).__array_interface__
-    assert interface["data"][1] is True  # read-only
+def test_the_array_interface_shows_a_buffer(dtype: np.dtype) -> None:
+    for x in (ours(dtype), ours(dtype).T, ours(dtype)[1, 2], ours(dtype)[:, :0]):
+        interface = x.__array_interface__
+        numpys = np.ascontiguousarray(np.asarray(x)).__array_interface__
+        assert (interface["typestr"], interface["version"]) == (numpys["typestr"], 3)
+        assert interface["data"].readonly
 
-    class Shown:
-        __array_interface__ = interface
+        class Shown:
+            __array_interface__ = interface
 
-    assert np.shares_memory(np.asarray(Shown()), np.asarray(x))
+        shown = np.asarray(Shown())
+        assert shown.shape == x.shape and shown.tolist() == x.tolist() and not shown.flags.writeable
+        assert np.shares_memory(shown, np.asarray(x)) or not x.size
     assert not hasattr(ours(BFLOAT16), "__array_interface__")
+
+
+def test_what_numpy_holds_is_not_given_up() -> None:
+    """Not to a jitted function that may overwrite the array, and not by deleting it."""
+    x = wnp.arange(1000.0) + 0.0
+    seen = np.asarray(x)
+    weft.jit(lambda v: v * 2, donate_argnums=0)(x)
+    assert seen.tolist() == list(range(1000))
+    y = wnp.arange(1000.0) + 0.0
+    shown = np.asarray(y)
+    y.delete()
+    others = [wnp.zeros(1000) + k for k in range(4)]
+    assert shown.tolist() == list(range(1000)) and len(others) == 4
 
 
 def test_numpys_operators_leave_the_work_to_ours() -> None:
@@ -227,7 +249,9 @@ def test_torch() -> None:
     x = ours(np.float32)
     there = torch.from_dlpack(x)
     assert there.tolist() == x.tolist() and there.data_ptr() == address(x)
-    copied = torch.utils.dlpack.from_dlpack(x.__dlpack__())  # without a version nothing says that it is read-only
+    copied = torch.utils.dlpack.from_dlpack(
+        x.__dlpack__()
+    )  # without a version nothing says that it is read-only
     assert copied.tolist() == x.tolist() and copied.data_ptr() != address(x)
     for dtype in (torch.float32, torch.bfloat16, torch.int64, torch.complex64, torch.bool):
         tensor = torch.tensor([[1, 0], [0, 3]]).to(dtype)
