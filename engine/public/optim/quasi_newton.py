@@ -13,7 +13,7 @@ from weft.engine import tree
 from weft.flatten_util import ravel_pytree
 from weft.ir.errors import ArgumentError
 from weft.lax import scan, while_loop
-from weft.optim.transformations import Optimizer, Schedule, Tree, counter, like, needed, zeros
+from weft.optim.transformations import Optimizer, Schedule, Tree, counter, l2_norm, like, needed, zeros
 
 
 class Memory(NamedTuple):
@@ -44,7 +44,7 @@ def _remembered(state: Memory, params: Any, grads: Any) -> Memory:
     """
     step, change = params - state.params, grads - state.grads
     curvature = wnp.vdot(step, change)
-    is_kept = (state.count > 0) & (curvature > 1e-6 * l2(state.grads) * wnp.vdot(step, step))
+    is_kept = (state.count > 0) & (curvature > 1e-6 * l2_norm(state.grads) * wnp.vdot(step, step))
     weight = 1 / wnp.where(is_kept, curvature, 1)
 
     def pushed(rows: Any, row: Any) -> Any:
@@ -58,11 +58,6 @@ def _remembered(state: Memory, params: Any, grads: Any) -> Memory:
         params,
         grads,
     )
-
-
-def l2(x: Any) -> Any:
-    """The length of a vector."""
-    return wnp.sqrt(wnp.vdot(x, x))
 
 
 def _direction(state: Memory) -> Any:
@@ -84,7 +79,7 @@ def _direction(state: Memory) -> Any:
     size = wnp.where(
         weight > 0,
         1 / (wnp.where(weight > 0, weight, 1) * wnp.where(weight > 0, wnp.vdot(change, change), 1)),
-        1 / wnp.maximum(l2(state.grads), 1),
+        1 / wnp.maximum(l2_norm(state.grads), 1),
     )
     r, _ = scan(oldest_first, size * q, (*pairs, a))
     return -r
