@@ -80,7 +80,7 @@ def _read_options(method: str, tol: Any, given: Mapping[str, Any] | None) -> dic
     return options
 
 
-def _hessian_solve(hessian_times: Callable[[Any], Any], right: Any) -> Any:
+def hessian_solve(hessian_times: Callable[[Any], Any], right: Any) -> Any:
     """Solve with the matrix of a linear function of vectors."""
     matrix = vmap(hessian_times)(wnp.eye(right.shape[0], dtype=right.dtype))
     return wnp.linalg.solve(matrix.T, right)
@@ -145,7 +145,7 @@ def minimize(
         end = run_compiled(lambda v: minimize_vector(on_vector, v, memory, limits), v)
         return end.pop("x"), end
 
-    x, end = lax.custom_root(grad(on_vector), start, solve, _hessian_solve, has_aux=True)
+    x, end = lax.custom_root(grad(on_vector), start, solve, hessian_solve, has_aux=True)
     # What else depends on the minimum is computed from it, so that it has derivatives too.
     return OptimizeResults(
         x=restore(x),
