@@ -79,3 +79,22 @@ def test_an_array_and_a_number(name: str) -> None:
         check(name, Y.astype(dtype), number)
         if not (dtype.kind in "iu" and name == "power" and number in (0, 300, 2**40)):
             check(name, number, Y.astype(dtype))
+
+
+@pytest.mark.parametrize("name", [u.__name__ for u in UFUNCS])
+def test_the_dtype_that_is_asked_for(name: str) -> None:
+    ufunc = getattr(np, name)
+    for dtype, asked in itertools.product("? b H q e f d D".split(), "b q e f d D ?".split()):
+        first = Y if name == "reciprocal" else X  # of 0 as an integer it is what the processor says
+        args = [first.astype(dtype), Y.astype(dtype)][: ufunc.nin]
+        run = lambda module, d=asked: lambda *xs: getattr(module, name)(*xs, dtype=d)  # noqa: E731
+        try:
+            want = reference(run(np), *args)
+        except REFUSALS:
+            for how in (eager, staged):
+                with pytest.raises((*REFUSALS, weft.errors.WeftError)):
+                    pytest.fail(f"NumPy refuses {name} of {dtype} in {asked}; got {how(run(wnp), *args)}")
+            continue
+        rtol = 4e-3 if asked == "e" or dtype == "e" else 3e-6
+        same(eager(run(wnp), *args), want, f"eager {name} of {dtype} in {asked}", rtol)
+        same(staged(run(wnp), *args), want, f"traced {name} of {dtype} in {asked}", rtol)
