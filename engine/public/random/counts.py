@@ -20,7 +20,7 @@ from weft.engine.array import to_value, wrap_value
 from weft.ir.errors import ShapeError
 from weft.numpy.staging import to_inexact
 from weft.random.continuous import uniform
-from weft.random.keys import float_kind, integer_kind, one_key, shape_for, split, staged
+from weft.random.keys import float_kind, integer_kind, one_key, parameter_shape, shape_for, split, staged
 
 FLOAT32 = np.dtype(np.float32)
 Proposal = Callable[[Any, Any], tuple[Any, Any]]
@@ -260,7 +260,7 @@ def multinomial(
         dtype: floating; float64 by default.
         unroll: accepted for JAX's sake: it changes nothing about the numbers.
     """
-    given = np.shape(p)
+    given = parameter_shape(p, "multinomial")
     shape = shape_for(shape, "multinomial", p)
     if not given or shape[-1] != given[-1]:
         raise ShapeError(

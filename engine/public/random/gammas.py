@@ -28,7 +28,7 @@ from weft.ir.ops.random import threefry2x32, threefry_children
 from weft.numpy.staging import new_shape, static_int
 from weft.random.continuous import exponential, unit_numbers
 from weft.random.discrete import rademacher
-from weft.random.keys import float_kind, one_key, shape_for, split, staged
+from weft.random.keys import float_kind, one_key, parameter_shape, shape_for, split, staged
 from weft.random.normals import normal, normal_numbers
 
 # The loop
@@ -205,7 +205,7 @@ def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None) -> Any
         shape: shape of the result without its last axis, to which the leading axes of ``alpha`` broadcast.
         dtype: floating; float64 by default.
     """
-    given = np.shape(alpha)
+    given = parameter_shape(alpha, "dirichlet")
     if not given or given[-1] == 0:
         raise ShapeError(
             f"random.dirichlet takes parameters alpha of shape (..., n) with n > 0, got shape {given}."
@@ -288,7 +288,7 @@ def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None) -> An
     arXiv:math/0503650.
     """
     (d,) = new_shape(static_int(d, "random.ball", "d"), "random.ball")
-    if np.shape(p) != ():
-        raise ShapeError(f"random.ball takes one norm, got p of shape {np.shape(p)}.")
+    if given := parameter_shape(p, "ball"):
+        raise ShapeError(f"random.ball takes one norm, got p of shape {given}.")
     shape, dtype = shape_for(shape, "ball"), float_kind(dtype, "ball")
     return _ball(one_key(key, "ball"), p, shape=shape, dtype=dtype, d=d)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+import weft.numpy as wnp
 from weft.engine.array import to_value, wrap, wrap_value
 from weft.engine.promotion import rules
 from weft.engine.transforms.jit import jit
 from weft.ir.builder import Recorder, Value, state, type_of_value
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import random as threefry
-from weft.ir.types import INT64, ArrayType, check_dtype, is_floating, is_inexact
+from weft.ir.types import INT64, ArrayType, check_dtype, is_complex, is_floating, is_inexact
 from weft.numpy.staging import new_shape, static_shape
 
 _KEY = ArrayType((2,), threefry.UINT32)
@@ -28,6 +29,7 @@ def staged(*static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
         @functools.wraps(definition)
         def draw(*args: Any, **kwargs: Any) -> Any:
+            args = tuple(wnp.asarray(x) if isinstance(x, list | tuple) else x for x in args)
             # A key that is a constant of a function being traced: numbers are recorded, not baked in as a large constant.
             if any(not isinstance(b, Recorder) for b in state.ambient) and not any(
                 isinstance(x, Value) for x in args
@@ -96,9 +98,19 @@ def integer_kind(dtype: Any, name: str) -> np.dtype:
     return dtype
 
 
+def parameter_shape(x: Any, name: str) -> tuple[int, ...]:
+    """The shape of a parameter of a distribution, which must be real."""
+    if isinstance(x, list | tuple):
+        x = wnp.asarray(x)
+    x = x if isinstance(x, np.ndarray) else to_value(x, f"a parameter of random.{name}")
+    if is_complex(x.dtype):
+        raise DTypeError(f"random.{name} takes real parameters, got one of dtype {x.dtype}.")
+    return tuple(x.shape)
+
+
 def shape_for(shape: Any, name: str, *parameters: Any) -> tuple[int, ...]:
     """The shape asked for, by default that of the parameters broadcast; they must fit it."""
-    shapes = [np.shape(x) if not isinstance(x, Value) else x.shape for x in parameters]
+    shapes = [parameter_shape(x, name) for x in parameters]
     if shape is not None:
         shape = new_shape(shape, f"random.{name}")
     try:

@@ -26,7 +26,16 @@ from weft.ir.types import is_complex, real_dtype
 from weft.numpy.staging import new_shape, static_int
 from weft.random.continuous import between, constant, stretched, two_keys, uniform, unit_numbers
 from weft.random.discrete import rademacher
-from weft.random.keys import drawn, float_kind, inexact_kind, one_key, shape_for, split, staged
+from weft.random.keys import (
+    drawn,
+    float_kind,
+    inexact_kind,
+    one_key,
+    parameter_shape,
+    shape_for,
+    split,
+    staged,
+)
 
 # Definitions on values
 
@@ -115,7 +124,7 @@ def multivariate_normal(
         dtype: floating; float64 by default.
         method: how ``cov`` is factored: "cholesky", or for singular matrices "eigh" or "svd".
     """
-    means, covs = np.shape(mean), np.shape(cov)
+    means, covs = (parameter_shape(x, "multivariate_normal") for x in (mean, cov))
     if not means or covs[-2:] != (means[-1], means[-1]):
         raise ShapeError(
             f"random.multivariate_normal takes mean (..., n) and cov (..., n, n), got shapes {means} and {covs}."
@@ -142,7 +151,8 @@ def _lognormal(key: Any, sigma: Any, *, shape: tuple[int, ...], dtype: np.dtype)
 
 def lognormal(key: Any, sigma: Any = 1.0, shape: Any = None, dtype: Any = None) -> Any:
     """Exponentials of normal numbers of mean 0 and standard deviation ``sigma``, of a floating or complex dtype."""
-    shape, dtype = shape_for(shape, "lognormal", sigma), inexact_kind(dtype, "lognormal")
+    dtype = inexact_kind(dtype, "lognormal")
+    shape = shape_for(shape, "lognormal", np.broadcast_to(0, np.shape(sigma)) if is_complex(dtype) else sigma)
     return _lognormal(one_key(key, "lognormal"), sigma, shape=shape, dtype=dtype)
 
 

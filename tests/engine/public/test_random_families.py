@@ -328,6 +328,17 @@ def test_no_numbers(name: str) -> None:
     assert np.asarray(getattr(wr, name)(KEY, 0.5, (0, 3))).shape == (0, 3)
 
 
+def test_lists_are_arrays() -> None:
+    same(wr.gamma(KEY, [0.1, 2.0, 3.0]), wr.gamma(KEY, ALPHA), 0)
+    same(wr.dirichlet(KEY, [0.1, 2.0, 3.0]), wr.dirichlet(KEY, ALPHA), 0)
+    same(wr.multinomial(KEY, 5, [0.15, 0.2, 0.65]), wr.multinomial(KEY, 5, P), 0)
+    same(
+        wr.uniform(KEY, (2,), minval=[0.0, 5.0], maxval=[1, 6]),
+        wr.uniform(KEY, (2,), None, np.array([0, 5]), np.array([1, 6])),
+        0,
+    )
+
+
 # Keys
 
 
@@ -353,6 +364,10 @@ def test_what_keys_say_of_themselves() -> None:
         (lambda: wr.ball(KEY, -1), ShapeError, r"random\.ball got shape=\(-1,\): lengths must not be negative"),
         (lambda: wr.ball(KEY, 2, ALPHA), ShapeError, r"random\.ball takes one norm, got p of shape \(3,\)"),
         (lambda: wr.orthogonal(KEY, 1.5), ArgumentError, r"random\.orthogonal got n=1\.5: it must be an integer"),
+        (lambda: wr.gamma(KEY, 1j), DTypeError, r"random\.gamma takes real parameters, got one of dtype complex128"),
+        (lambda: wr.uniform(KEY, (2,), minval=1j), DTypeError, r"random\.uniform takes real parameters"),
+        (lambda: wr.gamma(KEY, "a"), ArgumentError, r"a parameter of random\.gamma is 'a' of type builtins\.str"),
+        (lambda: wr.poisson(KEY, None), ArgumentError, r"a parameter of random\.poisson is None"),
         (lambda: wr.poisson(KEY, 1.0, dtype=float), DTypeError, r"random\.poisson draws integers, got dtype=float64"),
         (lambda: wr.binomial(KEY, 1, 0.5, dtype=int), DTypeError, r"random\.binomial draws floating numbers"),
         (lambda: wr.multinomial(KEY, 1, 0.5), ShapeError, r"takes probabilities \(\.\.\., k\) for shape .*, got \(\)"),
