@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from weft.engine.array import to_value
-from weft.ir.errors import AxisError, ShapeError
+from weft.ir.errors import AxisError, DTypeError, ShapeError
 
 SCALARS = (bool, int, float, complex)
+
+_RANKS = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}  # of kinds of dtypes; that of bfloat16 is "V"
 
 
 def same_values(name: str, args: Sequence[Any]) -> list[Any]:
@@ -26,6 +28,14 @@ def same_values(name: str, args: Sequence[Any]) -> list[Any]:
         raise ShapeError(
             f"lax.{name} got arguments of different shapes: {listed}. Use weft.numpy for broadcasting."
         )
+    if len(arrays) != len(values):
+        rank = max(_RANKS[v.dtype.kind] for v in values if type(v) not in SCALARS)
+        for x in values:
+            if type(x) in SCALARS and _RANKS[np.asarray(x).dtype.kind] > rank:
+                raise DTypeError(
+                    f"lax.{name} got the number {x!r} beside an array that cannot hold it. Convert one of them, or use "
+                    f"weft.numpy, which promotes."
+                )
     return values
 
 

@@ -20,12 +20,18 @@ from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.gamma_slope import gamma_slope, igamma_slope
-from weft.ir.types import BOOL, check_dtype, is_inexact
+from weft.ir.rules import KINDS
+from weft.ir.types import BOOL, check_dtype, is_complex, is_floating, is_inexact
 from weft.lax.arguments import SCALARS, one_value, same_values
 
 
-def _elementwise(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
+def _elementwise(name: str, fun: Callable[..., Any], kind: str) -> Callable[..., Any]:
+    """A public function of arguments of one dtype, which is of a ``kind`` of `weft.ir.rules.KINDS`."""
+    checked: set[np.dtype] = set()
+
     def function(*args: Any, accuracy: Any = None) -> Any:
+        if kind in ("floating", "inexact") and all(type(x) in (bool, int) for x in args):
+            args = tuple(map(float, args))
         values = same_values(name, args)
         dtypes = {v.dtype for v in values if type(v) not in SCALARS}
         if len(dtypes) > 1:
@@ -33,6 +39,11 @@ def _elementwise(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
             raise DTypeError(
                 f"lax.{name} needs arguments of one dtype, got {listed}. Convert them, or use weft.numpy, which promotes."
             )
+        if not dtypes <= checked:  # NumPy would take others too, and compiled programs would not
+            (dtype,) = dtypes
+            if not KINDS[kind](dtype):
+                raise DTypeError(f"lax.{name} does not accept dtype {dtype}: its arguments must be {kind}.")
+            checked.add(dtype)
         return wrap_value(fun(*values))
 
     function.__name__ = function.__qualname__ = name
@@ -46,78 +57,92 @@ def _divide(x: Any, y: Any) -> Any:
     return e.int_div(x, y) if dtype.kind in "iu" else e.div(x, y)
 
 
-add = _elementwise("add", e.add)
-sub = _elementwise("sub", e.sub)
-mul = _elementwise("mul", e.mul)
-rem = _elementwise("rem", e.rem)
-max = _elementwise("max", e.maximum)
-min = _elementwise("min", e.minimum)
-pow = _elementwise("pow", e.power)
-neg = _elementwise("neg", e.neg)
-abs = _elementwise("abs", e.abs_)
-sign = _elementwise("sign", e.sign)
-floor = _elementwise("floor", e.floor)
-ceil = _elementwise("ceil", e.ceil)
-eq = _elementwise("eq", e.eq)
-ne = _elementwise("ne", e.ne)
-lt = _elementwise("lt", e.lt)
-le = _elementwise("le", e.le)
-gt = _elementwise("gt", e.gt)
-ge = _elementwise("ge", e.ge)
-bitwise_and = _elementwise("bitwise_and", e.and_)
-bitwise_or = _elementwise("bitwise_or", e.or_)
-bitwise_xor = _elementwise("bitwise_xor", e.xor)
-bitwise_not = _elementwise("bitwise_not", e.not_)
-shift_left = _elementwise("shift_left", bits.shift_left)
-shift_right_arithmetic = _elementwise("shift_right_arithmetic", bits.shift_right)
-shift_right_logical = _elementwise("shift_right_logical", bits.shift_right_logical)
-population_count = _elementwise("population_count", bits.population_count)
-clz = _elementwise("clz", bits.clz)
-is_finite = _elementwise("is_finite", e.is_finite)
-nextafter = _elementwise("nextafter", bits.nextafter)
-real = _elementwise("real", e.real)
-imag = _elementwise("imag", e.imag)
-conj = _elementwise("conj", e.conj)
-complex = _elementwise("complex", e.complex_)
-sqrt = _elementwise("sqrt", t.sqrt)
-rsqrt = _elementwise("rsqrt", t.rsqrt)
-cbrt = _elementwise("cbrt", t.cbrt)
-exp = _elementwise("exp", t.exp)
-exp2 = _elementwise("exp2", t.exp2)
-expm1 = _elementwise("expm1", t.expm1)
-log = _elementwise("log", t.log)
-log1p = _elementwise("log1p", t.log1p)
-logistic = _elementwise("logistic", t.logistic)
-sin = _elementwise("sin", t.sin)
-cos = _elementwise("cos", t.cos)
-tan = _elementwise("tan", t.tan)
-asin = _elementwise("asin", t.asin)
-acos = _elementwise("acos", t.acos)
-atan = _elementwise("atan", t.atan)
-atan2 = _elementwise("atan2", t.atan2)
-sinh = _elementwise("sinh", t.sinh)
-cosh = _elementwise("cosh", t.cosh)
-tanh = _elementwise("tanh", t.tanh)
-asinh = _elementwise("asinh", t.asinh)
-acosh = _elementwise("acosh", t.acosh)
-atanh = _elementwise("atanh", t.atanh)
-erf = _elementwise("erf", t.erf)
-erfc = _elementwise("erfc", t.erfc)
-erf_inv = _elementwise("erf_inv", t.erf_inv)
-lgamma = _elementwise("lgamma", t.lgamma)
-digamma = _elementwise("digamma", t.digamma)
-igamma = _elementwise("igamma", special.igamma)
-igammac = _elementwise("igammac", special.igammac)
-betainc = _elementwise("betainc", special.betainc)
-bessel_i0e = _elementwise("bessel_i0e", special.bessel_i0e)
-bessel_i1e = _elementwise("bessel_i1e", special.bessel_i1e)
-zeta = _elementwise("zeta", special.zeta)
-mulhi = _elementwise("mulhi", bits.mulhi)
-random_gamma_grad = _elementwise("random_gamma_grad", gamma_slope)
-igamma_grad_a = _elementwise("igamma_grad_a", igamma_slope)
-square = _elementwise("square", lambda x: e.integer_pow(x, 2))
-reciprocal = _elementwise("reciprocal", lambda x: e.integer_pow(x, -1))
-div = _elementwise("div", _divide)
+def _conjugate(x: Any) -> Any:
+    """The complex conjugate, which is complex for real arguments too."""
+    return e.conj(x if is_complex(x.dtype) else e.complex_(x, e.full_like(x, 0)))
+
+
+def _angle_of(y: Any, x: Any) -> Any:
+    """The angle of the point ``(x, y)``; for complex arguments ``-i log((x + i y) / sqrt(x**2 + y**2))``."""
+    dtype = next(v.dtype for v in (y, x) if type(v) not in SCALARS)
+    if not is_complex(dtype):
+        return t.atan2(y, x)
+    length = t.sqrt(e.add(e.integer_pow(x, 2), e.integer_pow(y, 2)))
+    return e.mul(-1j, t.log(e.div(e.add(x, e.mul(1j, y)), length)))
+
+
+add = _elementwise("add", e.add, "any")
+sub = _elementwise("sub", e.sub, "number")
+mul = _elementwise("mul", e.mul, "any")
+rem = _elementwise("rem", e.rem, "real")
+max = _elementwise("max", e.maximum, "any")
+min = _elementwise("min", e.minimum, "any")
+pow = _elementwise("pow", e.power, "number")
+neg = _elementwise("neg", e.neg, "number")
+abs = _elementwise("abs", e.abs_, "number")
+sign = _elementwise("sign", e.sign, "number")
+floor = _elementwise("floor", e.floor, "floating")
+ceil = _elementwise("ceil", e.ceil, "floating")
+eq = _elementwise("eq", e.eq, "any")
+ne = _elementwise("ne", e.ne, "any")
+lt = _elementwise("lt", e.lt, "ordered")
+le = _elementwise("le", e.le, "ordered")
+gt = _elementwise("gt", e.gt, "ordered")
+ge = _elementwise("ge", e.ge, "ordered")
+bitwise_and = _elementwise("bitwise_and", e.and_, "logical")
+bitwise_or = _elementwise("bitwise_or", e.or_, "logical")
+bitwise_xor = _elementwise("bitwise_xor", e.xor, "logical")
+bitwise_not = _elementwise("bitwise_not", e.not_, "logical")
+shift_left = _elementwise("shift_left", bits.shift_left, "integer")
+shift_right_arithmetic = _elementwise("shift_right_arithmetic", bits.shift_right, "integer")
+shift_right_logical = _elementwise("shift_right_logical", bits.shift_right_logical, "integer")
+population_count = _elementwise("population_count", bits.population_count, "integer")
+clz = _elementwise("clz", bits.clz, "integer")
+is_finite = _elementwise("is_finite", e.is_finite, "inexact")
+nextafter = _elementwise("nextafter", bits.nextafter, "floating")
+real = _elementwise("real", e.real, "any")
+imag = _elementwise("imag", e.imag, "any")
+conj = _elementwise("conj", _conjugate, "inexact")
+complex = _elementwise("complex", e.complex_, "floating")
+sqrt = _elementwise("sqrt", t.sqrt, "inexact")
+rsqrt = _elementwise("rsqrt", t.rsqrt, "inexact")
+cbrt = _elementwise("cbrt", t.cbrt, "floating")
+exp = _elementwise("exp", t.exp, "inexact")
+exp2 = _elementwise("exp2", t.exp2, "inexact")
+expm1 = _elementwise("expm1", t.expm1, "inexact")
+log = _elementwise("log", t.log, "inexact")
+log1p = _elementwise("log1p", t.log1p, "inexact")
+logistic = _elementwise("logistic", t.logistic, "inexact")
+sin = _elementwise("sin", t.sin, "inexact")
+cos = _elementwise("cos", t.cos, "inexact")
+tan = _elementwise("tan", t.tan, "inexact")
+asin = _elementwise("asin", t.asin, "inexact")
+acos = _elementwise("acos", t.acos, "inexact")
+atan = _elementwise("atan", t.atan, "inexact")
+atan2 = _elementwise("atan2", _angle_of, "inexact")
+sinh = _elementwise("sinh", t.sinh, "inexact")
+cosh = _elementwise("cosh", t.cosh, "inexact")
+tanh = _elementwise("tanh", t.tanh, "inexact")
+asinh = _elementwise("asinh", t.asinh, "inexact")
+acosh = _elementwise("acosh", t.acosh, "inexact")
+atanh = _elementwise("atanh", t.atanh, "inexact")
+erf = _elementwise("erf", t.erf, "floating")
+erfc = _elementwise("erfc", t.erfc, "floating")
+erf_inv = _elementwise("erf_inv", t.erf_inv, "floating")
+lgamma = _elementwise("lgamma", t.lgamma, "floating")
+digamma = _elementwise("digamma", t.digamma, "floating")
+igamma = _elementwise("igamma", special.igamma, "floating")
+igammac = _elementwise("igammac", special.igammac, "floating")
+betainc = _elementwise("betainc", special.betainc, "floating")
+bessel_i0e = _elementwise("bessel_i0e", special.bessel_i0e, "floating")
+bessel_i1e = _elementwise("bessel_i1e", special.bessel_i1e, "floating")
+zeta = _elementwise("zeta", special.zeta, "floating")
+mulhi = _elementwise("mulhi", bits.mulhi, "integer")
+random_gamma_grad = _elementwise("random_gamma_grad", gamma_slope, "floating")
+igamma_grad_a = _elementwise("igamma_grad_a", igamma_slope, "floating")
+square = _elementwise("square", lambda x: e.integer_pow(x, 2), "number")
+reciprocal = _elementwise("reciprocal", lambda x: e.integer_pow(x, -1), "inexact")
+div = _elementwise("div", _divide, "number")
 
 
 def integer_pow(x: Any, y: int) -> Any:
@@ -128,6 +153,8 @@ def integer_pow(x: Any, y: int) -> Any:
 def round(x: Any, rounding_method: int = 0) -> Any:
     """Nearest integer: 0 rounds halves away from zero, 1 to even."""
     value = one_value(x)
+    if not is_floating(value.dtype):
+        raise DTypeError(f"lax.round does not accept dtype {value.dtype}: its argument must be floating.")
     if rounding_method == 1:
         return wrap_value(e.rint(value))
     whole = e.trunc(value)  # exact, and so is what it leaves; adding 0.5 would round
