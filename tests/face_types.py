@@ -54,6 +54,8 @@ def check_functions(x: Array) -> None:
     assert_type(wnp.linalg.solve(x, x), Array)
     assert_type(weft.lax.top_k(x, 1), tuple[Array, Array])
     assert_type(weft.nn.relu(x), Array)
+    assert_type(weft.scipy.special.gammaln(x), Array)
+    assert_type(weft.scipy.linalg.expm(x), Array)
     assert_type(random.normal(random.key(0), (3,)), Array)
 
 

@@ -24,6 +24,7 @@ from weft.engine.methods import BINARY, COMPARISONS, METHODS, UNARY
 
 ROOT = Path(__file__).resolve().parent.parent
 STUBS = {
+    "weft.image": "image/__init__.pyi",
     "weft.numpy": "numpy/__init__.pyi",
     "weft.numpy.fft": "numpy/fft.pyi",
     "weft.numpy.linalg": "numpy/linalg.pyi",
@@ -31,6 +32,9 @@ STUBS = {
     "weft.nn": "nn/__init__.pyi",
     "weft.ops": "ops/__init__.pyi",
     "weft.random": "random/__init__.pyi",
+    "weft.scipy.linalg": "scipy/linalg/__init__.pyi",
+    "weft.scipy.signal": "scipy/signal/__init__.pyi",
+    "weft.scipy.special": "scipy/special/__init__.pyi",
 }
 FACE = "engine/array_face.pyi"
 HEAD = '''"""What type checkers read of `{name}`; written by `make stubs`, from its functions."""
@@ -108,9 +112,15 @@ RESULTS = {
         "reduce shape_as_value sort stage stop_gradient switch while_loop",
         "tuple[Array, Array]": "approx_max_k approx_min_k sort_key_val top_k",
     },
+    "weft.image": {},
     "weft.nn": {},
     "weft.ops": {},
     "weft.random": {},
+    "weft.scipy.linalg": {
+        "Any": "cho_factor eig eigh eigh_tridiagonal expm_frechet funm hessenberg lstsq lu matmul_toeplitz pinv pinvh qr qr_multiply sqrtm svd",
+    },
+    "weft.scipy.signal": {"Any": "choose_conv_method lfilter sosfilt"},
+    "weft.scipy.special": {"Any": "logsumexp wofz", "tuple[Array, Array]": "fresnel sici"},
 }
 # Functions whose result depends on their arguments.
 OVERLOADS = {
