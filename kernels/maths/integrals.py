@@ -94,11 +94,14 @@ def _expn(n: Register, x: Register) -> Register:
     whole = (n >= 0.0) & n.floor().eq(n) & (n < _INF)
     usual = whole & (x > 0.0) & (x < _INF)
     order, at = usual.select(n, 2.0), usual.select(x, 2.0)
-    near, zero_order = (at < 1.0) & (order > 0.0), order.eq(0.0)
-    result = exp(-at) * power_integral(-order, near.select(2.0, at))
-    result = zero_order.select(exp(-at) / at, result)
-    result = order.eq(1.0).select(_exp1(at), result)
-    series = near & order.ne(1.0)
+    series = (at < 1.0) & (order > 1.0)
+    integral = (at >= 1.0) & (order > 1.0)
+    result = where_any(
+        integral,
+        lambda: exp(-at) * power_integral(-integral.select(order, 2.0), integral.select(at, 2.0)),
+        exp(-at) / at,
+    )
+    result = where_any(order.eq(1.0), lambda: _exp1(at), result)
     result = where_any(
         series, lambda: _expn_series(series.select(order, 2.0), series.select(at, 0.5)), result
     )

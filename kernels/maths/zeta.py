@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from weft.kernels.calls import where_any
 from weft.kernels.maths.bits import through_double
+from weft.kernels.maths.loops import sum_over
 from weft.kernels.maths.power import pow
 from weft.kernels.register import Register
 
@@ -37,9 +38,8 @@ def _of_positive(s: Register, q: Register) -> Register:
     first = pow(q, -s)
     usual = s < _LARGE
     order = usual.select(s, 2.0)
-    total = first
-    for k in range(1, _TERMS):
-        total = total + pow(q + float(k), -order)
+    steps = tuple(float(k) for k in range(1, _TERMS))
+    total = first + sum_over(q, "integers", (steps,), lambda k: pow(q + k, -order))
     a = q + float(_TERMS)
     inverse = 1.0 / a
     square = inverse * inverse
