@@ -15,7 +15,7 @@ import numpy as np
 
 from weft.ir.graph import Eqn, Graph, Var
 from weft.ir.match import Rewriter, Rules, constant, op, rewrite, variables
-from weft.ir.ops import elementwise, shape
+from weft.ir.ops import contract, elementwise, shape
 from weft.ir.types import ArrayType, is_bool, is_floating, is_inexact, is_integer
 
 x, y, c, d, p, q, low, frame = variables("x y c d p q low frame")
@@ -185,6 +185,33 @@ MOVEMENT = Rules(
 )
 
 
+def _fold_left(x: Any, y: Any, p: Any, d: Any) -> Any:
+    (x_sum, y_sum), (x_batch, y_batch) = d
+    free = contract.free_axes(len(p), x_sum, x_batch)
+    x_sum, x_batch, free = (tuple([p[i] for i in axes]) for axes in (x_sum, x_batch, free))
+    dims = ((x_sum, y_sum), (x_batch, y_batch))
+    lies = list(free) == sorted(free) and contract.dot_plan(x.type, y.type, dims).copy_a is None
+    return contract.dot_general(x, y, dims) if lies else None
+
+
+def _fold_right(x: Any, y: Any, q: Any, d: Any) -> Any:
+    (x_sum, y_sum), (x_batch, y_batch) = d
+    free = contract.free_axes(len(q), y_sum, y_batch)
+    y_sum, y_batch, free = (tuple([q[i] for i in axes]) for axes in (y_sum, y_batch, free))
+    dims = ((x_sum, y_sum), (x_batch, y_batch))
+    lies = list(free) == sorted(free) and contract.dot_plan(x.type, y.type, dims).copy_b is None
+    return contract.dot_general(x, y, dims) if lies else None
+
+
+PRODUCTS = Rules(
+    [
+        # A product of a transpose is another product of the array as it lies, where BLAS takes it so.
+        (op.dot_general(op.transpose(x, perm=p), y, dims=d), _fold_left),
+        (op.dot_general(x, op.transpose(y, perm=q), dims=d), _fold_right),
+    ]
+)
+
+
 REDUCTION = Rules(
     [
         # reduce(x, axes=()) -> x; but a sum begins at 0.0, and 0.0+x is not x where x is -0.0
@@ -197,4 +224,4 @@ REDUCTION = Rules(
     ]
 )
 
-RULES = ARITHMETIC + LOGIC + CONVERSION + MOVEMENT + REDUCTION
+RULES = ARITHMETIC + LOGIC + CONVERSION + MOVEMENT + PRODUCTS + REDUCTION

@@ -19,7 +19,6 @@ from weft.ir.ops.flow.scan import scan
 from weft.ir.rules import add_all, zeros_like
 from weft.ir.types import ArrayType
 
-
 _FEW = 256
 """Elements of sums that stay in the loop: they stay in the cache, and small products are written out there."""
 
