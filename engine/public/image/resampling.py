@@ -130,14 +130,13 @@ def _within(xp: Any, weights: Any, centre: Any, m: int) -> Any:
 
 
 def _resampled(image: Any, matrices: dict[int, Any]) -> Any:
-    """The product of an image with a matrix on each of some axes."""
-    ndim = image.ndim
-    operands: list[Any] = [image, list(range(ndim))]
-    out = list(range(ndim))
-    for i, (axis, weights) in enumerate(matrices.items()):
-        operands += [wnp.asarray(weights).astype(image.dtype), [axis, ndim + i]]
-        out[axis] = ndim + i
-    return wnp.einsum(*operands, out)
+    """The product of an image with a matrix on each of some axes; first where it shrinks most."""
+    for axis, weights in sorted(
+        matrices.items(), key=lambda item: item[1].shape[1] / max(item[1].shape[0], 1)
+    ):
+        product = wnp.tensordot(image, wnp.asarray(weights).astype(image.dtype), (axis, 0))
+        image = wnp.moveaxis(product, -1, axis)
+    return image
 
 
 def _image_and_shape(image: Any, shape: Sequence[int], name: str) -> tuple[Any, tuple[int, ...]]:
