@@ -84,19 +84,24 @@ def call_rare(
     return is_rare.select(slow, usual)
 
 
+def any_lane(mask: Register) -> Register:
+    """Whether a mask holds for some lane, as the condition of a branch."""
+    writer = mask.writer
+    if writer.lanes == 1:
+        return mask
+    bits = f"i{writer.lanes}"
+    packed = writer.emit(bits, f"bitcast {mask.type} {mask.ref} to {bits}")
+    return writer.emit("i1", f"icmp ne {bits} {packed.ref}, 0")
+
+
 def where_any(mask: Register, build: Callable[[], Register], otherwise: Register) -> Register:
     """``mask ? build() : otherwise``, where ``build()`` is only worked out if ``mask`` holds for some lane.
 
     For functions that are called with vectors: a loop with such a branch in it is not vectorised.
     """
     writer = mask.writer
-    asked = mask
-    if writer.lanes > 1:
-        bits = f"i{writer.lanes}"
-        packed = writer.emit(bits, f"bitcast {mask.type} {mask.ref} to {bits}")
-        asked = writer.emit("i1", f"icmp ne {bits} {packed.ref}, 0")
     before, work, done = writer.block, writer.label("work"), writer.label("done")
-    writer.cond_br(asked, work, done)
+    writer.cond_br(any_lane(mask), work, done)
     writer.place(work)
     built = build()
     end = writer.block

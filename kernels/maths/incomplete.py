@@ -14,7 +14,7 @@ The nodes and weights are those of `weft.ir.ops.quadrature`, which derivatives b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from weft.ir.ops.quadrature import NODES, WEIGHTS
 from weft.kernels.calls import where_any
@@ -22,7 +22,7 @@ from weft.kernels.maths.bits import fast_two_sum, through_double, two_product, t
 from weft.kernels.maths.exp import exp, exp_of_sum, expm1
 from weft.kernels.maths.gamma import lgamma, lgamma_of_one_plus, stirling_tail
 from weft.kernels.maths.log import log, log1p, log1p_in_parts, log_in_parts
-from weft.kernels.maths.loops import sum_over
+from weft.kernels.maths.loops import repeat, sum_over
 from weft.kernels.register import Register
 
 _INF, _NAN = float("inf"), float("nan")
@@ -66,14 +66,58 @@ def _gamma_factor(a: Register, x: Register) -> Register:
     return large.select(by_stirling, direct)
 
 
-def _lower(a: Register, x: Register) -> Register:
-    """``P(a, x)`` over its factor, for x up to about a, or 1: one, and x times the integral of what is left."""
-    scale = 1.0 / ((a + 1.0 - x) + (a + 1.0).sqrt())
+def _lower(a: Register, x: Register, here: Register) -> Register:
+    """``P(a, x)`` over its factor, for x up to about a, or 1, in the lanes ``here``.
 
-    def integrand(u: Register) -> Register:
-        return exp(-((a + 1.0) * u + x * expm1(-u)))
+    It is one, and x times the integral of what is left; or the sum of ``x**n / ((a+1) ... (a+n))``, where that is short.
+    """
 
-    return 1.0 + x * _integral(scale, integrand)
+    def step(term: Register, total: Register, order: Register) -> tuple[Sequence[Register], Register]:
+        order = order + 1.0
+        term = term * (x / order)
+        total = total + term
+        return (term, total, order), term > total * 2.0**-55
+
+    long = _is_slow(a, x)
+    one = x.const(1.0)
+    _, total, _ = repeat(here & ~long, (one, one, a), step)
+
+    def integral() -> Register:
+        scale = 1.0 / ((a + 1.0 - x) + (a + 1.0).sqrt())
+        return 1.0 + x * _integral(scale, lambda u: exp(-((a + 1.0) * u + x * expm1(-u))))
+
+    return where_any(here & long, integral, total)
+
+
+def _upper(a: Register, x: Register, here: Register) -> Register:
+    """``Q(a, x)`` over a times its factor, for x from 1, and about a, on, in the lanes ``here``.
+
+    It is `power_integral`; or Legendre's continued fraction, by Lentz's method, where that is short.
+    """
+
+    def step(
+        order: Register, below: Register, c: Register, d: Register, value: Register
+    ) -> tuple[Sequence[Register], Register]:
+        above = order * (a - order)
+        below = below + 2.0
+        d = 1.0 / (above * d + below)
+        c = below + above / c
+        factor = c * d
+        following = order + 1.0
+        more = ((factor - 1.0).fabs() > 4e-16) & (following < 300.0)
+        return (following, below, c, d, value * factor), more
+
+    long = _is_slow(a, x)
+    first = x + 1.0 - a
+    inverse = 1.0 / first
+    start = (x.const(1.0), first, x.const(1e300), inverse, inverse)
+    *_, value = repeat(here & ~long, start, step)
+    return where_any(here & long, lambda: power_integral(a - 1.0, x), value)
+
+
+def _is_slow(a: Register, x: Register) -> Register:
+    """Where a series or a fraction would take a hundred terms: with a large a, next to it."""
+    return (a > 64.0) & (x > a * 0.5) & (x < a * 2.0)
 
 
 def power_integral(power: Register, x: Register) -> Register:
@@ -98,11 +142,8 @@ def _incomplete_gamma(a: Register, x: Register, lower: bool) -> Register:
     one = x.const(1.0)
     below = x_in < (a_in > 1.0).select(a_in, one)
     factor = _gamma_factor(a_in, x_in)
-    p = where_any(below, lambda: factor * _lower(below.select(a_in, 2.0), below.select(x_in, 1.0)), one)
-    q = where_any(
-        below, lambda: 1.0 - p,
-        factor * a_in * power_integral(below.select(one, a_in) - 1.0, below.select(2.0, x_in)),
-    )  # fmt: skip
+    p = factor * _lower(a_in, x_in, below)
+    q = below.select(1.0 - p, factor * a_in * _upper(a_in, x_in, ~below))
     if lower:
         result = below.select(p, 1.0 - q)
     else:

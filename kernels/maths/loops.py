@@ -1,9 +1,14 @@
-"""Sums over tables inside maths functions: a quadrature's terms, in a loop, and Chebyshev series, written out."""
+"""Loops inside maths functions: sums over the rows of a table, steps until every lane is done; and Chebyshev series.
+
+The one idea: lanes cannot part, so a loop runs as long as any lane needs it, and a lane that is done keeps what it has:
+its result does not depend on its neighbours.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from weft.kernels.calls import any_lane
 from weft.kernels.maths.series import SERIES
 from weft.kernels.register import Register, Writer, literal
 
@@ -60,6 +65,35 @@ def _element(writer: Writer, table: str, kind: str, index: str) -> Register:
     return writer.emit(
         kind, f"shufflevector {vector} {first.ref}, {vector} poison, <{writer.lanes} x i32> zeroinitializer"
     )
+
+
+def repeat(
+    active: Register,
+    state: Sequence[Register],
+    step: Callable[..., tuple[Sequence[Register], Register]],
+) -> list[Register]:
+    """Take steps in the lanes where ``active`` holds, until it holds nowhere.
+
+    Args:
+        active: where to begin at all.
+        state: what a step changes.
+        step: of the state gives the next one, and where to go on; it must come to an end in every lane. It uses no blocks.
+    """
+    writer = active.writer
+    before, loop, done = writer.block, writer.label("loop"), writer.label("done")
+    writer.cond_br(any_lane(active), loop, done)
+    writer.place(loop)
+    at_work = writer.phi("i1", [(active, before)])
+    current = [writer.phi(x.kind, [(x, before)]) for x in state]
+    stepped, more = step(*current)
+    kept = [at_work.select(new, old) for new, old in zip(stepped, current, strict=True)]
+    more = at_work & more
+    writer.add_incoming(at_work, more, loop)
+    for phi, new in zip(current, kept, strict=True):
+        writer.add_incoming(phi, new, loop)
+    writer.cond_br(any_lane(more), loop, done)
+    writer.place(done)
+    return [writer.phi(x.kind, [(x, before), (new, loop)]) for x, new in zip(state, kept, strict=True)]
 
 
 def chebyshev(name: str, x: Register, low: float, high: float) -> Register:
