@@ -9,6 +9,7 @@ import numpy as np
 
 from weft.engine.array import to_value
 from weft.ir.errors import AxisError, DTypeError, ShapeError
+from weft.ir.rules import KINDS
 
 SCALARS = (bool, int, float, complex)
 
@@ -37,6 +38,15 @@ def same_values(name: str, args: Sequence[Any]) -> list[Any]:
                     f"weft.numpy, which promotes."
                 )
     return values
+
+
+def check_kind(name: str, dtype: np.dtype, kind: str) -> None:
+    """Raise the user's error unless a dtype is of a kind of `weft.ir.rules.KINDS`.
+
+    NumPy would take others, and compiled programs would not: so both refuse them, in the same words.
+    """
+    if not KINDS[kind](dtype):
+        raise DTypeError(f"lax.{name} does not accept dtype {dtype}: its arguments must be {kind}.")
 
 
 def one_value(x: Any) -> Any:

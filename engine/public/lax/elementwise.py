@@ -20,9 +20,8 @@ from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.gamma_slope import gamma_slope, igamma_slope
-from weft.ir.rules import KINDS
-from weft.ir.types import BOOL, check_dtype, is_complex, is_floating, is_inexact
-from weft.lax.arguments import SCALARS, one_value, same_values
+from weft.ir.types import BOOL, check_dtype, is_complex, is_inexact
+from weft.lax.arguments import SCALARS, check_kind, one_value, same_values
 
 
 def _elementwise(name: str, fun: Callable[..., Any], kind: str) -> Callable[..., Any]:
@@ -39,10 +38,9 @@ def _elementwise(name: str, fun: Callable[..., Any], kind: str) -> Callable[...,
             raise DTypeError(
                 f"lax.{name} needs arguments of one dtype, got {listed}. Convert them, or use weft.numpy, which promotes."
             )
-        if not dtypes <= checked:  # NumPy would take others too, and compiled programs would not
+        if not dtypes <= checked:
             (dtype,) = dtypes
-            if not KINDS[kind](dtype):
-                raise DTypeError(f"lax.{name} does not accept dtype {dtype}: its arguments must be {kind}.")
+            check_kind(name, dtype, kind)
             checked.add(dtype)
         return wrap_value(fun(*values))
 
@@ -147,14 +145,15 @@ div = _elementwise("div", _divide, "number")
 
 def integer_pow(x: Any, y: int) -> Any:
     """``x ** y`` for a Python integer ``y``."""
-    return wrap_value(e.integer_pow(one_value(x), operator.index(y)))
+    value = one_value(x)
+    check_kind("integer_pow", value.dtype, "number")
+    return wrap_value(e.integer_pow(value, operator.index(y)))
 
 
 def round(x: Any, rounding_method: int = 0) -> Any:
     """Nearest integer: 0 rounds halves away from zero, 1 to even."""
     value = one_value(x)
-    if not is_floating(value.dtype):
-        raise DTypeError(f"lax.round does not accept dtype {value.dtype}: its argument must be floating.")
+    check_kind("round", value.dtype, "floating")
     if rounding_method == 1:
         return wrap_value(e.rint(value))
     whole = e.trunc(value)  # exact, and so is what it leaves; adding 0.5 would round
@@ -240,7 +239,9 @@ def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> An
 
     Too large ones become infinite, too small ones 0 (there are no subnormal numbers). ``exponent_bits`` is at least 1.
     """
-    return wrap_value(bits.reduce_precision(one_value(operand), exponent_bits, mantissa_bits))
+    value = one_value(operand)
+    check_kind("reduce_precision", value.dtype, "floating")
+    return wrap_value(bits.reduce_precision(value, exponent_bits, mantissa_bits))
 
 
 def polygamma(m: Any, x: Any) -> Any:

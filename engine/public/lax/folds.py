@@ -16,7 +16,7 @@ from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import reduce as r
 from weft.ir.ops import shape as s
-from weft.lax.arguments import one_value, sorted_axes
+from weft.lax.arguments import check_kind, one_value, sorted_axes
 from weft.lax.elementwise import bitwise_xor
 
 # Functions of two scalars that are a primitive, and the reduction by it.
@@ -88,6 +88,7 @@ def reduce(
 def reduce_xor(operand: Any, axes: Sequence[int] | None = None, *, out_sharding: Any = None) -> Any:
     """Fold axes of bools or integers by exclusive or."""
     value = one_value(operand)
+    check_kind("reduce_xor", value.dtype, "logical")
     along = sorted_axes("reduce_xor", axes, len(value.shape))
     return reduce(value, np.zeros((), value.dtype), bitwise_xor, along)
 

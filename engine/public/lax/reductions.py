@@ -13,17 +13,20 @@ from weft.ir.errors import ShapeError
 from weft.ir.ops import contract, cumulative, reduce
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import sort as sort_ops
-from weft.ir.types import INT64, check_dtype
-from weft.lax.arguments import one_axis, one_value, sorted_axes
+from weft.ir.ops import transcendental as t
+from weft.ir.types import INT64, check_dtype, is_complex
+from weft.lax.arguments import check_kind, one_axis, one_value, sorted_axes
+from weft.lax.mapping import associative_scan
 
 _INT32 = np.dtype(np.int32)
 
 # Reductions and scans
 
 
-def _reduction(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
+def _reduction(name: str, fun: Callable[..., Any], kind: str) -> Callable[..., Any]:
     def function(operand: Any, axes: Any = None, *, out_sharding: Any = None) -> Any:
         value = one_value(operand)
+        check_kind(name, value.dtype, kind)
         return wrap_value(fun(value, sorted_axes(name, axes, len(value.shape))))
 
     function.__name__ = function.__qualname__ = name
@@ -31,12 +34,12 @@ def _reduction(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-reduce_sum = _reduction("reduce_sum", reduce.reduce_sum)
-reduce_prod = _reduction("reduce_prod", reduce.reduce_prod)
-reduce_max = _reduction("reduce_max", reduce.reduce_max)
-reduce_min = _reduction("reduce_min", reduce.reduce_min)
-reduce_and = _reduction("reduce_and", reduce.reduce_and)
-reduce_or = _reduction("reduce_or", reduce.reduce_or)
+reduce_sum = _reduction("reduce_sum", reduce.reduce_sum, "number")
+reduce_prod = _reduction("reduce_prod", reduce.reduce_prod, "number")
+reduce_max = _reduction("reduce_max", reduce.reduce_max, "any")
+reduce_min = _reduction("reduce_min", reduce.reduce_min, "any")
+reduce_and = _reduction("reduce_and", reduce.reduce_and, "logical")
+reduce_or = _reduction("reduce_or", reduce.reduce_or, "logical")
 
 
 def argmax(operand: Any, axis: int, index_dtype: Any = INT64) -> Any:
@@ -51,9 +54,10 @@ def argmin(operand: Any, axis: int, index_dtype: Any = INT64) -> Any:
     return wrap_value(reduce.argmin(value, one_axis("argmin", axis, len(value.shape)), np.dtype(index_dtype)))
 
 
-def _scan(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
+def _scan(name: str, fun: Callable[..., Any], kind: str) -> Callable[..., Any]:
     def function(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
         value = one_value(operand)
+        check_kind(name, value.dtype, kind)
         return wrap_value(fun(value, one_axis(name, axis, len(value.shape)), reverse=reverse))
 
     function.__name__ = function.__qualname__ = name
@@ -61,11 +65,32 @@ def _scan(name: str, fun: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-cumsum = _scan("cumsum", cumulative.cumsum)
-cumprod = _scan("cumprod", cumulative.cumprod)
-cummax = _scan("cummax", cumulative.cummax)
-cummin = _scan("cummin", cumulative.cummin)
-cumlogsumexp = _scan("cumlogsumexp", cumulative.cumlogsumexp)
+cumsum = _scan("cumsum", cumulative.cumsum, "number")
+cumprod = _scan("cumprod", cumulative.cumprod, "number")
+cummax = _scan("cummax", cumulative.cummax, "any")
+cummin = _scan("cummin", cumulative.cummin, "any")
+
+
+def _add_exponentials(x: Any, y: Any) -> Any:
+    """``log(exp(x) + exp(y))`` of complex arrays, by the one with the larger real part."""
+    x, y = one_value(x), one_value(y)
+    first = e.ge(e.real(x), e.real(y))
+    large, small = e.select(first, x, y), e.select(first, y, x)
+    nothing = e.eq(large, e.full_like(large, -np.inf))  # there the difference would be NaN
+    change = e.select(nothing, e.full_like(large, 0), e.sub(small, large))
+    return wrap_value(e.select(nothing, large, e.add(large, t.log1p(t.exp(change)))))
+
+
+def _running_log_sum(x: Any, axis: int, *, reverse: bool) -> Any:
+    if is_complex(x.dtype):
+        found = one_value(associative_scan(_add_exponentials, wrap_value(x), reverse, axis))
+        turns = e.rint(e.div(e.imag(found), 2 * np.pi))  # to be a logarithm's principal value
+        return e.complex_(e.real(found), e.sub(e.imag(found), e.mul(turns, 2 * np.pi)))
+    return cumulative.cumlogsumexp(x, axis, reverse=reverse)
+
+
+_running_log_sum.__doc__ = cumulative.cumlogsumexp.__doc__
+cumlogsumexp = _scan("cumlogsumexp", _running_log_sum, "inexact")
 
 
 # Order
@@ -88,6 +113,7 @@ def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = 
 def top_k(operand: Any, k: int, *, axis: int = -1) -> Any:
     """The ``k`` largest along an axis, in falling order, and their positions as int32."""
     value = one_value(operand)
+    check_kind("top_k", value.dtype, "ordered")
     place = one_axis("top_k", axis, len(value.shape))
     return tuple(map(wrap_value, sort_ops.top_k(value, operator.index(k), place, dtype=_INT32)))
 
@@ -113,12 +139,10 @@ def approx_min_k(
     aggregate_to_topk: bool = True,
 ) -> Any:
     """The ``k`` smallest along an axis, in rising order, and their positions; see `approx_max_k`."""
-    values, positions = sort_ops.top_k(
-        e.neg(one_value(operand)),
-        operator.index(k),
-        one_axis("approx_min_k", reduction_dimension, len(one_value(operand).shape)),
-        dtype=_INT32,
-    )
+    value = one_value(operand)
+    check_kind("approx_min_k", value.dtype, "floating")
+    place = one_axis("approx_min_k", reduction_dimension, len(value.shape))
+    values, positions = sort_ops.top_k(e.neg(value), operator.index(k), place, dtype=_INT32)
     return wrap_value(e.neg(values)), wrap_value(positions)
 
 
