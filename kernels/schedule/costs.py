@@ -35,7 +35,7 @@ _PRICES = {
     **dict.fromkeys("pow erfc erf_inv lgamma digamma gamma bessel_i0e bessel_i1e".split(), 4.0),
     **dict.fromkeys("ndtri erfcx dawsn expi spence si ci fresnel_sin fresnel_cos betaln".split(), 12.0),
     "zeta": 60.0,
-    **dict.fromkeys("igamma igammac betainc expn".split(), 300.0),
+    **dict.fromkeys("igamma igammac betainc expn".split(), 120.0),
 }
 _SCALAR = 6.0  # how much longer it takes where there are no vectors
 _APART = 4.0  # how much longer a load or store takes that does not lie beside the one before
