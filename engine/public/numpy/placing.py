@@ -15,6 +15,7 @@ import numpy as np
 from weft.engine import indexing
 from weft.engine.dispatch import as_dtype, broadcast_to
 from weft.engine.index import static_position
+from weft.engine.promotion import is_literal
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import cumulative
@@ -51,16 +52,11 @@ def _as_copy(name: str, inplace: bool) -> None:
 def _safe(values: Any, x: Any, name: str) -> Any:
     """Values in the dtype of ``x``, which must hold theirs; numbers of Python are taken as they are."""
     found = value(values, name)
-    if not _is_python(values) and not np.can_cast(found.dtype, x.dtype, "safe"):
+    if not is_literal(values) and not np.can_cast(found.dtype, x.dtype, "safe"):
         raise DTypeError(
             f"{name} got values of {found.dtype}, which do not all go into an array of {x.dtype}."
         )
     return as_dtype(found, x.dtype)
-
-
-def _is_python(x: Any) -> bool:
-    """Whether there are no arrays in ``x``, only Python's numbers."""
-    return all(map(_is_python, x)) if isinstance(x, list | tuple) else isinstance(x, int | float | complex)
 
 
 def _repeated(values: Any, n: int, x: Any, name: str) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 import weft.numpy as wnp
 from weft.engine.array import wrap_value
-from weft.engine.dispatch import as_dtype
+from weft.engine.dispatch import as_dtype, broadcast_to
 from weft.engine.trace import function_name
 from weft.ir.builder import Value
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
@@ -200,8 +200,6 @@ def _reduce(
     rows, start = _rows(x, axes), initial
     mask = None
     if where is not None and where is not True:
-        from weft.engine.dispatch import broadcast_to
-
         mask = _rows(broadcast_to(to_bool(value(where, self.name, "where")), x.shape), axes)
     if start is None and (mask is not None or not rows.shape[0]):
         start = self.identity
