@@ -10,6 +10,7 @@ known and no derivative would be lost on the way.
 
 from __future__ import annotations
 
+import operator
 import sys
 import threading
 from typing import Any
@@ -78,8 +79,7 @@ class Conversion:
         return repr(self.numpys)
 
 
-_originals = {name: getattr(np, name) for name in CONVERSIONS}
-_replacements = {name: Conversion(original, name) for name, original in _originals.items()}
+_all_of = operator.itemgetter(*CONVERSIONS)
 
 
 class _Passing:
@@ -88,18 +88,32 @@ class _Passing:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
+        self._numpys: dict[str, Any] = {}
+        self._ours: dict[str, Conversion] = {}
+        # The same as tuples: what is found is compared with them at one go.
+        self._before: tuple[Any, ...] = ()
+        self._while: tuple[Conversion, ...] = ()
 
     def __enter__(self) -> None:
         with self._lock:
             self._inside += 1
             if self._inside == 1:
-                vars(np).update(_replacements)
+                names = vars(np)
+                if _all_of(names) != self._before:  # the first time, or others have put theirs there
+                    self._numpys = {name: names[name] for name in CONVERSIONS}
+                    self._ours = {name: Conversion(f, name) for name, f in self._numpys.items()}
+                    self._before, self._while = tuple(self._numpys.values()), tuple(self._ours.values())
+                names.update(self._ours)
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                vars(np).update(_originals)
+                names = vars(np)
+                back = self._numpys
+                if _all_of(names) != self._while:  # somebody has put theirs there meanwhile: it stays
+                    back = {name: f for name, f in back.items() if names[name] is self._ours[name]}
+                names.update(back)
 
 
 passing_traced = _Passing()

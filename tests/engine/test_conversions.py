@@ -13,6 +13,7 @@ import weft
 import weft.numpy as wnp
 from weft.engine.array import Array
 from weft.engine.conversions import CONVERSIONS
+from weft.engine.trace import Tracer
 from weft.ir.errors import ConcretizationError
 
 X = np.arange(6.0).reshape(2, 3) + 1
@@ -69,6 +70,24 @@ def test_numpy_is_as_it_was_afterwards() -> None:
         weft.jit(lambda x: 1 / 0)(2.0)
     assert inside == [False]
     assert all(vars(np)[name] is original for name, original in ORIGINALS.items())
+
+
+def test_what_others_have_put_there_is_called_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def theirs(x: Any, *args: Any) -> Any:
+        asked.append(x)
+        return ORIGINALS["asarray"](x, *args)
+
+    monkeypatch.setattr(np, "asarray", theirs)
+
+    def f(x: Any) -> Any:
+        monkeypatch.setattr(np, "ones", len)
+        return np.asarray(x) + np.asarray([1.0])
+
+    assert float(weft.jit(f)(1.0)[0]) == 2.0
+    assert np.asarray is theirs and np.ones is len
+    assert [1.0] in asked and not any(isinstance(x, Tracer) for x in asked)
 
 
 def test_untraced_arguments_get_numpys_result() -> None:
