@@ -19,7 +19,10 @@ from weft.scipy.signal.filters import (
     savgol_coeffs,
     savgol_filter,
     sosfilt,
+    sosfilt_zi,
+    sosfiltfilt,
 )
+from weft.scipy.signal.resampling import medfilt, resample
 from weft.scipy.signal.spectral import (
     coherence,
     csd,
@@ -30,9 +33,11 @@ from weft.scipy.signal.spectral import (
     stft,
     welch,
 )
+from weft.scipy.signal.waveforms import chirp, gausspulse, sawtooth, square, unit_impulse
 from weft.scipy.signal.windows import get_window
 
 __all__ = [
+    "chirp",
     "choose_conv_method",
     "coherence",
     "convolve",
@@ -44,18 +49,26 @@ __all__ = [
     "detrend",
     "fftconvolve",
     "filtfilt",
+    "gausspulse",
     "get_window",
     "hilbert",
     "istft",
     "lfilter",
     "lfilter_zi",
+    "medfilt",
     "oaconvolve",
     "periodogram",
+    "resample",
     "savgol_coeffs",
     "savgol_filter",
+    "sawtooth",
     "sosfilt",
+    "sosfilt_zi",
+    "sosfiltfilt",
     "spectrogram",
+    "square",
     "stft",
+    "unit_impulse",
     "welch",
     "windows",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 
 import weft.numpy as wnp
 from weft import lax
+from weft.engine.dispatch import is_traced
 from weft.engine.transforms.jit import jit
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.types import is_complex
@@ -94,6 +95,21 @@ def lfilter_zi(b: Any, a: Any) -> Any:
     return wnp.linalg.solve(wnp.eye(n, dtype=b.dtype) - companion.T, b[1:] - a[1:] * b[0])
 
 
+def _extended(
+    name: str, x: Any, axis: int, padtype: str | None, padlen: int | None, taps: int
+) -> tuple[Any, int]:
+    """A signal along the first axis, with more samples at both ends, and with how many."""
+    one_of(name, "padtype", padtype, (None, *_PADDINGS))
+    width = 0 if padtype is None else 3 * taps if padlen is None else static_int(padlen, name, "padlen")
+    if x.shape[axis] <= width or width < 0:
+        raise ShapeError(
+            f"{name} got a signal of {x.shape[axis]} samples, which must be longer than padlen={width}."
+        )
+    x = wnp.moveaxis(x, axis, 0)
+    around = [(width, width)] + [(0, 0)] * (x.ndim - 1)
+    return (wnp.pad(x, around, **_PADDINGS[str(padtype)]) if width else x), width
+
+
 def filtfilt(
     b: Any, a: Any, x: Any, axis: int = -1, padtype: str | None = "odd", padlen: int | None = None
 ) -> Any:
@@ -108,24 +124,20 @@ def filtfilt(
             ("constant"), or nothing.
         padlen: by how many samples; three times the number of coefficients by default.
     """
-    one_of("filtfilt", "padtype", padtype, (None, *_PADDINGS))
     b, a, x = inexact("filtfilt", b, a, x)
     axis = axis_index(axis, x.ndim, "filtfilt")
-    taps = max(b.size, a.size)
-    width = 0 if padtype is None else 3 * taps if padlen is None else static_int(padlen, "filtfilt", "padlen")
-    if x.shape[axis] <= width:
-        raise ShapeError(
-            f"filtfilt got a signal of {x.shape[axis]} samples, which must be longer than padlen={width}."
-        )
-    x = wnp.moveaxis(x, axis, 0)
-    if width:
-        around = [(width, width)] + [(0, 0)] * (x.ndim - 1)
-        x = wnp.pad(x, around, **_PADDINGS[str(padtype)])
+    x, width = _extended("filtfilt", x, axis, padtype, padlen, max(b.size, a.size))
     settled = lfilter_zi(b, a).astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1))
     for _ in range(2):
         x, _ = lfilter(b, a, x, axis=0, zi=settled * x[:1])
         x = wnp.flip(x, axis=0)
     return wnp.moveaxis(x[width : x.shape[0] - width], 0, axis)
+
+
+def _sections(name: str, sos: Any) -> Any:
+    if sos.ndim != 2 or sos.shape[1] != 6:
+        raise ShapeError(f"{name} takes sections (n, 6), got an array of shape {sos.shape}.")
+    return sos
 
 
 def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
@@ -141,8 +153,7 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
         The signal filtered; with ``zi`` ``(signal, memories at the end)``.
     """
     sos, x, *given = inexact("sosfilt", sos, x, *(() if zi is None else (zi,)))
-    if sos.ndim != 2 or sos.shape[1] != 6:
-        raise ShapeError(f"sosfilt takes sections (n, 6), got an array of shape {sos.shape}.")
+    sos = _sections("sosfilt", sos)
     axis = axis_index(axis, x.ndim, "sosfilt")
     memories = []
     for i in range(sos.shape[0]):
@@ -151,6 +162,37 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
         x, memory = lfilter(sos[i, :3], sos[i, 3:], x, axis, memory)
         memories.append(memory)
     return (x, wnp.stack(memories)) if given else x
+
+
+def sosfilt_zi(sos: Any) -> Any:
+    """The memories of `sosfilt` after ones for ever: ``(n, 2)``."""
+    sos = _sections("sosfilt_zi", *inexact("sosfilt_zi", sos))
+    memories, scale = [], 1
+    for i in range(sos.shape[0]):
+        b, a = sos[i, :3], sos[i, 3:]
+        memories.append(scale * lfilter_zi(b, a))
+        scale = scale * wnp.sum(b) / wnp.sum(a)
+    return wnp.stack(memories) if memories else wnp.zeros((0, 2), sos.dtype)
+
+
+def sosfiltfilt(
+    sos: Any, x: Any, axis: int = -1, padtype: str | None = "odd", padlen: int | None = None
+) -> Any:
+    """`filtfilt` by sections of second order; ``padlen`` is by default three times their number, twice, and 1."""
+    sos, x = inexact("sosfiltfilt", sos, x)
+    sos = _sections("sosfiltfilt", sos)
+    axis = axis_index(axis, x.ndim, "sosfiltfilt")
+    taps = 2 * sos.shape[0] + 1
+    if padlen is None and not is_traced(sos):  # coefficients that are 0 have no memory
+        zeros = np.asarray(sos)[:, [2, 5]] == 0
+        taps -= int(np.min(np.sum(zeros, axis=0)))
+    x, width = _extended("sosfiltfilt", x, axis, padtype, padlen, taps)
+    settled = sosfilt_zi(sos).astype(x.dtype)
+    settled = settled.reshape(*settled.shape, *(1,) * (x.ndim - 1))
+    for _ in range(2):
+        x, _ = sosfilt(sos, x, axis=0, zi=settled * x[:1])
+        x = wnp.flip(x, axis=0)
+    return wnp.moveaxis(x[width : x.shape[0] - width], 0, axis)
 
 
 # Polynomials fitted to windows
