@@ -167,7 +167,8 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
 def sosfilt_zi(sos: Any) -> Any:
     """The memories of `sosfilt` after ones for ever: ``(n, 2)``."""
     sos = _sections("sosfilt_zi", *inexact("sosfilt_zi", sos))
-    memories, scale = [], 1
+    memories: list[Any] = []
+    scale: Any = 1
     for i in range(sos.shape[0]):
         b, a = sos[i, :3], sos[i, 3:]
         memories.append(scale * lfilter_zi(b, a))
