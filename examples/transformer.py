@@ -27,8 +27,8 @@ def read(length):
 def network(letters, dim, heads, depth):
     attention = stax.residual(stax.LayerNorm(), stax.MultiHeadAttention(heads, causal=True))
     dense = stax.residual(stax.LayerNorm(), stax.Dense(4 * dim), stax.Gelu, stax.Dense(dim))
-    ends = stax.Embedding(letters, dim, stax.randn(0.3)), stax.Positions(stax.randn(0.3))
-    return stax.serial(*ends, *(attention, dense) * depth, stax.LayerNorm(), stax.Dense(letters))
+    first = stax.Embedding(letters, dim, stax.randn(0.3)), stax.Positions(stax.randn(0.3))
+    return stax.serial(*first, *(attention, dense) * depth, stax.LayerNorm(), stax.Dense(letters))
 
 
 def entropy(counts):
