@@ -34,6 +34,7 @@ from weft.numpy import (
     text,
     ufunc_methods,
     ufuncs,
+    windows,
 )
 from weft.numpy.creation import *  # noqa: F403
 from weft.numpy.dtypes import *  # noqa: F403
@@ -58,6 +59,7 @@ from weft.numpy.sorting import *  # noqa: F403
 from weft.numpy.text import *  # noqa: F403
 from weft.numpy.ufunc_methods import *  # noqa: F403
 from weft.numpy.ufuncs import *  # noqa: F403
+from weft.numpy.windows import *  # noqa: F403
 
 ndarray = Array
 _PARTS = (
@@ -83,6 +85,7 @@ _PARTS = (
     text,
     ufunc_methods,
     ufuncs,
+    windows,
 )
 __all__ = sorted({"fft", "linalg", "ndarray"}.union(*[part.__all__ for part in _PARTS]))
 

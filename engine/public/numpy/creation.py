@@ -37,8 +37,8 @@ from weft.numpy.staging import (
 
 __all__ = [
     "arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray",
-    "bartlett", "blackman", "copy", "empty", "empty_like", "eye", "from_dlpack", "frombuffer", "fromfunction",
-    "full", "full_like", "geomspace", "hamming", "hanning", "identity", "indices", "isfortran", "kaiser",
+    "copy", "empty", "empty_like", "eye", "from_dlpack", "frombuffer", "fromfunction",
+    "full", "full_like", "geomspace", "identity", "indices", "isfortran", 
     "linspace", "logspace", "may_share_memory", "meshgrid", "ones", "ones_like", "require", "shares_memory",
     "tri", "vander", "zeros", "zeros_like",
 ]  # fmt: skip
@@ -524,20 +524,3 @@ def fromfunction(function: Callable[..., Any], shape: Any, *, dtype: Any = float
     """``function`` of the index along each axis."""
     grid = indices(static_shape(shape, "fromfunction"), dtype=dtype)
     return function(*[grid[d] for d in range(grid.shape[0])], **kwargs)
-
-
-# Windows
-
-
-def _window(reference: Any) -> Callable[..., Any]:
-    def window(*args: Any) -> Array:
-        return wrap(literal(reference(*args)))
-
-    window.__name__ = reference.__name__
-    window.__doc__ = f"NumPy's ``{reference.__name__}`` window. See `numpy.{reference.__name__}`."
-    return window
-
-
-bartlett, blackman, hamming, hanning, kaiser = map(
-    _window, (np.bartlett, np.blackman, np.hamming, np.hanning, np.kaiser)
-)

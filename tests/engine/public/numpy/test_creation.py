@@ -201,3 +201,13 @@ def test_negative_lengths(way, make) -> None:
 def test_traced_bounds_have_no_shape() -> None:
     with pytest.raises(ConcretizationError, match=r"arange needs its arguments.*\s+It is the argument n"):
         weft.jit(lambda n: wnp.arange(n))(3)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 8])
+def test_kaiser_windows_of_traced_shape(n: int) -> None:
+    for beta in (0.0, 2.5, 8.6):
+        agree(lambda m: lambda b: m.kaiser(n, b), np.asarray(beta), rtol=1e-12)
+    slope = weft.grad(lambda b: (wnp.kaiser(7, b) ** 2).sum())(2.5)
+    step = 1e-5
+    ends = [(np.kaiser(7, 2.5 + s) ** 2).sum() for s in (-step, step)]
+    np.testing.assert_allclose(slope, (ends[1] - ends[0]) / (2 * step), rtol=1e-6)
