@@ -27,7 +27,6 @@ from weft.kernels.maths.loops import repeat, sum_over
 from weft.kernels.register import Register
 
 _INF, _NAN = float("inf"), float("nan")
-_EULER = 0.5772156649015329
 
 
 def _integral(scale: Register, integrand: Callable[[Register], Register]) -> Register:
@@ -189,22 +188,18 @@ def _betaln(a: Register, b: Register) -> Register:
     small, large = ordered.select(a, b), ordered.select(b, a)
     by_parts = (lgamma(small) + lgamma(large)) - lgamma(a + b)
     far = positive & (large > 8.0) & (large < 1e300)
-    one, ten = a.const(1.0), a.const(10.0)
-    s, l = far.select(small, one), far.select(large, ten)  # noqa: E741
+    s, n = far.select(small, a.const(1.0)), far.select(large, a.const(10.0))
     both = far & (small > 8.0)
     # Both large: Stirling thrice, in ratios, so that what is large cancels before it is rounded.
-    ratio = s / (s + l)
     total = (
-        (-0.5 * log(l) + 0.9189385332046728)
-        + ((s - 0.5) * log(ratio) - l * log1p(s / l))
-        + ((stirling_tail(both.select(s, 3.0)) + stirling_tail(l)) - stirling_tail(s + l))
+        (0.5 * math.log(2 * math.pi) - 0.5 * log(n))
+        + ((s - 0.5) * log(s / (s + n)) - n * log1p(s / n))
+        + ((stirling_tail(both.select(s, 3.0)) + stirling_tail(n)) - stirling_tail(s + n))
     )
-    mixed = lgamma(s) + _log_gamma_ratio(s, l)
+    mixed = lgamma(s) + _log_gamma_ratio(s, n)
     result = far.select(both.select(total, mixed), by_parts)
-    result = (positive & (large > 1e300)).select(by_parts, result)
-    return ((positive & large.eq(_INF)) | (small.eq(0.0) & (large >= 0.0))).select(
-        small.eq(0.0).select(a.const(_INF), -_INF), result
-    )
+    infinite = (positive & large.eq(_INF)) | (small.eq(0.0) & (large >= 0.0))
+    return infinite.select(small.eq(0.0).select(a.const(_INF), -_INF), result)
 
 
 def betaln(a: Register, b: Register) -> Register:
