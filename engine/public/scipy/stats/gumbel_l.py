@@ -1,12 +1,11 @@
-"""The Gumbel distribution of smallest values."""
+"""The Gumbel distribution of smallest values: the mirror image of that of largest values."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import weft.numpy as wnp
 from weft.scipy.pointwise import pointwise
-from weft.scipy.stats.support import log1mexp, probability
+from weft.scipy.stats import gumbel_r
 
 __all__ = ["cdf", "isf", "logcdf", "logpdf", "logsf", "pdf", "ppf", "sf"]
 
@@ -16,51 +15,46 @@ _stats = pointwise("scipy.stats.gumbel_l")
 @_stats
 def logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """Logarithm of the density."""
-    z = (loc - x) / scale
-    return -z - wnp.exp(-z) - wnp.log(scale)
+    return gumbel_r.logpdf(-x, -loc, scale)
 
 
 @_stats
 def pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """The density."""
-    return wnp.exp(logpdf(x, loc, scale))
+    return gumbel_r.pdf(-x, -loc, scale)
 
 
 @_stats
 def cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """The distribution function."""
-    z = (loc - x) / scale
-    return -wnp.expm1(-wnp.exp(-z))
+    return gumbel_r.sf(-x, -loc, scale)
 
 
 @_stats
 def logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """Logarithm of the distribution function."""
-    z = (loc - x) / scale
-    return log1mexp(wnp.exp(-z))
+    return gumbel_r.logsf(-x, -loc, scale)
 
 
 @_stats
 def sf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """The survival function, ``1 - cdf``."""
-    z = (loc - x) / scale
-    return wnp.exp(-wnp.exp(-z))
+    return gumbel_r.cdf(-x, -loc, scale)
 
 
 @_stats
 def logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """Logarithm of the survival function."""
-    z = (loc - x) / scale
-    return -wnp.exp(-z)
-
-
-@_stats
-def isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
-    """The inverse of `sf`."""
-    return loc - scale * probability(q, lambda p: -wnp.log(-wnp.log(p)))
+    return gumbel_r.logcdf(-x, -loc, scale)
 
 
 @_stats
 def ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
     """The quantile: the inverse of `cdf`."""
-    return loc - scale * probability(q, lambda p: -wnp.log(-wnp.log1p(-p)))
+    return -gumbel_r.isf(q, -loc, scale)
+
+
+@_stats
+def isf(q: Any, loc: Any = 0, scale: Any = 1) -> Any:
+    """The inverse of `sf`."""
+    return -gumbel_r.ppf(q, -loc, scale)
