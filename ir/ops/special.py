@@ -11,7 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.ops.elementwise import add, and_, div, eq, full_like, mul, neg, select, sign, sub
+from weft.ir.ops.elementwise import (
+    add,
+    and_,
+    div,
+    eq,
+    floor,
+    full_like,
+    ge,
+    mod,
+    mul,
+    neg,
+    select,
+    sign,
+    stop_gradient,
+    sub,
+)
 from weft.ir.ops.gamma_slope import igamma_slope
 from weft.ir.ops.half import in_compute_dtype
 from weft.ir.ops.quadrature import incomplete_beta_slopes, zeta_slope
@@ -73,6 +88,16 @@ zeta_p = define(
 def polygamma(n: int, x: Any) -> Any:
     """The derivative of order ``n`` (a Python integer) of the digamma function."""
     return polygamma_p.bind(x, n=int(n))
+
+
+def polygamma_of_orders(n: Any, x: Any) -> Any:
+    """`polygamma` of an array of orders, by which there is no derivative; NaN where one is no integer from 0 on."""
+    n = stop_gradient(n)
+    above = add(n, 1)
+    size = mul(gamma(above), zeta(above, x))
+    even = eq(mod(n, full_like(n, 2)), 0)
+    value = select(eq(n, 0), digamma(x), select(even, neg(size), size))
+    return select(and_(ge(n, 0), eq(n, floor(n))), value, full_like(x, math.nan))
 
 
 def zeta(x: Any, q: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 import weft.numpy as wnp
 from weft.engine.dispatch import is_traced
-from weft.engine.transforms.custom import custom_jvp, stop_gradient
+from weft.engine.transforms.custom import stop_gradient
 from weft.ir.errors import ArgumentError
 from weft.ir.ops import special
 from weft.ir.ops import transcendental as t
@@ -91,19 +91,7 @@ def _polygamma(n: int) -> Any:
 
 @_special
 def _polygamma_of_arrays(n: Any, x: Any) -> Any:
-    return _polygamma_by_zeta(*wnp.broadcast_arrays(stop_gradient(n), x))
-
-
-@custom_jvp
-def _polygamma_by_zeta(n: Any, x: Any) -> Any:
-    higher = guarded(n > 0, n, 1)
-    sign = wnp.where(higher == 2 * wnp.floor(higher / 2), -1.0, 1.0)
-    value = sign * primitive(special.gamma, higher + 1) * primitive(special.zeta, higher + 1, x)
-    usual = wnp.where(n == 0, primitive(t.digamma, x), value)
-    return wnp.where((n >= 0) & (n == wnp.floor(n)), usual, math.nan)
-
-
-_polygamma_by_zeta.defjvps(None, lambda g, o, n, x: g * _polygamma_by_zeta(n + 1, x))
+    return primitive(special.polygamma_of_orders, n, x)
 
 
 def zeta(x: Any, q: Any = None) -> Any:
