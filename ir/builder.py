@@ -37,6 +37,7 @@ class _State(threading.local):
 
     def __init__(self) -> None:
         self.ambient: list[GraphBuilder] = []
+        self.checks = False  # whether operations that run at once check the types of their operands
 
 
 state = _State()
@@ -316,6 +317,8 @@ def bind_all(prim: Primitive, args: Sequence[Any], params: Mapping[str, Any]) ->
                 if isinstance(a, Value):
                     check_alive(a)
         return deepest.emit(prim, args, params)
+    if state.checks:
+        prim.type_rule(*map(type_of_value, args), **params)
     result = run_reference(prim, args, params)
     return tuple(result) if prim.multiple else (result,)
 

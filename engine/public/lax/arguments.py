@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from weft.engine.array import to_value
+from weft.ir.builder import state
 from weft.ir.errors import AxisError, DTypeError, ShapeError
 from weft.ir.rules import KINDS
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 SCALARS = (bool, int, float, complex)
 
@@ -40,6 +46,23 @@ def same_values(name: str, args: Sequence[Any]) -> list[Any]:
     return values
 
 
+def checked(fun: Callable[P, R]) -> Callable[P, R]:
+    """A function whose operations check their operands' types where they run at once, as they do where they are traced.
+
+    NumPy takes more than the primitives' type rules, or says in its own words why it does not.
+    """
+
+    @functools.wraps(fun)
+    def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        before, state.checks = state.checks, True
+        try:
+            return fun(*args, **kwargs)
+        finally:
+            state.checks = before
+
+    return function
+
+
 def check_kind(name: str, dtype: np.dtype, kind: str) -> None:
     """Raise the user's error unless a dtype is of a kind of `weft.ir.rules.KINDS`.
 
@@ -64,4 +87,15 @@ def one_axis(name: str, axis: int, ndim: int) -> int:
 def sorted_axes(name: str, axes: Any, ndim: int) -> tuple[int, ...]:
     """Axes counted from the front, in increasing order; ``None`` means all."""
     given = (axes,) if isinstance(axes, int) else range(ndim) if axes is None else axes
-    return tuple(sorted(one_axis(name, a, ndim) for a in given))
+    found = sorted(one_axis(name, a, ndim) for a in given)
+    if len(set(found)) != len(found):
+        raise AxisError(f"lax.{name} got an axis twice: {tuple(given)}.")
+    return tuple(found)
+
+
+def sizes(name: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """A shape as integers that are not negative."""
+    found = tuple(map(operator.index, shape))
+    if any(n < 0 for n in found):
+        raise ShapeError(f"lax.{name} got the shape {found}: lengths are at least 0.")
+    return found

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -14,14 +13,14 @@ import numpy as np
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
 from weft.ir.builder import Value
-from weft.ir.errors import DTypeError, ShapeError
+from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import bits, control, special
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.gamma_slope import gamma_slope, igamma_slope
 from weft.ir.types import BOOL, check_dtype, is_complex, is_inexact
-from weft.lax.arguments import SCALARS, check_kind, one_value, same_values
+from weft.lax.arguments import SCALARS, check_kind, checked, one_value, same_values
 
 
 def _elementwise(name: str, fun: Callable[..., Any], kind: str) -> Callable[..., Any]:
@@ -147,13 +146,19 @@ def integer_pow(x: Any, y: int) -> Any:
     """``x ** y`` for a Python integer ``y``."""
     value = one_value(x)
     check_kind("integer_pow", value.dtype, "number")
-    return wrap_value(e.integer_pow(value, operator.index(y)))
+    if int(y) != y:
+        raise ArgumentError(
+            f"lax.integer_pow takes a Python integer as exponent, got {y!r}: use lax.pow for others."
+        )
+    return wrap_value(e.integer_pow(value, int(y)))
 
 
 def round(x: Any, rounding_method: int = 0) -> Any:
     """Nearest integer: 0 rounds halves away from zero, 1 to even."""
     value = one_value(x)
     check_kind("round", value.dtype, "floating")
+    if rounding_method not in (0, 1):
+        raise ArgumentError(f"lax.round got rounding_method={rounding_method!r}: see lax.RoundingMethod.")
     if rounding_method == 1:
         return wrap_value(e.rint(value))
     whole = e.trunc(value)  # exact, and so is what it leaves; adding 0.5 would round
@@ -162,6 +167,7 @@ def round(x: Any, rounding_method: int = 0) -> Any:
     return wrap_value(e.select(halves, away, whole))
 
 
+@checked
 def clamp(min: Any, x: Any, max: Any) -> Any:
     """``x`` kept between ``min`` and ``max``, which are scalars or of its shape. At both its derivative is 0."""
     value = one_value(x)
@@ -172,14 +178,21 @@ def clamp(min: Any, x: Any, max: Any) -> Any:
     return wrap_value(kept)
 
 
+@checked
 def select(pred: Any, on_true: Any, on_false: Any) -> Any:
     """``on_true`` where ``pred``, else ``on_false``."""
     return wrap_value(e.select(one_value(pred), *same_values("select", (on_true, on_false))))
 
 
+@checked
 def select_n(which: Any, *cases: Any) -> Any:
     """The case that ``which`` numbers, element by element; a bool ``which`` chooses between two."""
     chosen = one_value(which)
+    if not cases or (chosen.dtype == bool and len(cases) > 2):
+        raise ArgumentError(
+            f"lax.select_n of {chosen.dtype} got {len(cases)} cases: at least one; of bool, two at most."
+        )
+    check_kind("select_n", chosen.dtype, "logical")
     values = same_values("select_n", cases)
     if chosen.dtype == bool:
         return wrap_value(values[0] if len(values) == 1 else e.select(chosen, values[1], values[0]))
@@ -244,12 +257,11 @@ def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> An
     return wrap_value(bits.reduce_precision(value, exponent_bits, mantissa_bits))
 
 
+@checked
 def polygamma(m: Any, x: Any) -> Any:
     """The derivative of order ``m`` of digamma at ``x``: a whole number, or an array of such numbers in the dtype of ``x``."""
     if type(m) in (int, float) and m == int(m):
+        if m < 0:
+            raise ArgumentError(f"lax.polygamma needs an order of at least 0, got {m}.")
         return wrap_value(special.polygamma(int(m), one_value(x)))
-    orders, value = same_values("polygamma", (m, x))
-    next_order = e.add(orders, 1)
-    size = e.mul(t.exp(t.lgamma(next_order)), special.zeta(next_order, value))
-    odd = e.eq(e.mod(orders, e.full_like(orders, 2)), 1)
-    return wrap_value(e.select(e.eq(orders, 0), t.digamma(value), e.select(odd, size, e.neg(size))))
+    return wrap_value(special.polygamma_of_orders(*same_values("polygamma", (m, x))))

@@ -21,7 +21,7 @@ from weft.ir.ops import index
 from weft.ir.ops import reduce as r
 from weft.ir.ops import shape as s
 from weft.ir.types import INT64, is_integer
-from weft.lax.arguments import SCALARS, one_value
+from weft.lax.arguments import SCALARS, check_kind, one_axis, one_value
 from weft.lax.loops import fori_loop
 
 
@@ -280,7 +280,11 @@ def gather(
 def index_take(src: Any, idxs: Sequence[Any], axes: Sequence[int]) -> Any:
     """Elements of ``src`` at positions along ``axes``, which may be negative: an integer vector for each of these."""
     x = one_value(src)
-    positions = [e.cast(one_value(i), INT64) for i in idxs]
+    given = [one_value(i) for i in idxs]
+    for i in given:
+        check_kind("index_take", i.dtype, "integer")
+    axes = [one_axis("index_take", a, len(x.shape)) for a in axes]
+    positions = [e.cast(i, INT64) for i in given]
     order = sorted(range(len(axes)), key=lambda k: axes[k])
     inside = [e.mod(positions[k], e.full_like(positions[k], x.shape[axes[k]])) for k in order]
     return wrap_value(index.gather(x, inside, [axes[k] for k in order], "clip"))

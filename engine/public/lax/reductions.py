@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from weft.engine.array import wrap_value
-from weft.ir.errors import ShapeError
+from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import contract, cumulative, reduce
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import sort as sort_ops
 from weft.ir.ops import transcendental as t
-from weft.ir.types import INT64, check_dtype, is_complex
-from weft.lax.arguments import check_kind, one_axis, one_value, sorted_axes
+from weft.ir.types import INT64, check_dtype, is_complex, is_integer
+from weft.lax.arguments import check_kind, checked, one_axis, one_value, sorted_axes
 from weft.lax.mapping import associative_scan
 
 _INT32 = np.dtype(np.int32)
@@ -24,6 +24,7 @@ _INT32 = np.dtype(np.int32)
 
 
 def _reduction(name: str, fun: Callable[..., Any], kind: str) -> Callable[..., Any]:
+    @checked
     def function(operand: Any, axes: Any = None, *, out_sharding: Any = None) -> Any:
         value = one_value(operand)
         check_kind(name, value.dtype, kind)
@@ -42,19 +43,33 @@ reduce_and = _reduction("reduce_and", reduce.reduce_and, "logical")
 reduce_or = _reduction("reduce_or", reduce.reduce_or, "logical")
 
 
+@checked
 def argmax(operand: Any, axis: int, index_dtype: Any = INT64) -> Any:
     """The position of the first maximum along an axis."""
     value = one_value(operand)
-    return wrap_value(reduce.argmax(value, one_axis("argmax", axis, len(value.shape)), np.dtype(index_dtype)))
+    return wrap_value(
+        reduce.argmax(value, one_axis("argmax", axis, len(value.shape)), _index_dtype("argmax", index_dtype))
+    )
 
 
+@checked
 def argmin(operand: Any, axis: int, index_dtype: Any = INT64) -> Any:
     """The position of the first minimum along an axis."""
     value = one_value(operand)
-    return wrap_value(reduce.argmin(value, one_axis("argmin", axis, len(value.shape)), np.dtype(index_dtype)))
+    return wrap_value(
+        reduce.argmin(value, one_axis("argmin", axis, len(value.shape)), _index_dtype("argmin", index_dtype))
+    )
+
+
+def _index_dtype(name: str, dtype: Any) -> np.dtype:
+    found = check_dtype(dtype)
+    if not is_integer(found):
+        raise DTypeError(f"lax.{name} gives positions, so index_dtype must be an integer dtype; got {found}.")
+    return found
 
 
 def _scan(name: str, fun: Callable[..., Any], kind: str) -> Callable[..., Any]:
+    @checked
     def function(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
         value = one_value(operand)
         check_kind(name, value.dtype, kind)
@@ -96,20 +111,27 @@ cumlogsumexp = _scan("cumlogsumexp", _running_log_sum, "inexact")
 # Order
 
 
+@checked
 def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
     """Sort one array, or several by the first ``num_keys`` of them, along an axis."""
     several = isinstance(operand, tuple | list)
+    if several and not 1 <= num_keys <= len(operand):
+        raise ArgumentError(
+            f"lax.sort of {len(operand)} arrays got num_keys={num_keys}: at least one sorts, at most all."
+        )
     values = [one_value(x) for x in (operand if several else (operand,))]
     axis = one_axis("sort", dimension, len(values[0].shape))
     outs = sort_ops.sort_many(values, axis, num_keys)
     return tuple(map(wrap_value, outs)) if several else wrap_value(outs[0])
 
 
+@checked
 def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = True) -> Any:
     """``keys`` in order, and ``values`` in the order of their keys."""
     return sort((keys, values), dimension, is_stable, 1)
 
 
+@checked
 def top_k(operand: Any, k: int, *, axis: int = -1) -> Any:
     """The ``k`` largest along an axis, in falling order, and their positions as int32."""
     value = one_value(operand)
@@ -130,6 +152,7 @@ def approx_max_k(
     return top_k(operand, k, axis=reduction_dimension)
 
 
+@checked
 def approx_min_k(
     operand: Any,
     k: int,
@@ -149,6 +172,7 @@ def approx_min_k(
 # Products
 
 
+@checked
 def dot_general(
     lhs: Any,
     rhs: Any,
@@ -178,6 +202,7 @@ def dot_general(
     return wrap_value(contract.dot_general(x, y, ((tuple(lc), tuple(rc)), (tuple(lb), tuple(rb)))))
 
 
+@checked
 def dot(
     lhs: Any,
     rhs: Any,
@@ -198,6 +223,7 @@ def dot(
     return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
 
 
+@checked
 def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
     """Products of stacks of matrices with equal leading axes."""
     n = len(one_value(lhs).shape)

@@ -17,10 +17,11 @@ from weft.ir.ops import elementwise as e
 from weft.ir.ops import index
 from weft.ir.ops import shape as s
 from weft.ir.types import INT64
-from weft.lax.arguments import one_axis, one_value
+from weft.lax.arguments import checked, one_axis, one_value
 from weft.lax.shapes import squeeze
 
 
+@checked
 def slice(
     operand: Any,
     start_indices: Sequence[int],
@@ -31,6 +32,7 @@ def slice(
     return wrap_value(s.slice_(one_value(operand), start_indices, limit_indices, strides))
 
 
+@checked
 def slice_in_dim(
     operand: Any, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0
 ) -> Any:
@@ -41,6 +43,7 @@ def slice_in_dim(
     return wrap_value(s.slice_axis(value, axis, start, builtins.max(start, limit), stride))
 
 
+@checked
 def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True) -> Any:
     """One static position along an axis."""
     value = one_value(operand)
@@ -72,6 +75,7 @@ def _from_front(v: Any, n: int) -> Any:
     return e.select(e.lt(v, 0), e.add(v, n), v)
 
 
+@checked
 def dynamic_slice(
     operand: Any,
     start_indices: Any,
@@ -86,6 +90,7 @@ def dynamic_slice(
     )
 
 
+@checked
 def dynamic_update_slice(
     operand: Any, update: Any, start_indices: Any, *, allow_negative_indices: bool | Sequence[bool] = True
 ) -> Any:
@@ -106,6 +111,7 @@ def _along(value: Any, axis: int, start: Any) -> list[Any]:
     return starts
 
 
+@checked
 def dynamic_slice_in_dim(
     operand: Any, start_index: Any, slice_size: int, axis: int = 0, *, allow_negative_indices: bool = True
 ) -> Any:
@@ -118,6 +124,7 @@ def dynamic_slice_in_dim(
     )
 
 
+@checked
 def dynamic_index_in_dim(
     operand: Any, index: Any, axis: int = 0, keepdims: bool = True, *, allow_negative_indices: bool = True
 ) -> Any:
@@ -128,6 +135,7 @@ def dynamic_index_in_dim(
     return part if keepdims else squeeze(part, (axis,))
 
 
+@checked
 def dynamic_update_slice_in_dim(
     operand: Any, update: Any, start_index: Any, axis: int = 0, *, allow_negative_indices: bool = True
 ) -> Any:
@@ -139,6 +147,7 @@ def dynamic_update_slice_in_dim(
     )
 
 
+@checked
 def dynamic_update_index_in_dim(
     operand: Any, update: Any, index: Any, axis: int = 0, *, allow_negative_indices: bool = True
 ) -> Any:

@@ -14,7 +14,7 @@ from jax import lax as jl
 
 import weft
 from weft import lax as wl
-from weft.errors import ArgumentError, AxisError, DTypeError, ShapeError
+from weft.errors import ArgumentError, AxisError, DTypeError, ShapeError, UserError
 
 _rng = np.random.RandomState(5)
 X, Y = _rng.randn(3, 4), _rng.randn(3, 4)
@@ -307,3 +307,65 @@ def test_stop_gradient_stops() -> None:
 def test_errors(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+SQUARE = np.ones((2, 2))
+WRONG: dict[str, Callable[[Any, Any], Any]] = {
+    "an axis twice": lambda x, y: wl.transpose(x, (0, 0)),
+    "an axis too few": lambda x, y: wl.transpose(x, (0,)),
+    "another size": lambda x, y: wl.reshape(x, (5,)),
+    "reversed twice": lambda x, y: wl.rev(x, (0, 0)),
+    "shapes that do not join": lambda x, y: wl.concatenate([x, y], 0),
+    "dtypes that do not join": lambda x, y: wl.concatenate([x, x.astype(np.float32)], 0),
+    "nothing to join": lambda x, y: wl.concatenate([], 0),
+    "padding of one axis": lambda x, y: wl.pad(x, 0.0, [(1, 1, 0)]),
+    "negative interior": lambda x, y: wl.pad(x, 0.0, [(0, 1, -1), (0, 0, 0)]),
+    "padding by an array": lambda x, y: wl.pad(x, x, [(0, 0, 0)] * 2),
+    "a slice beyond": lambda x, y: wl.slice(x, (0, 0), (9, 4)),
+    "a slice of one axis": lambda x, y: wl.slice(x, (0,), (2,)),
+    "a slice without steps": lambda x, y: wl.slice(x, (0, 0), (2, 2), (0, 1)),
+    "a slice backwards": lambda x, y: wl.slice(x, (2, 0), (1, 2)),
+    "an index beyond": lambda x, y: wl.index_in_dim(x, 9),
+    "a window beyond": lambda x, y: wl.dynamic_slice(x, (0, 0), (9, 1)),
+    "starts of floats": lambda x, y: wl.dynamic_slice(x, (0.5, 0), (1, 1)),
+    "an update beyond": lambda x, y: wl.dynamic_update_slice(x, np.ones((9, 9)), (0, 0)),
+    "one start": lambda x, y: wl.dynamic_slice(x, (0,), (1, 1)),
+    "lengths of products": lambda x, y: wl.dot_general(x, x, (((1,), (0,)), ((), ()))),
+    "axes of products": lambda x, y: wl.dot_general(x, x, (((5,), (0,)), ((), ()))),
+    "dtypes of products": lambda x, y: wl.dot_general(x, x.T.astype(np.float32), (((1,), (0,)), ((), ()))),
+    "stacks of products": lambda x, y: wl.batch_matmul(x, y),
+    "shapes to sort": lambda x, y: wl.sort((x, y)),
+    "keys to sort": lambda x, y: wl.sort((x, x), num_keys=3),
+    "too many": lambda x, y: wl.top_k(x, 9),
+    "positions of floats": lambda x, y: wl.argmax(x, 0, np.float32),
+    "a condition of floats": lambda x, y: wl.select(x, x, x),
+    "a condition of another shape": lambda x, y: wl.select(y > 0, x, x),
+    "cases of two dtypes": lambda x, y: wl.select(x > 0, x, x.astype(np.float32)),
+    "three cases of a bool": lambda x, y: wl.select_n(x > 0, x, x, x),
+    "no case": lambda x, y: wl.select_n(x > 0),
+    "bounds of another shape": lambda x, y: wl.clamp(y, x, 1.0),
+    "a new axis twice": lambda x, y: wl.expand_dims(x, (0, 0)),
+    "an axis that is longer": lambda x, y: wl.squeeze(x, (0,)),
+    "a negative length": lambda x, y: wl.iota(np.int32, -1),
+    "no such axis": lambda x, y: wl.broadcasted_iota(np.int32, (2,), 1),
+    "a negative new axis": lambda x, y: wl.broadcast(x, (-1,)),
+    "axes too few": lambda x, y: wl.broadcast_in_dim(x, (3, 4), (0,)),
+    "axes out of order": lambda x, y: wl.broadcast_in_dim(x, (4, 3), (1, 0)),
+    "a negative full one": lambda x, y: wl.full((-1,), 0),
+    "full of arrays": lambda x, y: wl.full((2,), x),
+    "axes backwards": lambda x, y: wl.collapse(x, 1, 0),
+    "no such axis to take": lambda x, y: wl.index_take(x, (I[0],), (7,)),
+    "positions to take of floats": lambda x, y: wl.index_take(x, (x[0],), (0,)),
+    "a power of half": lambda x, y: wl.integer_pow(x, 1.5),
+    "no such rounding": lambda x, y: wl.round(x, 7),
+    "a negative order": lambda x, y: wl.polygamma(-1, x),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said_eagerly_and_traced(name: str) -> None:
+    call = WRONG[name]
+    with pytest.raises(UserError):
+        call(X, SQUARE)
+    with pytest.raises(UserError):
+        weft.make_graph(call)(X, SQUARE)
