@@ -1,8 +1,8 @@
 """How elementwise functions of `weft.scipy` are declared: special functions, and the densities of distributions.
 
 The one idea: a definition is a formula in functions of `weft.numpy` on arrays of one inexact dtype. The decorator reads the
-arguments (integers and bool count as float64, Python scalars give way), computes what is stored in 16 bits in 32, and rounds
-the result back, as JAX keeps such dtypes.
+arguments (integers and bool count as the default float, Python scalars give way), computes what is stored in 16 bits in 32,
+and rounds the result back, as JAX keeps such dtypes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 import weft.numpy as wnp
 from weft.engine.array import to_value, wrap_value
 from weft.engine.dispatch import broadcast_values, common_dtype, is_weak
+from weft.engine.promotion import rules
 from weft.ir.errors import DTypeError
-from weft.ir.types import FLOAT64, is_complex, is_inexact
+from weft.ir.types import is_complex, is_floating, is_inexact
 from weft.scipy.arguments import array, compute_dtype
 
 
@@ -24,7 +25,7 @@ def _read(name: str, args: tuple[Any, ...], allow_complex: bool) -> tuple[list[A
     found = [x if is_weak(x) else array(name, x) for x in args]
     dtype = common_dtype(*found)
     if not is_inexact(dtype):
-        dtype = FLOAT64
+        dtype = rules.float
     if is_complex(dtype) and not allow_complex:
         kinds = ", ".join(str(wnp.asarray(x).dtype) for x in args)
         raise DTypeError(f"{name} takes real arguments, got {kinds}. Take weft.numpy.real of them first.")
@@ -35,7 +36,7 @@ def _read(name: str, args: tuple[Any, ...], allow_complex: bool) -> tuple[list[A
 def _rounded(out: Any, dtype: Any) -> Any:
     if isinstance(out, tuple):
         return tuple(_rounded(x, dtype) for x in out)
-    return out.astype(dtype) if is_inexact(out.dtype) else out
+    return out.astype(dtype) if is_floating(out.dtype) else out
 
 
 def pointwise(family: str, complex: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

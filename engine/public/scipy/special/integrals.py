@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import weft.numpy as wnp
 from weft.ir.ops import integrals
-from weft.scipy.pointwise import pointwise, primitive
+from weft.scipy.pointwise import guarded, pointwise, primitive
 
 __all__ = ["exp1", "expi", "expn", "fresnel", "sici", "spence"]
 
@@ -30,10 +31,11 @@ def expn(n: Any, x: Any) -> Any:
     """The exponential integral of order ``n``: that of ``exp(-x t) / t**n`` from 1 on.
 
     Args:
-        n: integers from 0 on, by which there is no derivative.
+        n: integers from 0 on, by which there is no derivative; the result is NaN for other numbers.
         x: numbers not below 0.
     """
-    return primitive(integrals.expn, n, x)
+    whole = n == wnp.floor(n)
+    return wnp.where(whole, primitive(integrals.expn, guarded(whole, n, 1), x), math.nan)
 
 
 @_special

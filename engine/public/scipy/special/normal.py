@@ -139,7 +139,7 @@ def _weideman(count: int) -> tuple[float, list[float]]:
     t = scale * np.tan(angles / 2)
     values = np.concatenate([[0.0], np.exp(-t * t) * (scale * scale + t * t)])
     coefficients = np.real(np.fft.fft(np.fft.fftshift(values))) / (4 * count)
-    return scale, list(coefficients[1 : count + 1][::-1])
+    return scale, coefficients[1 : count + 1][::-1].tolist()
 
 
 _SCALE, _COEFFICIENTS = _weideman(44)

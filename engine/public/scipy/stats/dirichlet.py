@@ -39,7 +39,9 @@ def logpdf(x: Any, alpha: Any) -> Any:
     inside = wnp.all(x >= 0, axis=0) & (wnp.abs(wnp.sum(x, axis=0) - 1) <= slack)
     safe = wnp.where(inside, x, 1 / x.shape[0])
     value = wnp.sum(xlogy(weights - 1, safe), axis=0) + gammaln(wnp.sum(alpha)) - wnp.sum(gammaln(alpha))
-    return wnp.where(inside, value, wnp.where(wnp.any(wnp.isnan(x), axis=0), math.nan, -math.inf))
+    return wnp.where(
+        inside, value, wnp.where(wnp.any(wnp.isnan(x), axis=0), math.nan, -math.inf).astype(x.dtype)
+    )
 
 
 @_stats

@@ -32,7 +32,9 @@ def logpmf(x: Any, n: Any, p: Any) -> Any:
     possible = whole & (wnp.sum(x, axis=-1) == n)
     safe = wnp.where(possible[..., None], x, 1)
     value = gammaln(n + 1) + wnp.sum(xlogy(safe, p) - gammaln(safe + 1), axis=-1)
-    return wnp.where(possible, value, wnp.where(wnp.any(wnp.isnan(x), axis=-1), math.nan, -math.inf))
+    return wnp.where(
+        possible, value, wnp.where(wnp.any(wnp.isnan(x), axis=-1), math.nan, -math.inf).astype(x.dtype)
+    )
 
 
 @_stats

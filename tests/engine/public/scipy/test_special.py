@@ -286,6 +286,8 @@ def test_dtypes() -> None:
     half = special.ndtri(np.float16(0.3))
     assert half.dtype == np.float16
     np.testing.assert_allclose(float(half), scipy.special.ndtri(np.float64(np.float16(0.3))), rtol=1e-3)
+    assert special.wofz(np.float16(0.5)).dtype == np.complex64
+    np.testing.assert_allclose(special.wofz(np.float16(0.5)), scipy.special.wofz(0.5), rtol=1e-6)
     assert special.zeta(np.ones((3, 1)) * 2, np.ones(4)).shape == (3, 4)
     single = weft.jit(special.gammainc)(np.float32(2.5), np.float32([0.1, 2.0, 9.0]))
     np.testing.assert_allclose(single, scipy.special.gammainc(2.5, [0.1, 2.0, 9.0]), rtol=2e-7)
@@ -307,6 +309,7 @@ def test_counts_are_whole() -> None:
         special.comb([5, 40, 10], [2, 17, 3]), scipy.special.comb([5, 40, 10], [2, 17, 3])
     )
     assert float(special.comb(5, 2, repetition=True)) == 15
+    np.testing.assert_array_equal(np.isnan(special.expn([0.5, 2.0], 1.0)), [True, False])
     np.testing.assert_array_equal(special.factorial([0, 5, -1]), [1, 120, 0])
     np.testing.assert_array_equal(special.bernoulli(6), scipy.special.bernoulli(6))
     orders = np.array([0, 1, 4])

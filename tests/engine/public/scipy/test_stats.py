@@ -344,6 +344,9 @@ def test_16_bits_and_single_precision() -> None:
     assert stats.norm.logpdf(x).dtype == np.float32
     assert stats.gamma.cdf(x.astype(np.float16), 2.0).dtype == np.float16
     assert stats.poisson.pmf(3, 2).dtype == np.float64
+    third = np.full(3, 1 / 3, np.float32)
+    assert stats.dirichlet.logpdf(third, 2 * third).dtype == np.float32
+    assert stats.multinomial.pmf(3 * third, np.float32(3), third).dtype == np.float32
 
 
 @pytest.mark.parametrize(
