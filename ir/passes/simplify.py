@@ -185,22 +185,30 @@ MOVEMENT = Rules(
 )
 
 
+def _before(perm: Any, *axes: Any) -> Any:
+    """Where summed and batch axes were before a transposition; none where the axes that are left would change places."""
+    free = [perm[i] for i in contract.free_axes(len(perm), *axes)]
+    return [tuple([perm[i] for i in some]) for some in axes] if free == sorted(free) else None
+
+
 def _fold_left(x: Any, y: Any, p: Any, d: Any) -> Any:
     (x_sum, y_sum), (x_batch, y_batch) = d
-    free = contract.free_axes(len(p), x_sum, x_batch)
-    x_sum, x_batch, free = (tuple([p[i] for i in axes]) for axes in (x_sum, x_batch, free))
-    dims = ((x_sum, y_sum), (x_batch, y_batch))
-    lies = list(free) == sorted(free) and contract.dot_plan(x.type, y.type, dims).copy_a is None
-    return contract.dot_general(x, y, dims) if lies else None
+    if (axes := _before(p, x_sum, x_batch)) is None:
+        return None
+    dims = ((axes[0], y_sum), (axes[1], y_batch))
+    return (
+        contract.dot_general(x, y, dims) if contract.dot_plan(x.type, y.type, dims).copy_a is None else None
+    )
 
 
 def _fold_right(x: Any, y: Any, q: Any, d: Any) -> Any:
     (x_sum, y_sum), (x_batch, y_batch) = d
-    free = contract.free_axes(len(q), y_sum, y_batch)
-    y_sum, y_batch, free = (tuple([q[i] for i in axes]) for axes in (y_sum, y_batch, free))
-    dims = ((x_sum, y_sum), (x_batch, y_batch))
-    lies = list(free) == sorted(free) and contract.dot_plan(x.type, y.type, dims).copy_b is None
-    return contract.dot_general(x, y, dims) if lies else None
+    if (axes := _before(q, y_sum, y_batch)) is None:
+        return None
+    dims = ((x_sum, axes[0]), (x_batch, axes[1]))
+    return (
+        contract.dot_general(x, y, dims) if contract.dot_plan(x.type, y.type, dims).copy_b is None else None
+    )
 
 
 PRODUCTS = Rules(
