@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine.array import to_value, wrap_value
+from weft.ir.builder import Value
 from weft.ir.errors import ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index
@@ -70,6 +71,8 @@ def _starts(value: Any, start_indices: Any, negative: bool | Sequence[bool]) -> 
 
 def _from_front(v: Any, n: int) -> Any:
     """An index that counts from the end where it is negative."""
+    if not isinstance(v, Value) and v.shape == ():  # known
+        return np.asarray(int(v) + n, INT64) if v < 0 else v
     if n > np.iinfo(v.dtype).max:
         v = e.cast(v, INT64)
     return e.select(e.lt(v, 0), e.add(v, n), v)
