@@ -117,7 +117,8 @@ RESULTS = {
     "weft.ops": {},
     "weft.random": {},
     "weft.scipy.linalg": {
-        "Any": "cho_factor eig eigh eigh_tridiagonal expm_frechet funm hessenberg lstsq lu matmul_toeplitz pinv pinvh qr qr_multiply sqrtm svd",
+        "Any": "cho_factor eig eigh eigh_tridiagonal expm_frechet funm hessenberg lstsq lu matmul_toeplitz pinv pinvh qr "
+        "qr_multiply sqrtm svd",
     },
     "weft.scipy.signal": {"Any": "choose_conv_method lfilter sosfilt"},
     "weft.scipy.special": {"Any": "logsumexp wofz", "tuple[Array, Array]": "fresnel sici"},
