@@ -302,6 +302,10 @@ def _constant(module: ModuleType, name: str) -> str:
     if inspect.ismodule(x):
         return f"from {module.__name__} import {name} as {name}"
     if inspect.isclass(x):
+        if isinstance(
+            vars(x).get("dtype"), np.dtype
+        ):  # of `weft.numpy.scalars`: to a type checker it is what it is equal to
+            x = x.dtype.type
         home = "numpy" if getattr(np, x.__name__, None) is x else x.__module__
         found = getattr(importlib.import_module(home), x.__name__, None) if home != module.__name__ else None
         if found is x and not isinstance(x, type(Any)):

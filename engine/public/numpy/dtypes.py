@@ -1,4 +1,4 @@
-"""Dtypes, what is known of them, and constants: NumPy's own objects, with bfloat16 among them."""
+"""Dtypes, what is known of them, and constants: NumPy's own objects but for the types that can be called, see `scalars`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from weft.ir.errors import DTypeError
 from weft.ir.types import bfloat16 as _bfloat16
 from weft.ir.types import check_dtype, is_inexact
 
+from weft.numpy.scalars import (  # isort: skip
+    bfloat16, bool, complex64, complex128, float16, float32, float64, int8, int16, int32, int64, uint8, uint16,
+    uint32, uint64,
+)  # fmt: skip
+
 from numpy import (  # isort: skip
-    False_, ScalarType, True_, bool_, byte, character, complex64, complex128, complexfloating, dtype, e, euler_gamma,
-    flexible, float16, float32, float64, floating, generic, half, inexact, inf, int8, int16, int32, int64, intc, integer,
-    intp, isscalar as _isscalar, little_endian, long, longlong, mintypecode, nan, newaxis, number, object_, pi, sctypeDict,
-    short, signedinteger, typecodes, typename, ubyte, uint8, uint16, uint32, uint64, uintc, uintp, ulong, ulonglong,
-    unsignedinteger, ushort,
+    False_, ScalarType, True_, character, complexfloating, dtype, e, euler_gamma, flexible, floating, generic, inexact,
+    inf, intc, integer, intp, isscalar as _isscalar, little_endian, long, longlong, mintypecode, nan, newaxis, number,
+    object_, pi, sctypeDict, signedinteger, typecodes, typename, uintc, uintp, ulong, ulonglong, unsignedinteger,
 )  # fmt: skip
 
 __all__ = [
@@ -34,13 +37,13 @@ __all__ = [
     "uint64", "uintc", "uintp", "ulong", "ulonglong", "unsignedinteger", "ushort",
 ]  # fmt: skip
 
-bool = np.bool
-bfloat16 = ml_dtypes.bfloat16
-int_, uint = np.int64, np.uint64
-float_ = double = np.float64
-single = np.float32
-complex_ = cdouble = np.complex128
-csingle = np.complex64
+bool_ = bool
+byte, ubyte, short, ushort = int8, uint8, int16, uint16
+int_, uint = int64, uint64
+half, single = float16, float32
+float_ = double = float64
+csingle = complex64
+complex_ = cdouble = complex128
 
 
 def _dtype_of(x: Any) -> Any:
@@ -124,7 +127,7 @@ _ABOVE_BFLOAT16 = (np.floating, np.inexact, np.number, np.generic)
 
 def _is_bfloat16(x: Any) -> Any:
     return (
-        x is bfloat16
+        (isinstance(x, type) and x == bfloat16)
         or (isinstance(x, str) and x == "bfloat16")
         or (isinstance(x, np.dtype) and x == _bfloat16)
     )
@@ -132,12 +135,12 @@ def _is_bfloat16(x: Any) -> Any:
 
 def isdtype(dtype: Any, kind: Any) -> Any:
     """Whether a dtype is of one of the array API's kinds; bfloat16 is "real floating"."""
+    kinds = kind if isinstance(kind, tuple) else (kind,)
     if _is_bfloat16(dtype):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
         return any(
             _is_bfloat16(k) or (isinstance(k, str) and k in ("real floating", "numeric")) for k in kinds
         )
-    return np.isdtype(np.dtype(dtype), kind)
+    return np.isdtype(np.dtype(dtype), tuple(k for k in kinds if not _is_bfloat16(k)))
 
 
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> Any:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import re
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def test_types() -> None:
     assert wnp.issubdtype(np.floating, np.inexact)
     assert wnp.can_cast(np.int8, np.int16) and not wnp.can_cast(wnp.ones(2), np.int8)
     assert wnp.iinfo(np.int8).max == 127
-    assert wnp.float32 is np.float32 and wnp.dtype("int8") == np.int8 and wnp.bool is np.bool
+    assert wnp.float32 == np.float32 and wnp.dtype("int8") == np.int8 and wnp.bool_ is wnp.bool
     assert wnp.ndarray is Array
 
 
@@ -89,7 +90,7 @@ def test_module() -> None:
 
 def test_names_of_scalar_types() -> None:
     names = "byte short intc intp long longlong ubyte ushort uintc uintp ulong ulonglong half character flexible object_"
-    assert all(getattr(wnp, name) is getattr(np, name) for name in names.split())
+    assert all(getattr(wnp, name) == getattr(np, name) for name in names.split())
     assert wnp.asarray(3, wnp.half).dtype == np.float16 and wnp.zeros(2, wnp.longlong).dtype == np.int64
     assert wnp.True_ is np.True_ and wnp.typename("d") == "double precision" and wnp.mintypecode("fd") == "d"
 
@@ -127,3 +128,46 @@ def test_a_slip_of_the_pen_is_answered() -> None:
         wnp.ones(2).fill(3)
     with pytest.raises(AttributeError, match=r"no attribute 'flll'\."):
         weft.jit(lambda x: x.flll)(1.0)
+
+
+SCALARS = (
+    "bool",
+    "int8",
+    "int32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+    "bfloat16",
+)
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_scalar_types_stand_for_their_dtype(name: str) -> None:
+    kind, dtype = getattr(wnp, name), wnp.dtype(getattr(wnp, name))
+    assert dtype.name == name and kind == dtype == kind and kind == dtype.type and dtype.type == kind
+    assert kind != np.int16 and kind != wnp.int16 and {dtype.type: 1}[kind] == 1
+    assert np.zeros(2, kind).dtype == wnp.zeros(2, kind).dtype == wnp.ones(2).astype(kind).dtype == dtype
+    assert isinstance(dtype.type(1), kind) and issubclass(dtype.type, kind) and wnp.isdtype(dtype, kind)
+    assert not isinstance(np.int16(1), kind) and not wnp.isdtype(np.dtype(np.int16), kind)
+    assert wnp.issubdtype(kind, kind) and pickle.loads(pickle.dumps(kind)) is kind
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_scalar_types_cast_arrays(name: str) -> None:
+    kind, x = getattr(wnp, name), np.array([0.0, 1.5, 3.0])
+    for given in (x, wnp.asarray(x), [0.0, wnp.asarray(1.5), 3.0]):
+        cast = kind(given)
+        assert isinstance(cast, Array) and cast.dtype == kind
+        np.testing.assert_array_equal(cast, x.astype(wnp.dtype(kind)))
+    np.testing.assert_array_equal(staged(lambda x: kind(x[1] * 2), x), wnp.dtype(kind).type(3))
+    np.testing.assert_array_equal(weft.vmap(kind)(x), x.astype(wnp.dtype(kind)))
+    assert type(kind(1)) is type(kind()) is wnp.dtype(kind).type
+
+
+def test_scalar_types_keep_derivatives() -> None:
+    x = np.array([0.5, 2.0])
+    np.testing.assert_allclose(weft.grad(lambda x: (wnp.float32(x) ** 2).sum())(x), 2 * x)
+    assert float(wnp.float64("1.5")) == 1.5
