@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import random
 import re
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -46,6 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def _fixed_seeds() -> None:
     np.random.seed(0)
     random.seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget_what_jax_compiled() -> Iterator[None]:
+    """A worker runs tests of most files: what JAX keeps of them all would be some gigabytes."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None:
+        jax.clear_caches()
 
 
 @pytest.fixture
