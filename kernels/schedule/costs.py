@@ -133,9 +133,9 @@ def _value(index: Index, params: Sequence[int]) -> int:
                 case "*":
                     return x * y
                 case "//":
-                    return x // y
+                    return x // (y or 1)  # 0 is what nobody knows yet
                 case "%":
-                    return x % y
+                    return x % (y or 1)
                 case "min":
                     return min(x, y)
             return max(x, y)

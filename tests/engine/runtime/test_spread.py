@@ -133,6 +133,13 @@ def test_rows_that_mix():
     check(lambda x: scan(lambda c, _: (wnp.cumsum(c, 0) * 0.1, None), x, None, length=30)[0], x, rtol=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(64, 1), (300, 7), (3000, 6), (40, 300)])
+def test_sorted_rows(shape):
+    """A sort is a nest whose inner extents depend on its loops."""
+    x = rng.standard_normal(shape)
+    check(lambda x: scan(lambda c, _: (wnp.sort(-0.9 * c, axis=-1), c.argmax(-1)), x, None, length=9), x)
+
+
 def test_derivatives_and_threads():
     x = rng.standard_normal((1500, 20))
     gradient = weft.jit(weft.grad(lambda x: wnp.sum(recurrence(x) ** 3)))
