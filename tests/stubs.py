@@ -304,7 +304,7 @@ def _constant(module: ModuleType, name: str) -> str:
     if inspect.isclass(x):
         if isinstance(
             vars(x).get("dtype"), np.dtype
-        ):  # of `weft.numpy.scalars`: to a type checker it is what it is equal to
+        ):  # of `weft.numpy.scalars`: checkers see what it is equal to
             x = x.dtype.type
         home = "numpy" if getattr(np, x.__name__, None) is x else x.__module__
         found = getattr(importlib.import_module(home), x.__name__, None) if home != module.__name__ else None
