@@ -302,9 +302,8 @@ def _constant(module: ModuleType, name: str) -> str:
     if inspect.ismodule(x):
         return f"from {module.__name__} import {name} as {name}"
     if inspect.isclass(x):
-        if isinstance(
-            vars(x).get("dtype"), np.dtype
-        ):  # of `weft.numpy.scalars`: checkers see what it is equal to
+        # A type of `weft.numpy.scalars`: checkers see the one of NumPy that it is equal to.
+        if isinstance(vars(x).get("dtype"), np.dtype):
             x = x.dtype.type
         home = "numpy" if getattr(np, x.__name__, None) is x else x.__module__
         found = getattr(importlib.import_module(home), x.__name__, None) if home != module.__name__ else None
