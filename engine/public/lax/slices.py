@@ -59,9 +59,9 @@ def _starts(value: Any, start_indices: Any, negative: bool | Sequence[bool]) -> 
     given = [to_value(start) for start in start_indices]
     allowed = [negative] * len(given) if isinstance(negative, bool) else list(negative)
     if not len(given) == len(allowed) == len(value.shape):
+        flags = "" if isinstance(negative, bool) else f", and allow_negative_indices for {len(allowed)}"
         raise ShapeError(
-            f"a slice of an array of shape {value.shape} starts at {len(value.shape)} indices; got {len(given)}, and "
-            f"allow_negative_indices for {len(allowed)}."
+            f"a slice of an array of shape {value.shape} starts at {len(value.shape)} indices; got {len(given)}{flags}."
         )
     return [
         _from_front(v, n) if v.dtype.kind == "i" and allow else v

@@ -284,6 +284,8 @@ def test_stop_gradient_stops() -> None:
         (lambda: wl.cumsum(X, 2), AxisError, r"lax\.cumsum got axis 2 for an array of 2 axes"),
         (lambda: wl.reduce_sum(X, (5,)), AxisError, r"lax\.reduce_sum got axis 5 for an array of 2 axes"),
         (lambda: wl.broadcast_in_dim(X, (3, 5), (0, 1)), ShapeError, r"cannot put \(3, 4\) at axes \(0, 1\)"),
+        (lambda: wl.dynamic_slice(X, (0,), (2, 2)), ShapeError, r"starts at 2 indices; got 1\."),
+        (lambda: wl.dynamic_slice(X, (0, 0), (2, 2), allow_negative_indices=(True,)), ShapeError, r"indices for 1\."),
         (lambda: wl.dot(CUBE, X), ShapeError, r"lax\.dot takes vectors and matrices, got shapes \(2, 3, 4\) and \(3, 4\)"),
         (lambda: wl.split(X, (1, 1)), ShapeError, r"lax\.split got sizes \(1, 1\) for axis 0 of shape \(3, 4\): they sum"),
         (lambda: wl.tile(X, (1,)), ShapeError, r"lax\.tile needs a count for each axis of shape \(3, 4\), got \(1,\)"),
