@@ -33,6 +33,8 @@ R = TypeVar("R")
 # What goes to NumPy as it is.
 _PLAIN = frozenset((bool, int, float, complex, str, type(None), type(Ellipsis), type))
 _PYTHON_SCALARS = frozenset((bool, int, float, complex))
+_REAL_SCALARS = frozenset((bool, int, float))
+_BFLOAT16 = bfloat16.char
 _OF_MAKERS = frozenset((int, float, type))
 
 
@@ -126,6 +128,7 @@ def numpy_function(
     maker: bool = False,
     fast: Callable[..., Any] | None = None,
     fast_if_real: bool = False,
+    arity: int = 0,
 ) -> Callable[[Callable[P, R]], ArrayFunction[P, R]]:
     """Decorate the staged definition of a public function.
 
@@ -135,6 +138,7 @@ def numpy_function(
         fast: what to try first on Arrays and plain Python values, of a maker on numbers and a dtype; whatever it raises,
             ``reference`` decides then.
         fast_if_real: ``fast`` is not the meaning for complex arrays.
+        arity: how many arrays ``fast`` takes, if it is a universal function or otherwise gives a new array.
     """
 
     def decorate(definition: Callable[P, R]) -> ArrayFunction[P, R]:
@@ -178,15 +182,6 @@ def numpy_function(
                 # Arrays and plain Python values: what NumPy takes it computes, all else goes the general way.
                 if not rules.plain:
                     return general(*args, **kwargs)
-                if len(args) == 1 and not kwargs and args[0].__class__ is Array:
-                    one = freeze(args[0])
-                    kind = one.dtype.kind
-                    if kind != "V" and (kind != "c" or not fast_if_real):  # V is that of bfloat16
-                        try:
-                            result = quiet.run(fast, one)
-                        except Exception:
-                            return general(*args)
-                        return wrap(result) if result.__class__ is np.ndarray else from_data(result)
                 data = []
                 found = False
                 for x in args:
@@ -217,11 +212,58 @@ def numpy_function(
                 return wrap(result) if result.__class__ is np.ndarray else from_data(result)
 
             function = quick
+            if arity in (1, 2):
+                slow = _BFLOAT16 + "FD" if fast_if_real else _BFLOAT16
+                write = _quick_unary if arity == 1 else _quick_binary
+                function = functools.wraps(definition)(write(fast, slow, quick))
         function.staged = definition
         function.eager = eager
         return function
 
     return decorate
+
+
+# What is called most is written out: each call and each loop of Python costs as much as NumPy on a few numbers.
+
+
+def _quick_unary(fast: Callable[..., Any], slow: str, general: Callable[..., Any]) -> Callable[..., Any]:
+    """A universal function of one array; dtypes whose characters are in ``slow`` go the general way."""
+
+    def quick(x: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if x.__class__ is not Array or args or kwargs or not rules.plain:
+            return general(x, *args, **kwargs)
+        data = x._data
+        if data.dtype.char in slow:
+            return general(x)
+        try:
+            return wrap(quiet.run(fast, data))
+        except Exception:
+            return general(x)
+
+    return quick
+
+
+def _quick_binary(fast: Callable[..., Any], slow: str, general: Callable[..., Any]) -> Callable[..., Any]:
+    """A universal function of two arrays, or of an array and a number."""
+
+    def quick(x: Any, y: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if x.__class__ is not Array or args or kwargs or not rules.plain:
+            return general(x, y, *args, **kwargs)
+        data, other = x._data, y
+        if y.__class__ is Array:
+            other = y._data
+            if other.dtype.char in slow:
+                return general(x, y)
+        elif y.__class__ not in _REAL_SCALARS:
+            return general(x, y)
+        if data.dtype.char in slow:
+            return general(x, y)
+        try:
+            return wrap(quiet.run(fast, data, other))
+        except Exception:
+            return general(x, y)
+
+    return quick
 
 
 def _quick_maker(fast: Callable[..., Any], general: Callable[..., Any]) -> Callable[..., Any]:

@@ -70,7 +70,7 @@ def _matmul(name: str, a: Any, b: Any) -> Any:
     return contract.matmul(a, b)
 
 
-@like_numpy(_without_keywords(np.matmul))
+@like_numpy(_without_keywords(np.matmul), real=np.matmul, arity=2)
 def matmul(
     a: Any, b: Any, *, out: Any = None, precision: Any = None, preferred_element_type: Any = None
 ) -> Any:
@@ -79,7 +79,7 @@ def matmul(
     return _matmul("matmul", *_operands("matmul", a, b, preferred_element_type))
 
 
-@like_numpy(_without_keywords(np.dot))
+@like_numpy(_without_keywords(np.dot), real=np.dot, arity=2)
 def dot(a: Any, b: Any, *, out: Any = None, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """Sum of products over the last axis of ``a`` and the last but one of ``b`` (the only one of a vector)."""
     refuse("dot", out=out)

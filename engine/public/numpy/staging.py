@@ -38,7 +38,11 @@ def _has_bfloat16(x: Any) -> bool:
 
 
 def like_numpy(
-    reference: Callable[..., Any] | None, *, maker: bool = False, real: Callable[..., Any] | None = None
+    reference: Callable[..., Any] | None,
+    *,
+    maker: bool = False,
+    real: Callable[..., Any] | None = None,
+    arity: int = 0,
 ) -> Callable[[Callable[P, R]], ArrayFunction[P, R]]:
     """Decorate the staged definition of a public function: `numpy_function` with what NumPy does not know.
 
@@ -49,6 +53,7 @@ def like_numpy(
         reference: the NumPy function; ``None`` runs the definition on NumPy arrays.
         maker: the function makes an array from shapes alone, so inside a traced function it is staged.
         real: what does the same on real arrays, of a maker for numbers and a dtype, and faster.
+        arity: how many arrays it takes, if NumPy's is a universal function or otherwise gives one new array.
     """
 
     def decorate(definition: Callable[P, R]) -> ArrayFunction[P, R]:
@@ -80,7 +85,9 @@ def like_numpy(
             return result
 
         fast = real if maker else real or reference
-        return numpy_function(eager, maker=maker, fast=fast, fast_if_real=real is not None)(definition)
+        return numpy_function(eager, maker=maker, fast=fast, fast_if_real=real is not None, arity=arity)(
+            definition
+        )
 
     return decorate
 

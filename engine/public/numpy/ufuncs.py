@@ -153,7 +153,9 @@ def define(
 
     definition.__name__ = definition.__qualname__ = name
     definition.__doc__ = f"NumPy's ``{name}``, elementwise on broadcast arguments.\n\nSee `numpy.{name}`."
-    function = like_numpy(EAGER.get(ufunc, ufunc), real=ufunc if ufunc in COMPLEX else None)(definition)
+    arity = ufunc.nin if ufunc.nout == 1 else 0
+    real = ufunc if ufunc in COMPLEX else None
+    function = like_numpy(EAGER.get(ufunc, ufunc), real=real, arity=arity)(definition)
     function.ufunc = ufunc  # type: ignore[attr-defined]
     function.__signature__ = _signature(ufunc.nin)  # type: ignore[attr-defined]
     Methods(name, definition, ufunc.nin, ufunc.nout, ufunc.identity, ufunc).attach(function)
