@@ -462,15 +462,14 @@ on_change.append(choose_operators)
 def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
     slow = getattr(ArrayMethods, f"__{name}__")
     slow_reflected = getattr(ArrayMethods, f"__r{name}__", None)
-    run = quiet.run  # the main thread's, found at once; while it is inside, others get a RuntimeError and go the slow way
 
     def forward(self: Array, other: Any) -> Any:
         data, kind = self._data, other.__class__
         try:
             if kind is Array:
-                result = run(ufunc, data, other._data)
+                result = quiet.run(ufunc, data, other._data)
             elif kind in _FAST_SCALARS and data.dtype is not bfloat16:
-                result = run(ufunc, data, other)
+                result = quiet.run(ufunc, data, other)
             else:
                 return slow(self, other)
         except (RuntimeError, TypeError, ValueError):

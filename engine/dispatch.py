@@ -313,7 +313,7 @@ def as_dtype(x: Any, dtype: np.dtype) -> Any:
     """``x`` as a value of ``dtype``: casts arrays, converts Python scalars."""
     if isinstance(x, Value):
         return cast(x, dtype)
-    return quietly(np.asarray(x).astype, dtype, copy=False)
+    return quietly(np.ndarray.astype, np.asarray(x), dtype, copy=False)
 
 
 def broadcast_shapes(name: str, *shapes: Sequence[int]) -> tuple[int, ...]:

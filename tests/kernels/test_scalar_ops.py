@@ -347,8 +347,9 @@ def test_unknown_ops_say_so() -> None:
 
 def test_every_name_is_tested_somewhere() -> None:
     from tests.kernels.test_maths import DOMAINS, TWO_ARGUMENTS
+    from tests.kernels.test_special_maths import CASES
 
-    here = {*BINARY_INTEGER, *BINARY_FLOAT, *COMPARE, *UNARY_FLOAT, *DOMAINS, *TWO_ARGUMENTS}
+    here = {*BINARY_INTEGER, *BINARY_FLOAT, *COMPARE, *UNARY_FLOAT, *DOMAINS, *TWO_ARGUMENTS, *CASES}
     here |= {"int_div", "clz", "shift_right_logical", "population_count", "pow", "integer_pow", "not", "cast"}
     here |= {
         "bitcast",
