@@ -66,12 +66,24 @@ def test_arrays_are_not_made_by_calling_the_class() -> None:
         Array()
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, np.float16, np.float32, np.float64, np.complex64])
+@pytest.mark.parametrize(
+    "dtype", [np.int8, np.uint8, np.int32, np.int64, np.float16, np.float32, np.float64, np.complex64]
+)
 @pytest.mark.parametrize("scalar", [2, 2.5, True, 1j])
 def test_operators_promote_as_numpy(dtype: object, scalar: object) -> None:
     data = np.array([1, 2, 3], dtype)
     x = wnp.asarray(data)
-    for name in ("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__truediv__", "__rtruediv__", "__pow__", "__eq__"):
+    for name in (
+        "__add__",
+        "__radd__",
+        "__sub__",
+        "__rsub__",
+        "__mul__",
+        "__truediv__",
+        "__rtruediv__",
+        "__pow__",
+        "__eq__",
+    ):
         expected = getattr(data, name)(scalar)
         found = getattr(x, name)(scalar)
         assert found.dtype == expected.dtype, name

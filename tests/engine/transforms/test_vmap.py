@@ -65,7 +65,10 @@ def test_results_that_do_not_depend_on_the_batch() -> None:
 
 
 def test_axis_size_alone() -> None:
-    same(weft.vmap(lambda x: x + lax.axis_index("i"), None, axis_name="i", axis_size=3)(1), np.arange(1, 4, dtype=np.int32))
+    same(
+        weft.vmap(lambda x: x + lax.axis_index("i"), None, axis_name="i", axis_size=3)(1),
+        np.arange(1, 4, dtype=np.int32),
+    )
 
 
 def test_nesting_and_closures() -> None:
