@@ -473,9 +473,8 @@ def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
             else:
                 return slow(self, other)
         except (RuntimeError, TypeError, ValueError):
-            return slow(
-                self, other
-            )  # which says what is wrong in our words, or runs where we are inside such a call
+            # This says what is wrong in our words, or runs where we are inside such a call.
+            return slow(self, other)
         if result.__class__ is not _ndarray:
             result = np.asarray(result)
         array = _new(Array)

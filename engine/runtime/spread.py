@@ -28,6 +28,7 @@ _FEW = 32  # lanes that are not worth it
 _LANES = (64, 1024)  # of a block: vectors must be full, and a cache hold them
 _CACHE = 2**17  # bytes that the lanes of a block may go through
 _LEAST, _MOST = 50_000.0, 100_000_000.0  # nanoseconds; a kernel cannot be interrupted
+_BLOCK = "block"  # the variable of the loop over blocks
 _UNKNOWN = (-(2**62), 2**62)
 
 
@@ -70,7 +71,6 @@ class _Spread(Rolled):
     def __init__(self, eqn: Eqn, step: Step, lanes: int) -> None:
         self.lanes = lanes
         self.alone: set[str] = set()  # scratch of which each block has its own
-        self.block_number = "block"
         super().__init__(eqn, [step])
 
     def is_carried(self, k: int) -> bool:
@@ -78,14 +78,14 @@ class _Spread(Rolled):
 
     def of_lanes(self, elements: int) -> bool:
         """Whether so many elements are some of each lane's."""
-        return elements >= self.lanes and elements % self.lanes == 0
+        return _of_lanes(elements, self.lanes)
 
     def new_scratch(self, dtype: Any, elements: int) -> Where:
         where = super().new_scratch(dtype, elements)
         if self.of_lanes(elements):
             return where
         self.alone.add(where.buffer)
-        return Where(where.buffer, ix.mul(self.block_number, self.size(max(elements, 1))))
+        return Where(where.buffer, ix.mul(_BLOCK, self.size(max(elements, 1))))
 
     def places(self) -> tuple[list[Where], list[Where]]:
         consts, now = super().places()
@@ -116,9 +116,7 @@ class _Spread(Rolled):
         for k, where in own:
             out = self.eqn.outs[k].type
             self.copy(Where(self.outs[k]), where, out.dtype, out.size)
-        self.statements = [
-            Loop(self.block_number, self.param(self.extent), "parallel", tuple(self.statements))
-        ]
+        self.statements = [Loop(_BLOCK, self.param(self.extent), "parallel", tuple(self.statements))]
 
     def step(self, body: Step, ins: Sequence[Where], now: Sequence[Where], rows: Sequence[Where]) -> None:
         self.now = now
@@ -131,11 +129,12 @@ class _Spread(Rolled):
     def _narrow(self, statement: Any, width: Param) -> Any:
         match statement:
             case Loop(var, extent, kind, inner, carries):
-                times = _value(extent, self.params) // self.lanes
-                if not _is_of_lanes(extent, self.params, self.lanes):
+                size = _value(extent, self.params)
+                if not self.of_lanes(size):
                     return Loop(var, extent, kind, self.narrow(inner, width), carries)
-                start = ix.mul(self.block_number, ix.mul(width, self.size(times)))
-                here = ix.minimum(ix.mul(width, self.size(times)), ix.sub(extent, start))
+                several = ix.mul(width, self.size(size // self.lanes))
+                start = ix.mul(_BLOCK, several)
+                here = ix.minimum(several, ix.sub(extent, start))
                 moved = tuple([_moved(one, var, ix.add(start, var)) for one in inner])
                 return Loop(var, here, kind, moved, carries)
             case While(cond, flag, inner):
@@ -161,9 +160,9 @@ class _Spread(Rolled):
         )
 
 
-def _is_of_lanes(extent: Index, params: Sequence[int], lanes: int) -> bool:
-    value = _value(extent, params)
-    return value >= lanes and value % lanes == 0
+def _of_lanes(size: int, lanes: int) -> bool:
+    """Whether so many elements, or iterations, are some of each lane's."""
+    return size >= lanes and size % lanes == 0
 
 
 def _moved(statement: Any, var: str, index: Index) -> Any:
@@ -236,7 +235,7 @@ class _Apart:
                     self.access(buffer, index, lane, extents, isinstance(one, Store))
                 case Loop(var, extent, _, inner, carries):
                     size = max(_range(extent, self.params, extents)[1], 0)
-                    of_lanes = lane is None and _is_of_lanes(extent, self.params, self.lanes)
+                    of_lanes = lane is None and _of_lanes(_value(extent, self.params), self.lanes)
                     if of_lanes and carries:
                         raise _Dependent
                     here = _Lane(var, size // self.lanes) if of_lanes else lane
@@ -266,7 +265,7 @@ class _Apart:
         if constant:
             self.read[buffer] = max(self.read.get(buffer, 0), abs(stride) * lane.times)
             return
-        if stride < 1 or any(_mentions(term, lane.var) for term in rest):
+        if stride < 1 or any(lane.var in ix.names_in(term) for term in rest):
             raise _Dependent
         row = stride * lane.times * self.lanes
         inside = [term for term in rest if not _is_multiple(term, row, self.params)]
@@ -288,12 +287,6 @@ def _terms(index: Index) -> list[Index]:
     if isinstance(index, IndexOp) and index.op == "+":
         return _terms(index.a) + _terms(index.b)
     return [index]
-
-
-def _mentions(index: Index, var: str) -> bool:
-    return index == var or (
-        isinstance(index, IndexOp) and (_mentions(index.a, var) or _mentions(index.b, var))
-    )
 
 
 def _factor(index: Index, var: str, params: Sequence[int]) -> int | None:
