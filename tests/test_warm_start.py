@@ -65,3 +65,10 @@ def test_importing_weft_imports_no_compiler() -> None:
     script = "import sys, weft; weft.nn.relu(weft.random.normal(weft.random.key(0))); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert {"weft.nn", "weft.random"} <= set(done.stdout.split())
+
+
+def test_a_name_of_lax_imports_its_file_alone() -> None:
+    script = "import sys, weft; weft.lax.scan; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name for name in done.stdout.split() if name.startswith("weft.lax.")}
+    assert loaded == {"weft.lax.loops", "weft.lax.unrolling"}
