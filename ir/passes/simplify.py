@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from weft.ir.graph import Eqn, Graph, Var
-from weft.ir.match import Rewriter, Rules, constant, op, rewrite, variables
+from weft.ir.match import Rewriter, Rules, constant, op, rewrite, scalar, variables
 from weft.ir.ops import contract, elementwise, shape
 from weft.ir.types import ArrayType, is_bool, is_floating, is_inexact, is_integer
 
 x, y, c, d, p, q, low, frame = variables("x y c d p q low frame")
+n = scalar("n", "integer")
 ZERO = constant(0, "logical")  # of an integer or bool, where no zero has a sign
 TRUE, FALSE = constant(True, "bool"), constant(False, "bool")
 
@@ -79,6 +80,7 @@ ARITHMETIC = Rules(
 
 LOGIC = Rules(
     [
+        (op.lt(op.mod(x, n), ZERO), lambda n: np.False_ if n > 0 else None),  # x%n<0 -> False, if n>0
         (op.not_(op.not_(x)), lambda x: x),  # ~~x -> x
         (op.and_(x, x), lambda x: x),  # x&x -> x
         (op.or_(x, x), lambda x: x),  # x|x -> x

@@ -49,6 +49,7 @@ from weft.kernels.cpu.index import (
     stride_params,
 )
 from weft.kernels.cpu.metadata import Metadata
+from weft.kernels.cpu.split import split
 from weft.kernels.cpu.unswitch import unswitch
 from weft.kernels.register import Module, Register, Writer
 from weft.kernels.scalar import (
@@ -87,7 +88,7 @@ def emit_module(nests: Iterable[tuple[Nest, str]]) -> str:
     module = Module()
     metadata = Metadata()
     for nest, name in nests:
-        _Emitter(unswitch(nest), module, metadata).define(name)
+        _Emitter(unswitch(split(nest)), module, metadata).define(name)
     return f"{module.text()}{metadata.text()}"
 
 
@@ -169,7 +170,10 @@ class _Emitter:
         self.values[statement.name] = load(self.writer, statement.dtype, at, self.metadata.invariant)
 
     def index_value(self, statement: IndexValue) -> None:
-        value = Scalar(INT64, (Register(self.writer, "i64", self.offset(statement.index).ref),))
+        offset = self.offset(statement.index)
+        if statement.dtype == INT64:
+            self.variables[statement.name] = offset
+        value = Scalar(INT64, (Register(self.writer, "i64", offset.ref),))
         self.values[statement.name] = apply(self.writer, "cast", [value], statement.dtype)
 
     def load(self, statement: Load) -> None:

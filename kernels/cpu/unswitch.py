@@ -7,13 +7,13 @@ put branches into the loop instead, or compute both sides. Values are what they 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from weft.ir.loops.nest import If, Index, IndexOp, IndexValue, Load, Loop, Nest, Op, Store, While, bodies
+from weft.ir.loops.nest import If, IndexValue, Load, Loop, Nest, Op, Store, While, bodies
 from weft.ir.records import replace
 from weft.ir.types import BOOL
-from weft.kernels.cpu.index import names_in
+from weft.kernels.cpu.decide import decided, renamed
 
 _MOST_STATEMENTS = 100  # of a loop that is worth writing twice
 _SPLIT = (IndexValue, Load, Op, Store)
@@ -60,60 +60,10 @@ def _split(loop: Loop) -> list[Any]:
         name = f"{loop.var}_{number}"
         before.append(Op(name, BOOL, "and", (flag, condition)))
         flag = name
-    fails = loop if rest else replace(loop, body=_decided(loop.body, {flag: 2}, {}))
+    fails = loop if rest else replace(loop, body=decided(loop.body, {flag: False}, {}))
     # Names are bound once in a nest.
     names = {name: f"{name}_holds" for name in own if name}
-    body = _decided(loop.body, dict.fromkeys(conditions, 1), names)
+    body = renamed(
+        decided(loop.body, dict.fromkeys(conditions, True), {}), names, {loop.var: names[loop.var]}
+    )
     return [*before, If(flag, (replace(loop, var=names[loop.var], body=body),), (fails,))]
-
-
-def _decided(body: Sequence[Any], choices: Mapping[str, int], names: Mapping[str, str]) -> tuple[Any, ...]:
-    """The statements where it is known which operand a select takes, without those that nothing needs.
-
-    Args:
-        body: of a loop.
-        choices: for each condition the number of that operand.
-        names: what to call things instead.
-    """
-    same = dict(names)
-    changed: list[Any] = []
-    for statement in body:
-        match statement:
-            case Op(name, _, "select", args) if args[0] in choices:
-                chosen = args[choices[args[0]]]
-                same[name] = same.get(chosen, chosen)
-            case Op(name, dtype, op, args, params):
-                args = tuple([same.get(arg, arg) for arg in args])
-                changed.append(Op(same.get(name, name), dtype, op, args, params))
-            case Load(name, dtype, buffer, index, mask):
-                mask = None if mask is None else same.get(mask, mask)
-                changed.append(Load(same.get(name, name), dtype, buffer, _renamed(index, same), mask))
-            case Store(buffer, index, value):
-                changed.append(Store(buffer, _renamed(index, same), same.get(value, value)))
-            case IndexValue(name, dtype, index):
-                changed.append(IndexValue(same.get(name, name), dtype, _renamed(index, same)))
-    needed: set[str] = set()
-    kept: list[Any] = []
-    for statement in reversed(changed):
-        if isinstance(statement, Store) or statement.name in needed:
-            kept.append(statement)
-            needed.update(_reads(statement))
-    return tuple(reversed(kept))
-
-
-def _renamed(index: Index, same: Mapping[str, str]) -> Index:
-    if isinstance(index, IndexOp):
-        return IndexOp(index.op, _renamed(index.a, same), _renamed(index.b, same))
-    return same.get(index, index) if isinstance(index, str) else index
-
-
-def _reads(statement: Any) -> list[str]:
-    """The names that a statement reads."""
-    match statement:
-        case Op(_, _, _, args):
-            return list(args)
-        case Load(_, _, _, index, mask):
-            return [*names_in(index), *([] if mask is None else [mask])]
-        case Store(_, index, value):
-            return [*names_in(index), value]
-    return names_in(statement.index)
