@@ -67,19 +67,18 @@ def call_rare(
     """
     writer, kind = x.writer, x.kind
     function = f"weft.rare.{name}.{SUFFIX[kind]}"
-    widths = VECTOR_WIDTHS[kind] if writer.lanes == 1 else (writer.lanes,)
+    widths = (writer.lanes,) if writer.lanes > 1 else VECTOR_WIDTHS[kind] if writer.module.loops else ()
     if not writer.module.defines(function):
         _define_rare(writer.module, function, kind, build, len(others))
-    if writer.module.target == "cpu":
-        for n in widths:
-            if not writer.module.defines(f"{function}.v{n}"):
-                writer.module.keep(f"{function}.v{n}")
-                writer.module.define(f"{function}.v{n}", _vector_variant(function, kind, 1 + len(others), n))
+    for n in widths:
+        if not writer.module.defines(f"{function}.v{n}"):
+            writer.module.keep(f"{function}.v{n}")
+            writer.module.define(f"{function}.v{n}", _vector_variant(function, kind, 1 + len(others), n))
     operands = [is_rare.select(x, 0.0), *others]
     if writer.lanes > 1:
         slow = writer.call(f"{function}.v{writer.lanes}", kind, operands)
     else:
-        attributes = _vector_names(function, kind, len(operands)) if writer.module.target == "cpu" else ""
+        attributes = _vector_names(function, kind, len(operands)) if widths else ""
         slow = writer.call(function, kind, operands, f" nounwind willreturn memory(none){attributes}")
     return is_rare.select(slow, usual)
 

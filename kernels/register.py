@@ -49,10 +49,12 @@ class Module:
 
     Args:
         target: ``"cpu"`` or ``"cuda"``; some ops have one spelling for each.
+        loops: whether there are any, of which LLVM may make vectors.
     """
 
-    def __init__(self, target: str = "cpu") -> None:
+    def __init__(self, target: str = "cpu", *, loops: bool = True) -> None:
         self.target = target
+        self.loops = loops and target == "cpu"
         self._declarations: dict[str, None] = {}
         self._definitions: dict[str, str] = {}
         self._kept: dict[str, None] = {}

@@ -53,7 +53,7 @@ def function_text(names: Sequence[str]) -> str:
     """
     from weft.kernels.maths import FUNCTIONS  # who finds them on disk never looks at them
 
-    module = Module()
+    module = Module(loops=False)
     widest: dict[tuple[str, str], int] = {}
     for name, kind, lanes in map(_parse, names):
         widest[name, kind] = max(lanes, widest.get((name, kind), 1))
