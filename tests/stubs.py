@@ -96,12 +96,12 @@ RESULTS = {
         "polyfit put putmask require unique where linspace intersect1d apply_over_axes fill_diagonal put_along_axis nditer",
         "bool": "can_cast isdtype issubdtype isscalar iterable",
         "dict[str, Any]": "get_printoptions",
-        "list[Array]": "array_split broadcast_arrays dsplit hsplit split vsplit",
+        "list[Array]": "array_split broadcast_arrays dsplit hsplit meshgrid split vsplit",
         "None": "printoptions save savetxt savez savez_compressed set_printoptions",
         "str": "array2string array_repr array_str base_repr binary_repr format_float_positional format_float_scientific "
         "mintypecode typename",
         "tuple[Array, Array]": "divmod frexp histogram modf polydiv",
-        "tuple[Array, ...]": "diag_indices diag_indices_from ix_ mask_indices meshgrid nonzero tril_indices tril_indices_from "
+        "tuple[Array, ...]": "diag_indices diag_indices_from ix_ mask_indices nonzero tril_indices tril_indices_from "
         "triu_indices triu_indices_from unravel_index unstack",
     },
     "weft.numpy.fft": {},

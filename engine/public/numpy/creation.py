@@ -479,9 +479,9 @@ def geomspace(
 # Grids
 
 
-@like_numpy(np.meshgrid)
+@like_numpy(lambda *xi, **options: list(np.meshgrid(*xi, **options)))
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
-    """One array of coordinates an axis from vectors of coordinates; ``indexing`` "xy" exchanges the first two axes."""
+    """A list with one array of coordinates an axis, from vectors; ``indexing`` "xy" exchanges the first two axes."""
     if indexing not in ("xy", "ij"):
         raise ArgumentError(f"meshgrid got indexing={indexing!r}: it is 'xy' or 'ij'.")
     vectors = [value(x, "meshgrid") for x in xi]

@@ -106,6 +106,9 @@ def test_grids(keywords: dict) -> None:
         sample("bool", (4,)),
     )
     agree(lambda m: lambda x: list(m.meshgrid(x, **keywords)), sample("float32", (3,)))
+    grid = lambda *xs: wnp.meshgrid(*xs, **keywords)  # noqa: E731
+    for result in (grid([1.0], [2]), grid(), weft.jit(grid)([1.0], [2])):
+        assert type(result) is list  # as of `broadcast_arrays`: the array API standard's, not NumPy's tuple
 
 
 def test_grids_as_slices() -> None:
