@@ -67,7 +67,8 @@ _OF_A_VIEW = _holders_of_base(np.arange(6).reshape(2, 3))
 def _has_own_memory(x: Any) -> bool:
     """Whether an array is not a part of another one that somebody holds."""
     if isinstance(x, Value):
-        return x.variable in x.builder.makers  # zeros, ones
+        maker = x.builder.makers.get(x.variable)  # of zeros, ones
+        return maker is not None and maker.prim.lower.rule != "reshape"
     data = x._data if x.__class__ is Array else x
     if not isinstance(data, np.ndarray):
         return False

@@ -127,7 +127,8 @@ class GraphBuilder:
             if (
                 maker is not None
             ):  # iota, full, a broadcast scalar: making it again is cheaper than carrying it in
-                return self.emit(maker.prim, [read({}, a) for a in maker.ins], dict(maker.params))[0].variable
+                ins = [read({}, a) if isinstance(a, Literal) else Value(x.builder, a) for a in maker.ins]
+                return self.emit(maker.prim, ins, dict(maker.params))[0].variable
             key: Any = x.variable
         else:
             if not isinstance(x, np.ndarray):
@@ -162,7 +163,8 @@ class GraphBuilder:
         outs = tuple([Var(t) for t in out_types])
         eqn = Eqn(prim, ins, outs, params, user_source())
         self.eqns.append(eqn)
-        if outs and all(isinstance(a, Literal) for a in ins) and prim.lower.kind != "callback":
+        makes = all(isinstance(a, Literal) for a in ins) and prim.lower.kind != "callback"
+        if outs and (makes or (prim.lower.rule == "reshape" and ins[0] in self.makers)):
             self.makers[outs[0]] = eqn
         return tuple([self.value_class(self, v) for v in outs])
 

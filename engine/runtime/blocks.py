@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from weft.engine import config
+from weft.engine.runtime.aliases import body_consts, carry_operands
 from weft.engine.runtime.overwrite import overwrite_carry
 from weft.engine.runtime.roll import roll, steps_of
 from weft.engine.runtime.spread import spread
-from weft.ir.graph import Eqn, Graph, Literal, Var, sub_graphs
+from weft.ir.graph import Atom, Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.loops.nest import Nest
 from weft.ir.ops.control import optimization_barrier_p
 from weft.ir.ops.flow import cond_p, scan_p, while_loop_p
@@ -92,9 +93,14 @@ def compile_block(graph: Graph, donated: tuple[int, ...] = ()) -> Block:
     return block
 
 
-def _lower(graph: Graph) -> Block:
+def _lower(graph: Graph, loop: Eqn | None = None) -> Block:
+    """The block of a graph, not compiled; ``loop`` has it as its body."""
     optimized = run_pipeline(graph, BEFORE_FUSION, verify=config.settings.debug, log=config.log_pass)
-    fused = absorb(fuse(optimized))
+    carry: list[tuple[Var, Atom]] = []
+    if loop is not None:
+        n_consts, n_carry = body_consts(loop), carry_operands(loop)[1]
+        carry = list(zip(optimized.ins[n_consts : n_consts + n_carry], optimized.outs, strict=False))
+    fused = absorb(fuse(optimized, carry))
     if config.settings.debug:
         from weft.ir.verify import verify
 
@@ -104,7 +110,10 @@ def _lower(graph: Graph) -> Block:
     eqns = list(fused.eqns)
     for i, eqn in enumerate(eqns):
         if eqn.prim in FLOW:
-            bodies = {id(body): _lower(body) for _, body in sub_graphs(eqn)}
+            bodies = {
+                id(body): _lower(body, eqn if eqn.prim in LOOPS and name == "body" else None)
+                for name, body in sub_graphs(eqn)
+            }
             inner = tuple(bodies[id(body)] for _, body in sub_graphs(eqn))
             eqns[i] = map_graphs(eqn, lambda body: bodies[id(body)].graph)  # noqa: B023
             rolled: Scheduled | None = None

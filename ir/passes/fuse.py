@@ -7,19 +7,25 @@ also those that other kernels have too: what is not stored is computed where it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.ops.kernel import kernel_p
 from weft.ir.passes.fusion.cluster import Unit, cluster
 from weft.ir.passes.fusion.stored import Stored, choose_stored
 
 
-def fuse(graph: Graph) -> Graph:
+def fuse(graph: Graph, carry: Sequence[tuple[Var, Atom]] = ()) -> Graph:
     """Group elementwise operations, index maps and reductions into kernels.
 
     Needs a graph that is inlined, simplified and without dead equations. Gives one whose equations are kernels, library and
     host operations, and reshapes of stored values, which are other names of the same memory. Repeats to itself.
+
+    Args:
+        graph: a program, or the body of a loop.
+        carry: of such a body, each input and the output that takes its place in the next step.
     """
-    stored = choose_stored(graph)
+    stored = choose_stored(graph, carry)
     units = cluster(graph, stored)
     outside = {atom for atom in graph.outs if isinstance(atom, Var)}
     for unit in units:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weft.ir.graph import Eqn, Graph, Literal, Var
+from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.passes.fusion.axes import INDEX_MAPS, is_map, is_reduction, reshape_groups, wide_axes
 from weft.ir.records import dataclass
 
@@ -45,14 +45,20 @@ class Stored:
         return closure.bit_count() >= LARGEST or self.costs.of(closure) >= HEAVIEST
 
 
-def choose_stored(graph: Graph) -> Stored:
-    """Decide which values of ``graph`` are stored. One pass backward over the equations and one forward."""
+def choose_stored(graph: Graph, carry: Sequence[tuple[Var, Atom]] = ()) -> Stored:
+    """Decide which values of ``graph`` are stored. One pass backward over the equations and one forward.
+
+    Args:
+        graph: what is to be fused.
+        carry: of a loop's body, each input and the output that takes its place in the next step.
+    """
     needed, aliases = _find_needed(graph)
     readers = _find_readers(graph, aliases)
     repeated = _find_repeated(graph, readers)
     stored: set[Var] = set(graph.ins)
     closure: dict[Var, int] = {}
     taken_out = _find_taken_out(graph)
+    needed |= _find_read_before(graph, carry)
     costs = Costs(graph.eqns)
     result = Stored(stored, aliases, closure, costs)
     plain: set[Var] = set()  # values that are the same expression at every flat index
@@ -136,6 +142,34 @@ def _find_taken_out(graph: Graph) -> set[Var]:
         and eqn.ins[0] in written
         and eqn.outs[0].type.size < eqn.ins[0].type.size
     }
+
+
+def _find_read_before(graph: Graph, carry: Sequence[tuple[Var, Atom]]) -> set[Var]:
+    """Lines of a carry that each of its new elements takes, beside the old one: stored first, the rest can happen in place."""
+    makers = {var: eqn for eqn in graph.eqns for var in eqn.outs} if carry else {}
+    found: set[Var] = set()
+    for old, new in carry:
+        while isinstance(new, Var) and new in makers and makers[new].prim.name == "dynamic_update_slice":
+            new = makers[new].ins[0]
+        pointwise: set[Var] = set()
+        waiting = [new]
+        while waiting:
+            atom = waiting.pop()
+            eqn = makers.get(atom) if isinstance(atom, Var) else None
+            if eqn is not None and eqn.prim.lower.kind == "scalar" and eqn.outs[0] not in pointwise:
+                pointwise.update(eqn.outs)
+                waiting += eqn.ins
+        others = [eqn for eqn in graph.eqns if old in eqn.ins and pointwise.isdisjoint(eqn.outs)]
+        lines = all(e.prim.name == "dynamic_slice" and e.outs[0].type.ndim > 1 for e in others)
+        if old.type.ndim > 1 and lines and any(old in makers[var].ins for var in pointwise):
+            narrow = [e.outs[0] for e in others if _is_line(e.outs[0].type.shape, old.type.shape)]
+            found.update(narrow if len(narrow) == len(others) else ())
+    return found
+
+
+def _is_line(part: Sequence[int], whole: Sequence[int]) -> bool:
+    """Whether a part has one element along an axis of which the whole has more."""
+    return any(a == 1 < b for a, b in zip(part, whole, strict=True))
 
 
 def _repeats(reader: Eqn, var: Var) -> bool:
