@@ -68,7 +68,6 @@ from weft.kernels.scalar_ops import apply
 INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
 # Elements of a partial sum. A block ends with adding up the lanes of its vector, which is small beside 4096.
 BLOCK = 4096
-LONG_CHAIN = 96  # statements
 
 
 def emit_nest(nest: Nest, name: str) -> str:
@@ -284,7 +283,7 @@ class _Emitter:
             start, stop = "0", self.offset(loop.extent).ref
         names = self.updates.updated_in(loop)
         plain = loop.kind == "sequential" or any(isinstance(statement, Loop) for statement in loop.body)
-        how = self.metadata.plain if plain else self.metadata.vector(self.vectors_at_once(loop, names))
+        how = self.metadata.plain if plain else self.metadata.vector(self.vectors_at_once(names))
         if isinstance(loop.extent, int):
             how = self.metadata.short
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
@@ -312,14 +311,12 @@ class _Emitter:
                     divisor = combine(self.writer, "max", self.offset(part.b), constant_offset(1))
                     self.offsets[part] = combine(self.writer, part.op, self.offset(part.a), divisor)
 
-    def vectors_at_once(self, loop: Loop, names: list[str]) -> int:
+    def vectors_at_once(self, names: list[str]) -> int:
         """How many vectors a loop shall take side by side.
 
-        Steps of an extremum wait the longest for one another. Where nothing is folded, steps overlap by themselves, unless one
-        is so long a chain that the next does not come into the processor's sight.
+        Steps of an extremum wait the longest for one another. Of two at once LLVM makes narrower vectors out of what is left
+        over at a loop's end, which in short rows is much.
         """
-        if not names:
-            return 1 if len(loop.body) < LONG_CHAIN else 2
         return 4 if any(self.folds[name] in ("max", "min") for name in names) else 2
 
     def repeat(self, statement: While) -> None:

@@ -102,6 +102,7 @@ class Expressions:
         self.builder, self.layout = builder, layout
         self.defined: dict[Var, Eqn] = {var: eqn for eqn in graph.eqns for var in eqn.outs}
         self.positions = {id(eqn): n for n, eqn in enumerate(graph.eqns)}
+        self.windows = index_maps.find_windows(graph, self.defined)
         self.buffers = {var: builder.buffer(var.type.dtype, "in") for var in graph.ins}
         self.homes: dict[Var, Callable[[], tuple[str, Index]]] = {}
         self.finish: dict[Var, Callable[[], str]] = {}  # reductions whose accumulators are in memory

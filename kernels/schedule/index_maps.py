@@ -6,13 +6,13 @@ clamped index, so that no load is ever out of bounds, and select.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from weft.ir.graph import Eqn, Var
+from weft.ir.graph import Eqn, Graph, Var
 from weft.ir.loops.nest import Index, IndexOp
 from weft.ir.ops.index import default_fill
 from weft.ir.types import BOOL, INT64
@@ -132,8 +132,34 @@ def _iota(ex: Expressions, eqn: Eqn, index: Indices) -> str:
     return ex.builder.cast(place, eqn.outs[0].type.dtype)
 
 
+def find_windows(graph: Graph, defined: Mapping[Var, Eqn]) -> dict[int, Eqn]:
+    """The pads that a `select` takes where another pad, of its condition, says: by their ids, with that other one.
+
+    An update of a window is ``select(pad(True, False), pad(new, 0), old)``. The two pads have one inside, about which a kernel
+    is to ask once.
+    """
+
+    def pad_of(atom: Any) -> Eqn | None:
+        eqn = defined.get(atom)
+        return eqn if eqn is not None and eqn.prim.name == "pad" else None
+
+    found: dict[int, Eqn] = {}
+    for eqn in graph.eqns:
+        if eqn.prim.name == "select":
+            where, new = pad_of(eqn.ins[0]), pad_of(eqn.ins[1])
+            if (
+                where
+                and new
+                and where.params == new.params
+                and where.ins[0].type.shape == new.ins[0].type.shape
+            ):
+                found[id(new)] = where
+    return found
+
+
 def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
     operand, out, build = eqn.ins[0], eqn.outs[0], ex.builder
+    window = ex.windows.get(id(eqn), eqn)
     if operand.type.size == 0:
         return ex.operand(eqn, 1, ())
     inside: list[str] = []
@@ -143,16 +169,16 @@ def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
         if not (low or high or interior):
             continue
         i = ex.layout.at_axis(out, index, axis)
-        first = build.param(_key(ex, eqn, "low", axis), low)
+        first = build.param(_key(ex, window, "low", axis), low)
         ex.pads[first] = low, out.type.shape[axis]
         j = ix.sub(i, first)
         if interior:
-            step = build.param(_key(ex, eqn, "interior", axis), interior + 1)
+            step = build.param(_key(ex, window, "interior", axis), interior + 1)
             inside += [build.compare("ge", j, 0), build.compare("eq", ix.mod(j, step), 0)]
             j = ix.div(j, step)
             known = None
         else:
-            known = ex.bounds.meet_pad(_key(ex, eqn, axis), i, first, _size(ex, eqn, 0, axis))
+            known = ex.bounds.meet_pad(_key(ex, window, axis), i, first, _size(ex, window, 0, axis))
             if known is False:
                 return ex.operand(eqn, 1, ())
             if known is None:
@@ -160,7 +186,7 @@ def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
         if known:
             places[axis] = j
         else:
-            last = _last(ex, eqn, 0, axis)
+            last = _last(ex, window, 0, axis)
             inside.append(build.compare("le", j, last))
             places[axis] = ix.clamp(j, last)
     x = ex.operand(eqn, 0, _fill_in(ex, eqn, 0, index, places.__getitem__))

@@ -76,6 +76,9 @@ class NestBuilder:
         self._depths: dict[str, int] = {}
         self._dtypes: dict[str, np.dtype] = {}
         self._counts: dict[str, int] = {}
+        self._known: dict[str, bool] = {}  # constants
+        # By the result: the condition, and what it is where that is true.
+        self._selects: dict[str, tuple[str, str]] = {}
 
     def end_nest(self) -> None:
         """End a nest and begin a further one, which knows nothing of the first but its buffers."""
@@ -132,7 +135,10 @@ class NestBuilder:
     def const(self, dtype: np.dtype, value: Any) -> str:
         """A constant."""
         bits = np.asarray(value).astype(dtype).tobytes()
-        return self._bind("c", Const, (dtype, bits), 0)
+        name = self._bind("c", Const, (dtype, bits), 0)
+        if dtype == BOOL:
+            self._known[name] = bool(value)
+        return name
 
     def literal(self, key: Hashable, value: np.generic, *, known: bool = False) -> str:
         """A scalar of the program: a constant where code gains by knowing it, else a parameter: it may be a length."""
@@ -159,7 +165,21 @@ class NestBuilder:
 
     def op(self, dtype: np.dtype, op: str, *args: str) -> str:
         """A scalar operation."""
+        if op == "select":
+            return self._select(dtype, *args)
         return self._bind("v", Op, (dtype, op, args), self._depth(args))
+
+    def _select(self, dtype: np.dtype, condition: str, yes: str, no: str) -> str:
+        """One of two values, without asking what is known, or was asked before."""
+        if condition in self._known:
+            return yes if self._known[condition] else no
+        if self._known.get(yes) is True and self._known.get(no) is False:
+            return condition
+        if yes in self._selects and self._selects[yes][0] == condition:
+            yes = self._selects[yes][1]
+        name = self._bind("v", Op, (dtype, "select", (condition, yes, no)), self._depth((condition, yes, no)))
+        self._selects[name] = condition, yes
+        return name
 
     def compare(self, op: str, a: Index, b: Index) -> str:
         """A comparison of indices, as a bool."""
@@ -211,8 +231,10 @@ class NestBuilder:
         """Forget what is written inside the ``with``, but for parameters: equal keys stay equal parameters."""
         before = [(len(body.statements), dict(body.known)) for body in self._bodies]
         counts, written = dict(self._counts), set(self.written)
+        constants, selects = dict(self._known), dict(self._selects)
         yield
         self._counts, self.written = counts, written
+        self._known, self._selects = constants, selects
         for body, (length, known) in zip(self._bodies, before, strict=True):
             del body.statements[length:]
             body.known = known

@@ -18,7 +18,7 @@ from weft.ir.builder import build
 from weft.ir.errors import InternalError
 from weft.ir.graph import Graph
 from weft.ir.interpret import evaluate
-from weft.ir.loops.nest import Const, Loop, Nest, ParamValue
+from weft.ir.loops.nest import Const, IndexValue, Load, Loop, Nest, Op, ParamValue, Store
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import reduce as r
 from weft.ir.ops import shape as s
@@ -100,6 +100,36 @@ def test_index_maps(name: str, shape: tuple[int, ...]) -> None:
 def test_index_maps_compose(first: str) -> None:
     for second in MOVES:
         check(lambda x, second=second: [e.mul(MOVES[second](e.sub(MOVES[first](x), 0.5)), 3.0)], normal(3, 4))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (1, 5), (4, 2), (3, 4), (5, 9), (3, 4100)])
+@pytest.mark.parametrize("border", [(1, 1), (0, 2), (1, 0)])
+def test_windows_are_written(shape: tuple[int, int], border: tuple[int, int]) -> None:
+    check(lambda x: [smoothed(x, border)], normal(*shape), chunks=3)
+
+
+def test_the_border_of_a_window_is_copied_and_its_inside_asks_for_the_row_alone() -> None:
+    def loops_in(body: Sequence[Any]) -> list[Loop]:
+        loops = (one for one in body if isinstance(one, Loop))
+        return [innermost for one in loops for innermost in loops_in(one.body) or [one]]
+
+    (kernel,) = kernels(check(lambda x: [smoothed(x, (1, 1))], normal(5, 9)))
+    border, inside = loops_in(schedule(kernel).nest.body)
+    assert [type(one) for one in border.body] == [Load, Store]
+    assert not any(isinstance(one, IndexValue) for one in inside.body)
+    conditions = {one.args[0] for one in inside.body if isinstance(one, Op) and one.op == "select"}
+    assert len(conditions) == 1
+
+
+def smoothed(x: Any, border: tuple[int, int]) -> Any:
+    """``x`` with the mean of neighbours in all but a border of so many elements before and behind."""
+    low, high = border
+    n = [max(size - low - high, 0) for size in x.shape]
+    before = s.slice_(x, [0, 0], n)
+    behind = s.slice_(x, [size - m for size, m in zip(x.shape, n, strict=True)], x.shape)
+    low, high = [low] * 2, [size - m - low for size, m in zip(x.shape, n, strict=True)]
+    inside = s.pad(s.full(n, True, BOOL), False, low, high)
+    return e.select(inside, s.pad(e.mul(e.add(before, behind), 0.5), 0.0, low, high), x)
 
 
 def test_long_lines_are_cut_into_blocks() -> None:

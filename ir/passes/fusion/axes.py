@@ -182,3 +182,72 @@ class AxisClasses:
     def space(self, var: Var) -> tuple[int, ...]:
         """The classes of all axes of ``var`` but those of size 1."""
         return tuple([self.of(var, axis) for axis in wide_axes(var.type.shape)])
+
+
+class Origins:
+    """Where axes lie beside one another: a union-find over the axes of all variables, with distances.
+
+    A slice begins further on and a pad further back, and what is computed of two slices lies where both do. So an update of
+    ``x[1:]`` by a neighbour's difference lies where ``x`` and the neighbour do, though no equation carries the axis from one to
+    the other. Where equations disagree (differences of neighbours), the first one has its way.
+    """
+
+    def __init__(self, variables: Iterable[Var], eqns: Iterable[Eqn]):
+        """Number all axes of ``variables`` and the results of ``eqns``, and say where those of ``eqns`` lie."""
+        self._first: dict[Var, int] = {}
+        self._parent: list[int] = []
+        self._shift: list[int] = []  # from the parent
+        for var in variables:
+            self._add(var)
+        for eqn in eqns:
+            for var in eqn.outs:
+                self._add(var)
+            if not is_map(eqn):
+                continue
+            for k, atom in enumerate(eqn.ins):
+                if not isinstance(atom, Literal):
+                    for axis, (to, shift) in enumerate(_shifted(eqn, k)):
+                        if to is not MOVED and to != UNIT:
+                            for out in eqn.outs:
+                                self._unite(self._first[atom] + axis, self._first[out] + to, shift)
+
+    def of(self, var: Var) -> tuple[tuple[int, int, int], ...]:
+        """The place of a variable, equal for those that lie on one another: what each axis begins at, and its size."""
+        axes = wide_axes(var.type.shape)
+        return tuple([(*self._find(self._first[var] + axis), var.type.shape[axis]) for axis in axes])
+
+    def _add(self, var: Var) -> None:
+        self._first[var] = len(self._parent)
+        self._parent.extend(range(len(self._parent), len(self._parent) + var.type.ndim))
+        self._shift.extend([0] * var.type.ndim)
+
+    def _find(self, i: int) -> tuple[int, int]:
+        """The representative of a numbered axis, and how far behind it the axis begins."""
+        parent, shift = self._parent, self._shift
+        total = 0
+        while parent[i] != i:
+            shift[i] += shift[parent[i]]  # of a representative it is 0
+            parent[i] = parent[parent[i]]
+            total += shift[i]
+            i = parent[i]
+        return i, total
+
+    def _unite(self, i: int, j: int, shift: int) -> None:
+        """Let axis ``j`` begin ``shift`` behind axis ``i``, unless it is known where it begins."""
+        (a, of_i), (b, of_j) = self._find(i), self._find(j)
+        if a != b:
+            self._parent[b] = a
+            self._shift[b] = of_i + shift - of_j
+
+
+def _shifted(eqn: Eqn, k: int) -> list[tuple[int | None, int]]:
+    """For each axis of operand ``k``: the axis of the result that it becomes, and how far behind it that one begins."""
+    params, carries = eqn.params, carried(eqn, k)
+    match eqn.prim.lower.rule if eqn.prim.lower.kind == "index" else None:
+        case "slice":
+            moves = zip(params["strides"], params["start"], strict=True)
+            return [(axis if stride == 1 else MOVED, start) for axis, (stride, start) in enumerate(moves)]
+        case "pad" if k == 0:
+            moves = zip(params["interior"], params["low"], strict=True)
+            return [(MOVED if inside else axis, -low) for axis, (inside, low) in enumerate(moves)]
+    return [(axis, 0) for axis in carries]

@@ -21,6 +21,7 @@ from weft.ir.passes.fusion.axes import (
     MOVED,
     UNIT,
     AxisClasses,
+    Origins,
     carried,
     is_reduction,
     reduced_axes,
@@ -29,6 +30,7 @@ from weft.ir.passes.fusion.axes import (
 from weft.ir.passes.fusion.stored import Stored
 from weft.ir.records import dataclass, field
 
+Lying = tuple[tuple[int, int, int], ...]  # where a value lies, see `Origins`
 Place = tuple[int, ...]  # the axes of a space on which a value lives, in the order of its own axes
 _SIBLINGS = 8  # kernels over one space that are tried when none of the producers fits
 
@@ -46,6 +48,7 @@ class Node:
     reduced: Place
     closure: int
     reads: dict[Var, set[Place | None]]
+    lying: Lying | None = None
 
     @property
     def kept(self) -> Place:
@@ -67,6 +70,7 @@ class Unit:
     reduced: Place = ()
     places: dict[Var, Place] = field(default_factory=dict)
     closure: int = 0
+    lying: Lying | None = None
 
     @property
     def bit(self) -> int:
@@ -91,6 +95,10 @@ class _Clusters:
         self.units: list[Unit] = []
         self.home: dict[Var, Unit] = {}
         self.over: dict[tuple[int, ...], list[Unit]] = {}
+        # Updates of windows of arrays that lie on one another are work for one kernel, too.
+        windows = any(eqn.prim.name == "pad" for eqn in graph.eqns)
+        self.origins = Origins(graph.ins, graph.eqns) if windows else None
+        self.beside: dict[Lying, list[Unit]] = {}
         self.defined = {var: eqn for eqn in graph.eqns for var in eqn.outs}
         self.effects = Effects()
         self.last_effect: Unit | None = None
@@ -144,6 +152,8 @@ class _Clusters:
         reduced = tuple([number[axis] for axis in folded if number[axis] != UNIT])
         space = tuple([self.classes.of(frame, axis) for axis in wide]) if isinstance(frame, Var) else ()
         node = Node(var, position, space, reduced, self.stored.closure[var], {})
+        if self.origins is not None and not reduced:
+            node.lying = self.origins.of(var)
         seen: set[tuple[Var, tuple[int | None, ...]]] = set()
         todo: list[tuple[Var, tuple[int | None, ...]]] = []
         if not is_reduction(eqn):
@@ -180,12 +190,18 @@ class _Clusters:
             if unit is not None and unit.eqn is None:
                 producers[unit.number] = unit
         candidates = [producers[number] for number in sorted(producers, reverse=True)]
-        for unit in candidates + self.over.get(node.space, [])[: -_SIBLINGS - 1 : -1]:
+        candidates += self.over.get(node.space, [])[: -_SIBLINGS - 1 : -1]
+        if node.lying is not None:
+            candidates += self.beside.get(node.lying, [])[: -_SIBLINGS - 1 : -1]
+        for unit in candidates:
             if self.join(unit, node):
                 return
         unit = Unit(len(self.units), node.position)
         self.add_unit(unit, [])
         unit.space = node.space
+        if node.lying is not None:
+            unit.lying = node.lying
+            self.beside.setdefault(node.lying, []).append(unit)
         self.over.setdefault(unit.space, []).append(unit)
         self.add_node(unit, node, tuple(range(len(node.space))))
 
@@ -195,6 +211,8 @@ class _Clusters:
             return False
         every = tuple(range(len(node.space)))
         if node.space == unit.space and (not node.reduced or unit.reduced in ((), node.reduced)):
+            return self.join_at(unit, node, every)
+        if node.lying is not None and node.lying == unit.lying and not unit.reduced:
             return self.join_at(unit, node, every)
         kept = tuple(unit.space[axis] for axis in unit.kept)
         reads_unit = any(var in unit.places for var in node.reads)

@@ -133,14 +133,19 @@ def _find_repeated(graph: Graph, readers: dict[Var, list[Eqn]]) -> set[Var]:
 
 
 def _find_taken_out(graph: Graph) -> set[Var]:
-    """Parts of arrays that are written to: a part that is stored is not read again, so that writing can happen in place."""
-    written = {eqn.ins[0] for eqn in graph.eqns if eqn.prim.name in ("dynamic_update_slice", "scatter")}
+    """Parts of arrays that are written to: a part that is stored is not read again, so that writing can happen in place.
+
+    What is needed for nothing but the writing itself is read before it anyway.
+    """
+    writes = {eqn.ins[0]: eqn for eqn in graph.eqns if eqn.prim.name in ("dynamic_update_slice", "scatter")}
+    uses = _find_uses(graph) if writes else {}
     return {
         eqn.outs[0]
         for eqn in graph.eqns
         if eqn.prim.name in ("dynamic_slice", "gather")
-        and eqn.ins[0] in written
+        and eqn.ins[0] in writes
         and eqn.outs[0].type.size < eqn.ins[0].type.size
+        and uses.get(eqn.outs[0]) is not writes[eqn.ins[0]]
     }
 
 
@@ -170,6 +175,20 @@ def _find_read_before(graph: Graph, carry: Sequence[tuple[Var, Atom]]) -> set[Va
 def _is_line(part: Sequence[int], whole: Sequence[int]) -> bool:
     """Whether a part has one element along an axis of which the whole has more."""
     return any(a == 1 < b for a, b in zip(part, whole, strict=True))
+
+
+def _find_uses(graph: Graph) -> dict[Var, Eqn | None]:
+    """For each value the one writing, as an update of what it is computed to in the end; ``None`` for all other uses."""
+    uses: dict[Var, Eqn | None] = {atom: None for atom in graph.outs if isinstance(atom, Var)}
+    for eqn in reversed(graph.eqns):
+        is_write = eqn.prim.name in ("dynamic_update_slice", "scatter")
+        of_results = {id(use): use for var in eqn.outs for use in [uses.get(var)]}
+        use = eqn if is_write else of_results.popitem()[1] if len(of_results) == 1 else None
+        for k, atom in enumerate(eqn.ins):
+            if isinstance(atom, Var):
+                own = None if is_write and k == 0 else use
+                uses[atom] = own if uses.get(atom, own) is own else None
+    return uses
 
 
 def _repeats(reader: Eqn, var: Var) -> bool:

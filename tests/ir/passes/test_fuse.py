@@ -21,6 +21,7 @@ from weft.ir.ops import reduce as r
 from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.contract import matmul
+from weft.ir.ops.index import dynamic_slice, dynamic_update_slice
 from weft.ir.ops.kernel import kernel_p
 from weft.ir.ops.sort import sort
 from weft.ir.passes.dce import dce
@@ -140,6 +141,54 @@ def test_siblings_over_one_space_are_one_kernel_and_chance_does_not_count() -> N
     # Nothing says that x and y are of one size.
     apart = lambda x, y: [t.sin(x), t.cos(y)]  # noqa: E731
     assert names(fused(apart, (4,), (4,))) == names(fused(apart, (4,), (7,))) == ["map", "map"]
+
+
+def windowed(x: Any, update: Any, axis: int, first: int) -> Any:
+    """``x`` with a window set, as `.at[].set` writes it."""
+    low = [first if d == axis else 0 for d in range(x.ndim)]
+    high = [n - m - k for n, m, k in zip(x.shape, update.shape, low, strict=True)]
+    inside = s.pad(s.full(update.shape, True, np.dtype(bool)), False, low, high)
+    return e.select(inside, s.pad(update, 0.0, low, high), x)
+
+
+def differences(x: Any, field: Any, axis: int) -> Any:
+    """``x[1:] += field[1:] - field[:-1]`` along an axis."""
+    n = x.shape[axis]
+    change = e.sub(s.slice_axis(field, axis, 1, n), s.slice_axis(field, axis, 0, n - 1))
+    return windowed(x, e.add(s.slice_axis(x, axis, 1, n), change), axis, 1)
+
+
+def test_updates_of_windows_that_lie_on_one_another_are_one_kernel() -> None:
+    def both(x: Any, y: Any, field: Any) -> list[Any]:
+        return [differences(x, field, 0), differences(y, field, 1)]
+
+    assert names(fused(both, (5, 6), (5, 6), (5, 6))) == ["map"]
+    # The second has a field of its own, which happens to be as large.
+    apart = lambda x, y, a, b: [differences(x, a, 0), differences(y, b, 1)]  # noqa: E731
+    assert names(fused(apart, *[(5, 6)] * 4)) == ["map", "map"]
+    # What is written is read at other places than where it is.
+    behind = lambda x, y, a: [x := differences(x, a, 0), differences(y, x, 1)]  # noqa: E731
+    assert names(fused(behind, *[(5, 6)] * 3)) == ["map", "map"]
+
+
+def test_a_row_that_is_read_to_be_written_is_read_where_it_is() -> None:
+    def smooth(x: Any, i: Any) -> tuple[Any, Any]:
+        row = dynamic_slice(x, [i, 0], (1, x.shape[1]))
+        n = x.shape[1]
+        mean = e.add(s.slice_axis(row, 1, 0, n - 2), s.slice_axis(row, 1, 2, n))
+        return row, dynamic_update_slice(x, windowed(row, mean, 1, 1), [i, 0])
+
+    def fun(x: Any) -> list[Any]:
+        return [smooth(x, np.int64(2))[1]]
+
+    assert names(fused(fun, (4, 6))) == ["map", "dynamic_update_slice"]
+
+    # What reads it later must find it as it was, while the writing happens in place.
+    def kept(x: Any) -> list[Any]:
+        row, x = smooth(x, np.int64(2))
+        return [x, t.exp(e.add(row, s.reverse(row, (1,))))]
+
+    assert names(fused(kept, (4, 6))) == ["map", "map", "dynamic_update_slice"]
 
 
 def test_a_kernel_does_not_wait_for_what_waits_for_it() -> None:
