@@ -10,8 +10,8 @@ a rule computes at once or records an equation, whichever its arguments are; one
     reference(*arrays, **params) -> array or tuple            the meaning, in NumPy
     jvp(prim, primals, tangents, params, answer)              -> (outs, out tangents); a tangent None is zero;
                                                               ``answer()`` gives the primitive's own outputs
-    transpose(prim, cts, ins, params) -> a cotangent, `Addition` or None per input; linear inputs come as `Linear`, zero cts
-                                              as None
+    transpose(prim, cts, ins, params) -> a cotangent, `Addition`, `Boxed` or None per input; linear inputs come as `Linear`,
+                                              zero cts as None
     batch(prim, args, axes, size, params) -> (outs, out axes); NOT_MAPPED for an argument without the batch axis
     lower: Lowering                                           how the compiler takes it (below)
 """
@@ -55,6 +55,16 @@ class Addition:
 
     type: ArrayType
     into: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Boxed:
+    """A cotangent that is ``value`` in a box, from ``start`` to before ``limit``, and zero elsewhere: that of a slice."""
+
+    type: ArrayType
+    start: tuple[int, ...]
+    limit: tuple[int, ...]
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from weft.ir import rules
 from weft.ir.errors import AxisError, DTypeError, ShapeError
-from weft.ir.primitive import NOT_MAPPED, Primitive, index
+from weft.ir.primitive import NOT_MAPPED, Boxed, Primitive, index
 from weft.ir.rules import is_linear, linear, no_tangent, transposed
 from weft.ir.types import ArrayType
 
@@ -173,6 +173,8 @@ def _slice_reference(
 def _slice_transpose(
     ct: Any, x: ArrayType, *, start: tuple[int, ...], limit: tuple[int, ...], strides: tuple[int, ...]
 ) -> Any:
+    if all(s == 1 for s in strides):
+        return Boxed(x, start, limit, ct)
     interior = tuple(s - 1 for s in strides)
     covered = [b + (n - 1) * s + 1 if n else b for b, n, s in zip(start, ct.shape, strides, strict=True)]
     high = tuple(n - c for n, c in zip(x.shape, covered, strict=True))

@@ -24,8 +24,8 @@ import numpy as np
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.ops import elementwise as e
 from weft.ir.ops.shape import broadcast
+from weft.ir.passes.cotangents import whole
 from weft.ir.primitive import Addition, Linear
-from weft.ir.rules import zeros_like
 from weft.ir.types import is_inexact
 
 
@@ -190,9 +190,7 @@ def _moved(eqn: Eqn, ins: Sequence[Any], mask: _Mask) -> list[Mask]:
 
     def part(i: int) -> _Mask:
         def value() -> Any:
-            ct = parts()[i]
-            if isinstance(ct, Addition):
-                ct = ct.into(zeros_like(Linear(ct.type)))
+            ct = whole(parts()[i])
             return e.ne(ct, e.full_like(ct, 0))
 
         return _mask(value, certain=mask.certain)

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from weft.ir.builder import bind_all, build, read
 from weft.ir.errors import GradientError
 from weft.ir.graph import Eqn, Graph, Literal, Var
-from weft.ir.ops.elementwise import add
 from weft.ir.ops.flow.bodies import reached_outs
 from weft.ir.passes import masks
+from weft.ir.passes.cotangents import sum_of, whole
 from weft.ir.passes.dce import cut_results
-from weft.ir.primitive import Addition, Linear
+from weft.ir.primitive import Linear
 from weft.ir.rules import zeros_like
 from weft.ir.source import at_source
 from weft.ir.types import BOOL
@@ -89,7 +89,7 @@ def _pull_back(
         if ct is not None and isinstance(atom, Var) and atom in linear:
             if atom in read_masks:
                 alive[atom] = masks.either(alive[atom], mask) if atom in found else mask
-            found[atom] = _sum(found[atom], ct) if atom in found else ct
+            found[atom] = sum_of(found[atom], ct) if atom in found else ct
 
     for var, total in zip(targets, sums or (), strict=False):
         send(var, total)
@@ -97,7 +97,7 @@ def _pull_back(
     for atom, ct, mask in zip(graph.outs, cts, request.given if request else [None] * len(cts), strict=True):
         send(atom, ct, mask)
     for eqn in reversed(backward):
-        out_cts = [_whole(found.pop(v, None)) for v in eqn.outs]
+        out_cts = [whole(found.pop(v, None)) for v in eqn.outs]
         if all(ct is None for ct in out_cts):
             continue
         if eqn.prim.transpose is None:
@@ -118,7 +118,7 @@ def _pull_back(
                 ) from error
             for atom, ct, mask in zip(eqn.ins, in_cts, in_masks, strict=True):
                 send(atom, ct, mask)
-    return [_whole(found.get(var)) for var in targets], [alive.get(var) for var in targets]
+    return [whole(found.get(var)) for var in targets], [alive.get(var) for var in targets]
 
 
 def _turn(
@@ -198,18 +198,6 @@ def set_nan_safe(on: bool) -> None:
         _transpose.cache_clear()
         _transpose_masked.cache_clear()
         linearize.cache_clear()  # a loop of unknown length is turned round when it is linearized
-
-
-def _sum(x: Any, y: Any) -> Any:
-    """The sum of two cotangents; parts are added in place."""
-    if isinstance(y, Addition):
-        return y.into(_whole(x))
-    return x.into(y) if isinstance(x, Addition) else add(x, y)
-
-
-def _whole(ct: Any) -> Any:
-    """A cotangent written out."""
-    return ct.into(zeros_like(Linear(ct.type))) if isinstance(ct, Addition) else ct
 
 
 def transpose(graph: Graph, linear: tuple[bool, ...], summed: tuple[bool, ...] = ()) -> Graph:
