@@ -71,6 +71,20 @@ def write_private(folder: Path, names: Iterable[str], data: bytes) -> None:
         remove(source)
 
 
+def replace_private(path: Path, data: bytes) -> None:
+    """Put a file in place, of another one if there is one.
+
+    Raises:
+        OSError: it cannot be written. No part of it stays behind.
+    """
+    source = _write_temporary(path.parent, data)
+    try:
+        os.replace(source, path)
+    except OSError:
+        remove(source)
+        raise
+
+
 def remove(path: str | Path) -> None:
     """Remove a file if that can be done."""
     with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ for this very target is dropped. Below the cache's folder::
 
 A compiled module is one file, with a name for each kernel in it (hard links), so a program that was compiled
 in one go is read in one go. The bound on the size holds for all targets together: now and then, what was not
-used for longest goes.
+used for longest goes. Beside these folders lie notes (`NOTE`), which say what a target is and are as quickly made anew.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ from weft.kernels.entry import KERNEL_NAME, LARGEST, DamagedEntry, Entry
 from weft.kernels.folder import TEMPORARY, make_private, read_private, remove, write_private
 
 DEFAULT_LIMIT = 512 * 2**20
+NOTE = "target-"
+"""How the names of notes begin."""
+
 _TARGET_FOLDER = re.compile(r"[a-z]+-[0-9a-f]{16}")
 _SIZE = re.compile(r"\s*(\d+)\s*([kmg]?)(?:i?b)?\s*", re.IGNORECASE)
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
@@ -175,7 +178,7 @@ def files(root: Path) -> list[KeptFile]:
 
 
 def sweep(root: Path, limit: int) -> list[KeptFile]:
-    """Remove what was not used for longest until the rest is well below the limit, and what writers left behind.
+    """Remove what was not used for longest until the rest is well below the limit, what writers left behind, and all notes.
 
     Args:
         root: the cache's folder.
@@ -196,6 +199,9 @@ def sweep(root: Path, limit: int) -> list[KeptFile]:
                 remove(path)
             total -= file.size
             removed.append(file)
+    for note in _listed(root):
+        if note.name.startswith((NOTE, TEMPORARY)):
+            remove(note)
     for folder in _listed(root) if removed else []:
         if _TARGET_FOLDER.fullmatch(folder.name):
             with contextlib.suppress(OSError):  # it is not empty

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from weft.kernels.cpu import elf
+from weft.kernels.cpu.host import model
+
 SCRIPT = """
 import json, sys
 import numpy
@@ -53,6 +56,8 @@ def test_a_second_process_compiles_nothing_and_imports_little(tmp_path: Path) ->
     assert compilations == 0
     assert warm == cold
     assert modules & HEAVY == set()
+    if elf.runs_here() and model():
+        assert not any(name.startswith("llvmlite.binding") for name in modules)
 
 
 def test_importing_weft_imports_no_compiler() -> None:

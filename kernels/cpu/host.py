@@ -1,7 +1,7 @@
 """The CPU we run on, as LLVM sees it.
 
 The one idea: code is made for exactly this CPU, by its name and its features. Numba's variables ``NUMBA_CPU_NAME`` and
-``NUMBA_CPU_FEATURES`` give others, as they do for Numba itself.
+``NUMBA_CPU_FEATURES`` give others, as they do for Numba itself. LLVM is loaded when it is asked for something.
 """
 
 from __future__ import annotations
@@ -10,23 +10,42 @@ import functools
 import os
 from typing import Any
 
-import llvmlite.binding as llvm
-
 # LLVM's newer linker, which keeps a file's code and constants together, does not know Windows' object files.
 ANYWHERE = os.name == "nt"
 """Whether code and constants may come to lie far from one another."""
 
 
+_MODEL = frozenset((b"vendor_id", b"cpu family", b"model", b"model name", b"stepping", b"flags"))
+
+
+def model() -> bytes:
+    """What tells this CPU and what it can do from others, without LLVM; nothing where the system does not say."""
+    try:
+        with open("/proc/cpuinfo", "rb", buffering=0) as file:
+            first = file.read(16384).partition(b"\n\n")[0]
+    except OSError:
+        return b""
+    lines = [line for line in first.split(b"\n") if line.partition(b"\t")[0].rstrip() in _MODEL]
+    return b"\n".join(lines) if len(lines) == len(_MODEL) else b""
+
+
 @functools.cache
 def initialize() -> None:
     """Make LLVM ready for this machine."""
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
 
 
 def cpu_name() -> str:
     """LLVM's name of the CPU."""
-    return os.environ.get("NUMBA_CPU_NAME") or str(llvm.get_host_cpu_name())
+    given = os.environ.get("NUMBA_CPU_NAME")
+    if given:
+        return given
+    import llvmlite.binding as llvm
+
+    return str(llvm.get_host_cpu_name())
 
 
 @functools.cache
@@ -35,6 +54,8 @@ def cpu_features() -> str:
     given = os.environ.get("NUMBA_CPU_FEATURES")
     if given is not None:
         return given
+    import llvmlite.binding as llvm
+
     try:
         return str(llvm.get_host_cpu_features().flatten())
     except RuntimeError:  # LLVM does not know them on this system: code is then made for the CPU's name alone
@@ -43,6 +64,8 @@ def cpu_features() -> str:
 
 def target_machine() -> Any:
     """LLVM's target machine for this CPU: a new one, since it is not to be shared between threads."""
+    import llvmlite.binding as llvm
+
     initialize()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     where = {} if ANYWHERE else {"reloc": "pic", "codemodel": "small"}

@@ -24,7 +24,8 @@ from weft.kernels import backend, folder
 from weft.kernels.archive import export_entries, import_entries
 from weft.kernels.cache import kernel_name
 from weft.kernels.cpu.backend import CpuBackend
-from weft.kernels.cpu.objects import CpuObjects, open_store, target_digest
+from weft.kernels.cpu.host import model
+from weft.kernels.cpu.objects import CpuObjects, noted_target, open_store, target_digest
 from weft.kernels.entry import DamagedEntry, Entry
 from weft.kernels.store import DEFAULT_LIMIT, KernelStore, NoStore, cache_limit, files, sweep
 
@@ -456,6 +457,71 @@ def test_the_target_says_what_decides_about_the_code(monkeypatch: pytest.MonkeyP
     with open(tmp_path / "kernels" / "maths" / "exp.py", "a") as file:
         file.write("\n")
     assert target_digest() != here
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sources that nobody has touched for a while, whenever these tests run."""
+    if not model():
+        pytest.skip("this system does not say what CPU it has")
+    monkeypatch.setattr("weft.kernels.cpu.objects._SETTLED", -1e9)
+
+
+def no_llvm() -> str:
+    raise AssertionError("LLVM is asked")
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_note_spares_a_process_llvm(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = target_digest()
+    assert noted_target(root) == target
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", no_llvm)
+    assert noted_target(root) == target
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMBA_OPT", "0")
+        with pytest.raises(AssertionError, match="LLVM is asked"):
+            noted_target(root)
+    with monkeypatch.context() as patch:
+        patch.setattr("weft.kernels.cpu.objects.model", lambda: b"another")
+        with pytest.raises(AssertionError, match="LLVM is asked"):
+            noted_target(root)
+    assert sweep(root, 0) == []
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_note_is_for_sources_as_they_are(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "kernels", tmp_path / "kernels")
+    monkeypatch.setattr(weft.kernels, "__path__", [str(tmp_path / "kernels")])
+    target = noted_target(root)
+    source = tmp_path / "kernels" / "maths" / "exp.py"
+    times = source.stat()
+    source.write_bytes(source.read_bytes().replace(b"x", b"y"))
+    os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))
+    target_digest.__globals__["_content"].cache_clear()  # of this process: another one finds the new text
+    assert noted_target(root) == target_digest() != target
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    "damage", [lambda data: b"", lambda data: data[:-1], lambda data: data[:70] + b"x" * 59]
+)
+def test_a_damaged_note_is_written_anew(root: Path, damage: Callable[[bytes], bytes]) -> None:
+    target = noted_target(root)
+    (note,) = root.iterdir()
+    whole = note.read_bytes()
+    note.write_bytes(damage(whole))
+    assert note.read_bytes() != whole
+    assert noted_target(root) == target
+    assert note.read_bytes() == whole
+
+
+def test_sources_that_were_just_written_are_not_noted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weft.kernels.cpu.objects._SETTLED", 1e9)
+    assert noted_target(root) == target_digest()
+    assert not root.exists() or list(root.iterdir()) == []
 
 
 def test_export_and_import(root: Path, tmp_path: Path) -> None:
