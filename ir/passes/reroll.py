@@ -25,7 +25,7 @@ _FEWEST_EQUATIONS = 128
 _CANDIDATES = 6  # periods that are tried
 _LONGEST_PERIOD = 4096
 _LONGEST_MEMORY = 8  # steps before that a step may read
-_ROUNDS = 4  # loops in loops, and loops behind one another
+_ROUNDS = 8  # loops behind one another, and around one another
 
 Made = dict[Var, tuple[int, int]]
 """For each result: the number of its equation, and which of its results it is."""
@@ -194,7 +194,7 @@ def _rolled(graph: Graph, made: Made, run: _Run) -> Graph | None:
         return None
     loop = Graph((*consts.values(), *carries.values()), tuple(body), tuple(new))
     params = {
-        "body": loop,
+        "body": reroll(loop),
         "n_consts": len(consts),
         "n_carry": len(carries),
         "length": steps,
