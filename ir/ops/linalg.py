@@ -55,22 +55,23 @@ def check_matrices(name: str, x: ArrayType, *, square: bool = False) -> None:
 
 
 def or_nan(
-    fun: Callable[..., tuple[Any, ...]], x: np.ndarray, types: Callable[[ArrayType], Any]
+    fun: Callable[..., tuple[Any, ...]], x: np.ndarray, types: Callable[[ArrayType], Any], *more: np.ndarray
 ) -> tuple[Any, ...]:
-    """``fun(x)``; where NumPy refuses the stack, matrix by matrix, with NaN for those that it refuses.
+    """``fun(x, *more)``; where NumPy refuses the stack, matrix by matrix, with NaN for those that it refuses.
 
-    ``types`` gives the types of the results for one matrix.
+    ``types`` gives the types of the results for one matrix; what is there of ``more`` is a stack of matrices too.
     """
     try:
-        return tuple(fun(x))
+        return tuple(fun(x, *more))
     except np.linalg.LinAlgError:
         pass
     *lead, m, n = x.shape
     outs = tuple(types(ArrayType((m, n), x.dtype)))
     found = []
-    for matrix in x.reshape(-1, m, n):
+    stacks = [x.reshape(-1, m, n), *(y.reshape(-1, *y.shape[-2:]) for y in more)]
+    for matrices in zip(*stacks, strict=True):
         try:
-            found.append(tuple(fun(matrix)))
+            found.append(tuple(fun(*matrices)))
         except np.linalg.LinAlgError:
             found.append(tuple(np.full(t.shape, np.nan, t.dtype) for t in outs))
     return tuple(

@@ -39,7 +39,7 @@ from weft.ir.ops.linalg import (
 )
 from weft.ir.ops.matrix import adjoint, eye_like, identity, matrix_transpose, trace
 from weft.ir.ops.reduce import reduce_max, reduce_sum
-from weft.ir.ops.shape import broadcast, full
+from weft.ir.ops.shape import broadcast, full, reshape
 from weft.ir.primitive import Primitive, library
 from weft.ir.rules import add_all, batch_all, zeros_like
 from weft.ir.types import INT64, ArrayType, is_complex, real_dtype
@@ -276,24 +276,29 @@ def slogdet(a: Any) -> Any:
 # Least squares
 
 
-def _pinv_type(x: ArrayType, *, rtol: float) -> ArrayType:
+def _pinv_type(x: ArrayType, cut: ArrayType | None = None, *, rtol: float | None) -> ArrayType:
     check_matrices("pinv", x)
     *lead, m, n = x.shape
+    if cut is not None and cut != ArrayType((*lead, 1, 1), real_dtype(x.dtype)):
+        raise ShapeError(f"pinv of {x} got {cut} for what counts as zero in each matrix.")
     return x.with_shape((*lead, n, m))
 
 
-def _pinv_reference(x: np.ndarray, *, rtol: float) -> np.ndarray:
-    def find(a: np.ndarray) -> tuple[np.ndarray]:
-        return (np.asarray(np.linalg.pinv(a, rcond=np.asarray(rtol, real_dtype(x.dtype))), x.dtype),)
+def _pinv_reference(x: np.ndarray, cut: np.ndarray | None = None, *, rtol: float | None) -> np.ndarray:
+    real = real_dtype(x.dtype)
 
-    (out,) = or_nan(find, x, lambda t: (_pinv_type(t, rtol=rtol),))
+    def find(a: np.ndarray, share: np.ndarray) -> tuple[np.ndarray]:
+        return (np.asarray(np.linalg.pinv(a, rcond=share[..., 0, 0]), x.dtype),)
+
+    share = np.full((*x.shape[:-2], 1, 1), rtol, real) if cut is None else cut
+    (out,) = or_nan(find, x, lambda t: (_pinv_type(t, rtol=rtol),), share)
     return np.asarray(out)
 
 
 def _pinv_jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any) -> Any:
     # Golub & Pereyra (1973), doi:10.1137/0710036, for matrices that keep their rank:
     # dP = -P dA P + P P^H dA^H (1 - A P) + (1 - P A) dA^H P^H P
-    (p,), (a,), (t,) = answer(), primals, tangents
+    (p,), a, t = answer(), primals[0], tangents[0]
     ph, th = adjoint(p), adjoint(t)
     left, right = matmul(a, p), matmul(p, a)
     through = neg(matmul(matmul(p, t), p))
@@ -317,13 +322,13 @@ def _default_rtol(a: Any) -> float:
     return float(np.finfo(a.dtype).eps) * max(a.shape[-2:], default=1)
 
 
-def pinv(a: Any, rtol: float | None = None) -> Any:
+def pinv(a: Any, rtol: Any = None) -> Any:
     """The Moore-Penrose pseudo-inverse ``(..., n, m)`` of matrices ``(..., m, n)``.
 
     Args:
         a: float32, float64 or complex.
-        rtol: singular values up to ``rtol`` times the largest are taken as zero; by default ten times the
-            machine's epsilon times ``max(m, n)``.
+        rtol: singular values up to ``rtol`` times the largest are taken as zero: a number, or an array of the real dtype
+            of ``a`` and of shape ``(...)``; by default ten times the machine's epsilon times ``max(m, n)``.
 
     Returns:
         Array of the dtype of ``a``. Its derivative is that among matrices of the same rank.
@@ -332,7 +337,9 @@ def pinv(a: Any, rtol: float | None = None) -> Any:
         ShapeError, DTypeError: ``a`` is not a stack of matrices of such a dtype.
     """
     check_matrices("pinv", ArrayType(tuple(a.shape), a.dtype))
-    return pinv_p.bind(a, rtol=10 * _default_rtol(a) if rtol is None else float(rtol))
+    if rtol is None or isinstance(rtol, float):
+        return pinv_p.bind(a, rtol=10 * _default_rtol(a) if rtol is None else rtol)
+    return pinv_p.bind(a, stop_gradient(reshape(rtol, (*rtol.shape, 1, 1))), rtol=None)
 
 
 def lstsq(a: Any, b: Any, rtol: float | None = None) -> tuple[Any, Any, Any, Any]:

@@ -215,7 +215,12 @@ def _pinv(eqn: Eqn) -> Scheduled:
             u, vh = stack.scratch("u", dtype, rows, least), stack.scratch("vh", dtype, least, width)
             stack.copy(a, operand, m, n)
             failed = write_svd(stack, "S", a, s, u, vh, rows, width)
-            rtol = build.literal("rtol", real.type(eqn.params["rtol"]))
+            known = eqn.params["rtol"]
+            rtol = (
+                stack.load(stack.operand(1, 1, 1), 0)
+                if known is None
+                else build.literal("rtol", real.type(known))
+            )
             cut = build.op(real, "mul", stack.load(s, 0), rtol)
             with build.loop(k, "sequential") as (i, _):
                 value = stack.load(s, i)

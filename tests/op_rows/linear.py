@@ -51,6 +51,19 @@ def with_right_hand_sides(makers: tuple[Maker, ...]) -> tuple[Maker, ...]:
     return tuple(map(extend, makers))
 
 
+def with_shares(makers: tuple[Maker, ...]) -> tuple[Maker, ...]:
+    """Makers of matrices and of a small real number for each."""
+
+    def extend(make: Maker) -> Maker:
+        def both(rng: np.random.Generator, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+            (a,) = make(rng, dtype)
+            return a, draw(rng, a.shape[:-2], np.empty(0, dtype).real.dtype, 0.02, 0.1)
+
+        return both
+
+    return tuple(map(extend, makers))
+
+
 def _adjoint(x: np.ndarray) -> np.ndarray:
     return np.conj(np.swapaxes(x, -1, -2))
 
@@ -120,6 +133,7 @@ row(
 row("det", solve.det, np.linalg.det, DTYPES, SQUARE)
 row("slogdet", solve.slogdet, lambda x: tuple(np.linalg.slogdet(x)), DTYPES, SQUARE)
 row("pinv", solve.pinv, np.linalg.pinv, DTYPES, (*OBLONG, *FLAT))
+row("pinv", solve.pinv, np.linalg.pinv, DTYPES, with_shares((*OBLONG, *FLAT)), "shares")
 row("eigh", _eigh, _eigh_reference, DTYPES, SQUARE)
 row("eigh", spectral.eigvalsh, lambda x: np.linalg.eigvalsh(_symmetric(x)), DTYPES, SQUARE, "values")
 row("eig", spectral.eig, _eig_reference, DTYPES, SQUARE)

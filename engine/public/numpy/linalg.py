@@ -27,7 +27,7 @@ from weft.ir.ops import spectral
 from weft.ir.ops.contract import matmul as _product
 from weft.ir.ops.reduce import reduce_sum
 from weft.ir.ops.shape import expand_dims, reshape, slice_axis, squeeze, transpose
-from weft.ir.types import INT64, ArrayType
+from weft.ir.types import INT64, ArrayType, real_dtype
 from weft.numpy import products, shapes
 from weft.numpy.norms import matrix_norm, norm, rank_cut, vector_norm
 from weft.numpy.staging import axis_indices, like_numpy, refuse, static_int, to_inexact, value
@@ -279,13 +279,18 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
 
     Args:
         a: matrices.
-        rcond: singular values up to ``rcond`` times the largest count as zero; 1e-15 by default, as NumPy's.
+        rcond: singular values up to ``rcond`` times the largest count as zero; 1e-15 by default, as NumPy's. One number, or
+            an array with one a matrix.
         hermitian: the lower triangle of ``a`` says all.
         rtol: another name of ``rcond``.
     """
     a = _matrices(a, "pinv", square=hermitian)
     given = 1e-15 if rcond is None and rtol is None else rtol if rcond is None else rcond
-    return systems.pinv(_hermitian(a, True) if hermitian else a, float(given))
+    matrices = _hermitian(a, True) if hermitian else a
+    if isinstance(given, float | int):
+        return systems.pinv(matrices, float(given))
+    share = as_dtype(value(given, "linalg.pinv", "rcond"), real_dtype(a.dtype))
+    return systems.pinv(matrices, broadcast_to(share, a.shape[:-2]))
 
 
 @_like(np.linalg.lstsq)
