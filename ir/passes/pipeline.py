@@ -19,6 +19,7 @@ from weft.ir.passes.products import lower_products
 from weft.ir.passes.reroll import reroll
 from weft.ir.passes.simplify import simplify
 from weft.ir.passes.strip_barriers import strip_barriers
+from weft.ir.passes.triangles import trim_products
 from weft.ir.passes.windows import lower_windows
 from weft.ir.verify import verify as verify_graph
 
@@ -32,6 +33,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("simplify", simplify),
     ("hoist", hoist),
     ("dce", dce),
+    ("trim_products", trim_products),
     ("lower_windows", lower_windows),
     ("lower_products", lower_products),
     ("simplify", simplify),

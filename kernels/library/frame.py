@@ -72,6 +72,12 @@ class Frame:
         """Operand ``k`` at a flat index."""
         return self._operand(self.eqn, k, index)
 
+    def buffer(self, k: int) -> str:
+        """The buffer of operand ``k``, one that is neither computed here nor a literal."""
+        atom = self.eqn.ins[k]
+        assert isinstance(atom, Var)
+        return self._buffers[atom]
+
     def _operand(self, eqn: Eqn, k: int, index: Index) -> str:
         atom = eqn.ins[k]
         if isinstance(atom, Literal):

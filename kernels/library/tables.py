@@ -13,6 +13,7 @@ from weft.kernels.library.fourier import transform
 from weft.kernels.library.lapack_factors import ROUTINES as FACTORS
 from weft.kernels.library.lapack_spectral import ROUTINES as SPECTRAL
 from weft.kernels.library.lapack_systems import ROUTINES as SYSTEMS
+from weft.kernels.library.part_products import ROUTINES as PARTS
 from weft.kernels.library.pooling import ROUTINES as POOLING
 from weft.kernels.library.routines import HostRoutine
 from weft.kernels.library.running import ROUTINES as RUNNING
@@ -31,6 +32,7 @@ ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {
     **FACTORS,
     **SYSTEMS,
     **SPECTRAL,
+    **PARTS,
 }
 """By the name that a primitive's `library` lowering gives."""
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.op_rows.record import BF16, BOOL, C64, C128, F16, F32, F64, FEW, I8, I64, U8, OpRecord, draw, row
 from weft.ir.builder import build, type_of_value
-from weft.ir.ops import collective, contract, control, index, kernel
+from weft.ir.ops import collective, contract, control, index, kernel, part
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
@@ -117,6 +117,42 @@ for variant, spec, dims, shapes in [
         (F16, BF16, F32, F64, C64, C128, I8, I64, U8, BOOL),
         [lambda rng, dtype, shapes=shapes: tuple(draw(rng, s, dtype) for s in shapes)],
         variant,
+    )
+
+
+def _part_reference(
+    x: np.ndarray, y: np.ndarray, k: np.ndarray, axis: int, kept: int, summed: int
+) -> np.ndarray:
+    """The product with zeros for what is left out."""
+    matrix = x if axis == 1 else x.T
+
+    def among(regions: int, size: int) -> np.ndarray:
+        i = np.arange(size)
+        return (i < k) & bool(regions & 1) | (i == k) & bool(regions & 2) | (i > k) & bool(regions & 4)
+
+    rows, columns = among(kept, len(matrix)), among(summed, len(y))
+    return np.where(rows, (matrix[:, columns] @ y[columns]), 0).astype(x.dtype)
+
+
+for axis, kept, summed in [(0, 7, 1), (1, 6, 1), (1, 4, 3), (0, 2, 7), (1, 1, 6)]:
+    row(
+        "part_product",
+        lambda x, y, k, axis=axis, kept=kept, summed=summed: part.part_product(
+            x, y, k, axis=axis, kept=kept, summed=summed
+        ),
+        lambda x, y, k, axis=axis, kept=kept, summed=summed: _part_reference(x, y, k, axis, kept, summed),
+        (F32, F64, C64, C128),
+        [
+            lambda rng, dtype, axis=axis, k=k: (
+                draw(rng, (3, 5), dtype),
+                draw(rng, ((3, 5)[axis],), dtype),
+                np.int64(k),
+            )
+            for k in (-(2**63), -1, 0, 2, 4, 2**63 - 1)
+        ],
+        f"{axis}{kept}{summed}",
+        smooth=False,
+        batches=False,
     )
 
 # Operations that carry graphs
