@@ -58,6 +58,34 @@ def test_it_is_the_standard_one(options: dict[str, bool]) -> None:
             make(1, w=3)
 
 
+def test_fields_of_the_same_number_have_their_own_names() -> None:
+    """Classes share compiled code, in which fields have other names."""
+
+    def define(name: str, *names: str) -> Any:
+        space = {"__annotations__": dict.fromkeys(names, "int"), "__qualname__": name, "__module__": __name__}
+        return records.dataclass(frozen=True, slots=True)(type(name, (), space))
+
+    one, other = define("One", "f1", "f0"), define("Other", "put", "MISSING")
+    assert (one(1, 2).f1, one(f0=1, f1=2).f1) == (1, 2)
+    assert (other(1, 2).put, other(MISSING=1, put=2).put) == (1, 2)
+    assert one(1, 2) == one(f1=1, f0=2) != one(2, 1)
+    assert one(1, 2) != other(1, 2)
+    assert one.__init__.__qualname__ == "One.__init__"
+    assert one.__init__.__module__ == __name__
+    with pytest.raises(TypeError, match=r"One.__init__\(\) missing 1 required positional argument: 'f0'"):
+        one(1)
+
+
+def test_a_field_without_a_default_stands_before_those_with_one() -> None:
+    for module in (records, dataclasses):
+        with pytest.raises(TypeError, match="default"):
+
+            @module.dataclass
+            class Wrong:
+                x: int = 1
+                y: int
+
+
 def test_frozen_ones_stay_as_they_are() -> None:
     a = define(records.dataclass, {"frozen": True, "slots": True})(1)
     with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'x'"):
