@@ -60,8 +60,8 @@ class DTypeError(UserError, TypeError):
     """A dtype is not accepted by an operation."""
 
 
-class ArgumentError(UserError, TypeError):
-    """An argument is not an array, scalar or tree of them, or has the wrong structure."""
+class ArgumentError(UserError, TypeError, ValueError):
+    """An argument is not an array, scalar or tree of them, has the wrong structure, or a value that is not among those allowed."""
 
 
 class CopyError(UserError, ValueError, BufferError):

@@ -12,10 +12,24 @@ import numpy as np
 
 from weft.engine.dispatch import broadcast_to
 from weft.ir.ops import elementwise as e
+from weft.ir.ops.transcendental import sqrt
 from weft.ir.types import is_inexact
 from weft.numpy import formulas
-from weft.numpy.reductions import any, argmax, argmin, cumprod, cumsum, max, mean, min, prod, std, sum, var
-from weft.numpy.staging import like_numpy, silent, to_bool, value
+from weft.numpy.reductions import (
+    any,
+    argmax,
+    argmin,
+    cumprod,
+    cumsum,
+    largest,
+    mask_of,
+    mean,
+    prod,
+    smallest,
+    sum,
+    variance,
+)  # fmt: skip
+from weft.numpy.staging import like_numpy, refuse, silent, value
 
 __all__ = [
     "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd",
@@ -84,7 +98,8 @@ def _nan_extremum(
     where: Any,
 ) -> Any:
     x, valid = _numbers(a, name, worst)
-    result = extremum.staged(x, axis, out, keepdims, initial, where)
+    refuse(name, out=out)
+    result = extremum(x, axis, keepdims, initial, where, name)
     if valid is None:
         return result
     found = any.staged(valid, axis, None, keepdims, where=where)
@@ -98,7 +113,7 @@ def nanmax(
     a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Any:
     """Largest element that is not NaN; NaN where there is none."""
-    return _nan_extremum(a, "nanmax", max, -np.inf, axis, out, keepdims, initial, where)
+    return _nan_extremum(a, "nanmax", largest, -np.inf, axis, out, keepdims, initial, where)
 
 
 @like_numpy(silent(np.nanmin))
@@ -106,7 +121,7 @@ def nanmin(
     a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Any:
     """Smallest element that is not NaN; NaN where there is none."""
-    return _nan_extremum(a, "nanmin", min, np.inf, axis, out, keepdims, initial, where)
+    return _nan_extremum(a, "nanmin", smallest, np.inf, axis, out, keepdims, initial, where)
 
 
 @like_numpy(np.nanargmax)
@@ -138,7 +153,7 @@ def _where_valid(a: Any, name: str, where: Any) -> Any:
     valid = _numbers(a, name, 0)[1]
     if valid is None or where is None:
         return where if valid is None else valid
-    return e.and_(valid, broadcast_to(to_bool(value(where, name, "where")), valid.shape))
+    return e.and_(valid, broadcast_to(mask_of(where, name), valid.shape))
 
 
 @like_numpy(silent(np.nanmean))
@@ -149,6 +164,13 @@ def nanmean(
     return mean.staged(
         _numbers(a, "nanmean", 0)[0], axis, dtype, out, keepdims, where=_where_valid(a, "nanmean", where)
     )
+
+
+def _nan_variance(a: Any, name: str, axis: Any, dtype: Any, ddof: Any, keepdims: bool, where: Any) -> Any:
+    """`variance` of the elements that are not NaN; too few of them give NaN, of integers `variance`'s infinity."""
+    x, valid = _numbers(a, name, 0)
+    where = _where_valid(a, name, where)
+    return variance(x, name, axis, dtype, ddof, keepdims, where, lacking=0.0 if valid is None else np.nan)
 
 
 @like_numpy(silent(np.nanvar))
@@ -163,8 +185,9 @@ def nanvar(
     where: Any = None,
 ) -> Any:
     """`var` of the elements that are not NaN."""
-    x = _numbers(a, "nanvar", 0)[0]
-    return var.staged(x, axis, dtype, out, ddof, keepdims, where=_where_valid(a, "nanvar", where))
+    refuse("nanvar", out=out)
+    result, dtype = _nan_variance(a, "nanvar", axis, dtype, ddof, keepdims, where)
+    return e.cast(result, dtype)
 
 
 @like_numpy(silent(np.nanstd))
@@ -179,5 +202,6 @@ def nanstd(
     where: Any = None,
 ) -> Any:
     """`std` of the elements that are not NaN."""
-    x = _numbers(a, "nanstd", 0)[0]
-    return std.staged(x, axis, dtype, out, ddof, keepdims, where=_where_valid(a, "nanstd", where))
+    refuse("nanstd", out=out)
+    result, dtype = _nan_variance(a, "nanstd", axis, dtype, ddof, keepdims, where)
+    return e.cast(sqrt(result), dtype)

@@ -15,7 +15,7 @@ import numpy as np
 from weft.engine.array import to_value
 from weft.engine.dispatch import as_dtype, broadcast_shapes, broadcast_to, broadcast_values, common_dtype
 from weft.engine.promotion import averaging, rules
-from weft.ir.errors import ArgumentError, ShapeError
+from weft.ir.errors import ArgumentError, DTypeError, ShapeError
 from weft.ir.ops import cumulative
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import reduce as r
@@ -48,14 +48,20 @@ def keep(x: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     return reshape(x, [1 if i in axes else n for i, n in enumerate(shape)])
 
 
+def mask_of(where: Any, name: str) -> Any:
+    """The argument ``where`` as a value; as in NumPy, numbers do not stand for truth."""
+    mask = value(where, name, "where")
+    if not is_bool(mask.dtype):
+        raise DTypeError(f"{name} got where= of dtype {mask.dtype}: it is bool, as where=(x != 0) is.")
+    return mask
+
+
 def _masked(x: Any, where: Any, identity: Any, name: str) -> Any:
     """``x`` with the identity of a reduction where ``where`` is false."""
     if where is None or where is True:
         return x
-    mask = broadcast_to(
-        to_bool(value(where, name, "where")),
-        broadcast_shapes(name, x.shape, np.shape(where) if not hasattr(where, "shape") else where.shape),
-    )
+    mask = mask_of(where, name)
+    mask = broadcast_to(mask, broadcast_shapes(name, x.shape, mask.shape))
     return e.select(*broadcast_values(name, mask, x, formulas.constant(x, identity)))
 
 
@@ -70,7 +76,7 @@ def _fold(
     initial: Any,
     where: Any,
 ) -> Any:
-    axes = axis_indices(axis, x.ndim, name)
+    axes = () if _of_scalar(axis, x.ndim) else axis_indices(axis, x.ndim, name)
     if where is not None and where is not True and identity is None:
         if initial is None:
             raise ArgumentError(
@@ -89,6 +95,11 @@ def _fold(
     if initial is not None and combine is not None:
         result = combine(*broadcast_values(name, result, as_dtype(to_value(initial), x.dtype)))
     return keep(result, x.shape, axes) if keepdims else result
+
+
+def _of_scalar(axis: Any, ndim: int) -> bool:
+    """Whether ``axis`` is the one that NumPy lets reductions of 0-d arrays name although there is none."""
+    return ndim == 0 and isinstance(axis, int | np.integer) and -1 <= axis <= 0
 
 
 def all_positive(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:
@@ -155,13 +166,23 @@ def prod(
     return _fold(a, "prod", r.reduce_prod, e.mul, 1, axis, keepdims, initial, where)
 
 
+def largest(x: Any, axis: Any, keepdims: bool, initial: Any, where: Any, name: str) -> Any:
+    """`max` of a value, in the name of the function that was called."""
+    return _fold(x, name, r.reduce_max, e.maximum, None, axis, keepdims, initial, where)
+
+
+def smallest(x: Any, axis: Any, keepdims: bool, initial: Any, where: Any, name: str) -> Any:
+    """`min` of a value, in the name of the function that was called."""
+    return _fold(x, name, r.reduce_min, e.minimum, None, axis, keepdims, initial, where)
+
+
 @like_numpy(np.max)
 def max(
     a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Any:
     """Largest element over ``axis`` (all by default), NaN if there is one."""
     refuse("max", out=out)
-    return _fold(value(a, "max"), "max", r.reduce_max, e.maximum, None, axis, keepdims, initial, where)
+    return largest(value(a, "max"), axis, keepdims, initial, where, "max")
 
 
 @like_numpy(np.min)
@@ -170,7 +191,7 @@ def min(
 ) -> Any:
     """Smallest element over ``axis`` (all by default), NaN if there is one."""
     refuse("min", out=out)
-    return _fold(value(a, "min"), "min", r.reduce_min, e.minimum, None, axis, keepdims, initial, where)
+    return smallest(value(a, "min"), axis, keepdims, initial, where, "min")
 
 
 amax, amin = max, min
@@ -193,14 +214,16 @@ def any(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, wh
 @like_numpy(np.count_nonzero)
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Number of elements over ``axis`` that are not zero."""
-    return sum.staged(to_bool(value(a, "count_nonzero")), axis, keepdims=keepdims)
+    taken = e.cast(to_bool(value(a, "count_nonzero")), INT64)
+    return _fold(taken, "count_nonzero", r.reduce_sum, None, 0, axis, keepdims, None, None)
 
 
 @like_numpy(np.ptp)
 def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
     """Largest minus smallest element over ``axis``."""
     refuse("ptp", out=out)
-    return e.sub(max.staged(a, axis, None, keepdims), min.staged(a, axis, None, keepdims))
+    a = value(a, "ptp")
+    return e.sub(*[f(a, axis, keepdims, None, None, "ptp") for f in (largest, smallest)])
 
 
 # Means
@@ -222,7 +245,7 @@ def _count(x: Any, axes: tuple[int, ...], where: Any, name: str) -> Any:
     """How many elements are averaged: a number, or an array where ``where`` decides (axes kept)."""
     if where is None or where is True:
         return int(np.prod([x.shape[a] for a in axes], dtype=int))
-    mask = broadcast_to(to_bool(value(where, name, "where")), x.shape)
+    mask = broadcast_to(mask_of(where, name), x.shape)
     return e.cast(keep(r.reduce_sum(e.cast(mask, INT64), axes), x.shape, axes), real_dtype(x.dtype))
 
 
@@ -256,7 +279,9 @@ def mean(
     a = value(a, "mean")
     dtype = static_dtype(dtype, to_inexact(np.empty(0, a.dtype)).dtype)
     axes = axis_indices(axis, a.ndim, "mean")
-    if dtype.kind in "iu":
+    if is_bool(dtype):
+        result = any.staged(a, axis, None, True, where=where)
+    elif dtype.kind in "iu":
         total = sum.staged(a, axis, dtype, keepdims=True, where=where)
         result = e.cast(_divided(e.cast(total, np.dtype(float)), _count(a, axes, where, "mean")), dtype)
     else:
@@ -264,7 +289,7 @@ def mean(
     return _squeezed(result, axes, keepdims)
 
 
-def _variance(
+def variance(
     a: Any,
     name: str,
     axis: Any,
@@ -272,15 +297,21 @@ def _variance(
     ddof: Any,
     keepdims: bool,
     where: Any,
-    mean: Any,
-    correction: Any,
+    mean: Any = None,
+    correction: Any = None,
+    lacking: float = 0.0,
 ) -> Any:
+    """The variance, and the dtype that NumPy gives it in; ``lacking`` divides where ``ddof`` leaves no elements."""
     if correction is not None:
         if ddof != 0:
             raise ArgumentError(f"{name} got both ddof and correction, which mean the same.")
         ddof = correction
     a = value(a, name)
-    dtype = static_dtype(dtype, to_inexact(np.empty(0, a.dtype)).dtype)
+    given, dtype = dtype, static_dtype(dtype, to_inexact(np.empty(0, a.dtype)).dtype)
+    if not is_inexact(dtype):
+        raise DTypeError(
+            f"{name} got dtype={dtype}: deviations are computed in floats. Cast the result with astype."
+        )
     x = _wide_half(as_dtype(a, dtype))
     axes = axis_indices(axis, x.ndim, name)
     center = _mean(x, axes, where, name) if mean is None else as_dtype(value(mean, name, "mean"), x.dtype)
@@ -292,10 +323,13 @@ def _variance(
     total = keep(r.reduce_sum(_masked(squares, where, 0, name), axes), x.shape, axes)
     count = _count(x, axes, where, name)
     if isinstance(count, int):
-        freedom: Any = float(count - ddof) if count > ddof else 0.0
+        freedom: Any = float(count - ddof) if count > ddof else lacking
     else:
-        freedom = e.maximum(e.sub(count, formulas.constant(count, ddof)), formulas.constant(count, 0))
-    return _squeezed(_divided(total, freedom), axes, keepdims), real_dtype(dtype)
+        freedom = e.sub(count, formulas.constant(count, ddof))
+        freedom = e.select(
+            e.gt(freedom, formulas.constant(freedom, 0)), freedom, formulas.constant(freedom, lacking)
+        )
+    return _squeezed(_divided(total, freedom), axes, keepdims), real_dtype(dtype) if given is None else dtype
 
 
 @like_numpy(_of_some(np.var))
@@ -317,7 +351,7 @@ def var(
         correction: the array API's name of ``ddof``.
     """
     refuse("var", out=out)
-    result, dtype = _variance(a, "var", axis, dtype, ddof, keepdims, where, mean, correction)
+    result, dtype = variance(a, "var", axis, dtype, ddof, keepdims, where, mean, correction)
     return e.cast(result, dtype)
 
 
@@ -328,7 +362,7 @@ def std(
 ) -> Any:  # fmt: skip
     """Standard deviation over ``axis``, the root of `var`."""
     refuse("std", out=out)
-    result, dtype = _variance(a, "std", axis, dtype, ddof, keepdims, where, mean, correction)
+    result, dtype = variance(a, "std", axis, dtype, ddof, keepdims, where, mean, correction)
     return e.cast(sqrt(result), dtype)
 
 
@@ -365,7 +399,7 @@ def _position(a: Any, axis: Any, keepdims: bool, name: str, find: Callable[..., 
     x = a
     if is_complex(x.dtype):
         find = functools.partial(_complex_position, find=find)
-    if axis is None:
+    if axis is None or _of_scalar(axis, x.ndim):
         result = find(reshape(x, (x.size,)), 0)
         return reshape(result, (1,) * x.ndim) if keepdims else result
     d = axis_index(axis, x.ndim, name)
@@ -405,10 +439,13 @@ def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False)
 
 def _running(a: Any, axis: Any, dtype: Any, name: str, run: Callable[..., Any]) -> Any:
     a = value(a, name)
-    if axis is None:
+    if axis is None or _of_scalar(axis, a.ndim):
         a, axis = reshape(a, (a.size,)), 0
     dtype = static_dtype(dtype, a.dtype if rules.jax and not is_bool(a.dtype) else _widened(a.dtype))
-    return run(as_dtype(a, dtype), axis_index(axis, a.ndim, name))
+    d = axis_index(axis, a.ndim, name)
+    if is_bool(dtype):  # is there one so far, are they all so far
+        return to_bool(run(e.cast(to_bool(a), INT64), d))
+    return run(as_dtype(a, dtype), d)
 
 
 @like_numpy(np.cumsum)
@@ -429,6 +466,7 @@ def _cumulative(
     x: Any, axis: Any, dtype: Any, include_initial: bool, name: str, run: Callable[..., Any], first: int
 ) -> Any:
     x = value(x, name)
+    x = reshape(x, (1,)) if x.ndim == 0 else x
     if axis is None:
         if x.ndim != 1:
             raise ArgumentError(f"{name} needs an axis for an array of shape {x.shape}.")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from weft.engine.dispatch import (
+    as_dtype,
     broadcast_to,
     broadcast_values,
     common_dtype,
@@ -14,12 +15,13 @@ from weft.engine.dispatch import (
 )
 from weft.engine.promotion import averaging
 from weft.ir.errors import ArgumentError, DTypeError, ShapeError
+from weft.ir.ops import cumulative
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index as ix
 from weft.ir.ops import shape as s
 from weft.ir.ops import sort as so
 from weft.ir.ops.reduce import reduce_or, reduce_sum
-from weft.ir.types import INT64, is_bool, is_complex, is_inexact, real_dtype
+from weft.ir.types import FLOAT64, INT64, is_bool, is_complex, is_inexact, real_dtype
 from weft.numpy import formulas
 from weft.numpy.staging import (
     axis_index,
@@ -210,19 +212,27 @@ _CONTINUOUS = {
     "median_unbiased": (1 / 3, 1 / 3), "normal_unbiased": (3 / 8, 3 / 8),
 }  # fmt: skip
 _DISCRETE = ("lower", "higher", "midpoint", "nearest")
+# The three that step: the place of q among n elements is n q - 1, or half before.
+_STEPS = ("inverted_cdf", "averaged_inverted_cdf", "closest_observation")
 
 
 def _quantile(
-    a: Any, q: Any, axis: Any, method: str, keepdims: bool, name: str, *, scale: float, skip_nan: bool
-) -> Any:
-    if method not in _CONTINUOUS and method not in _DISCRETE:
+    a: Any, q: Any, axis: Any, method: str, keepdims: bool, name: str, *, scale: float, skip_nan: bool,
+    weights: Any = None,
+) -> Any:  # fmt: skip
+    methods = (*_CONTINUOUS, *_DISCRETE, *_STEPS)
+    if method not in methods:
+        raise ArgumentError(f"{name} got method={method!r}: it is one of {', '.join(methods)}.")
+    if weights is not None and method != "inverted_cdf":
         raise ArgumentError(
-            f"{name} got method={method!r}: traced arrays take {', '.join((*_CONTINUOUS, *_DISCRETE))}."
+            f"{name} got weights= and method={method!r}: weights go with method='inverted_cdf' alone."
         )
     x = value(a, name)
     averages = name in ("median", "nanmedian")
     if is_complex(x.dtype) and not averages:
         raise DTypeError(f"{name} got a complex array: between complex numbers there is no order.")
+    if scale == 1 and method == "linear" and value(q, name, "q").dtype.kind in "iu":
+        method = "lower"  # an integer q is 0 or 1, so there is nothing to compute: NumPy keeps the dtype
     if is_bool(x.dtype) and not averages and method in _CONTINUOUS:
         raise DTypeError(f"{name} got bool and method={method!r}: there is nothing between False and True.")
     if is_weak(q):
@@ -232,17 +242,15 @@ def _quantile(
         raise ArgumentError(f"{name} got q={q}: it lies between 0 and {scale:g}.")
     if scale != 1:
         q = e.div(q, np.asarray(scale, q.dtype))
-    dtype = (
-        common_dtype(to_inexact(np.empty(0, x.dtype)), q)
-        if method not in ("lower", "higher", "nearest")
-        else x.dtype
-    )
+    picks = method in ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
+    dtype = x.dtype if picks else common_dtype(to_inexact(np.empty(0, x.dtype)), q)
     axes = axis_indices(axis, x.ndim, name)
     rest = [d for d in range(x.ndim) if d not in axes]
     lead = tuple(x.shape[d] for d in rest)
     n = int(np.prod([x.shape[d] for d in axes], dtype=int))
-    if n == 0 and averages:
-        return s.full(_kept_shape(x.shape, axes) if keepdims else lead, np.nan, dtype)
+    if n == 0 and (averages or skip_nan):
+        kept = _kept_shape(x.shape, axes) if keepdims else lead
+        return s.full((*q.shape, *kept), np.nan, to_inexact(np.empty(0, dtype)).dtype)
     if n == 0:
         raise ShapeError(f"{name} of an array of shape {x.shape} over axis {axis}: there are no elements.")
     line = s.reshape(s.transpose(x, (*rest, *axes)), (*lead, n))
@@ -256,7 +264,13 @@ def _quantile(
         last = broadcast_to(
             e.cast(e.maximum(e.sub(count, np.asarray(1, INT64)), np.asarray(0, INT64)), q.dtype), shape
         )
-    low, high, weight = _places(q, last, method)
+    if weights is None:
+        low, high, weight = _places(q, last, method)
+    else:
+        w = _line_of_weights(value(weights, name, "weights"), x.shape, axes, rest, name)
+        w = e.select(nan, formulas.constant(w, 0), w) if skip_nan else w
+        w = ix.take_along_axis(w, so.argsort(line, len(lead)), len(lead))
+        low, high, weight = _weighted_places(q, w, len(lead)), None, None
     result = e.cast(_elements(ordered, low, len(lead)), dtype)
     if weight is not None:
         above = e.cast(_elements(ordered, high, len(lead)), dtype)
@@ -277,7 +291,11 @@ def _kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...
 def _places(q: Any, last: Any, method: str) -> tuple[Any, Any, Any]:
     """Positions below and above the quantile ``q`` of ``last + 1`` sorted elements, and how far it is between them."""
     one = np.asarray(1, q.dtype)
-    if method in _CONTINUOUS and method != "linear":
+    if method in _STEPS:
+        place = e.sub(
+            e.mul(e.add(last, one), q), np.asarray(1.5 if method == "closest_observation" else 1, q.dtype)
+        )
+    elif method in _CONTINUOUS and method != "linear":
         alpha, beta = _CONTINUOUS[method]
         n = e.add(last, one)
         place = e.sub(
@@ -299,6 +317,15 @@ def _places(q: Any, last: Any, method: str) -> tuple[Any, Any, Any]:
         return e.cast(e.rint(place), INT64), None, None
     above = e.minimum(e.add(below, one), last)
     weight = e.sub(place, below)
+    if method in _STEPS:
+        zero = formulas.constant(place, 0)
+        exact = e.eq(weight, zero)
+        if method == "averaged_inverted_cdf":
+            weight = e.select(exact, formulas.constant(weight, 0.5), formulas.constant(weight, 1))
+            return e.cast(e.maximum(below, zero), INT64), e.cast(above, INT64), weight
+        if method == "closest_observation":  # of two that are as near, the even one, counted from 1
+            exact = e.and_(exact, e.eq(e.rem(below, np.asarray(2, q.dtype)), one))
+        return e.cast(e.maximum(e.select(exact, below, above), zero), INT64), None, None
     if method == "midpoint":
         weight = e.select(
             e.eq(weight, formulas.constant(weight, 0)),
@@ -306,6 +333,37 @@ def _places(q: Any, last: Any, method: str) -> tuple[Any, Any, Any]:
             formulas.constant(weight, 0.5),
         )
     return e.cast(below, INT64), e.cast(above, INT64), weight
+
+
+def _line_of_weights(
+    w: Any, shape: tuple[int, ...], axes: tuple[int, ...], rest: list[int], name: str
+) -> Any:
+    """Weights of an array, or of its one reduced axis, laid out as its elements are."""
+    if w.shape != shape:
+        if w.shape != tuple(shape[d] for d in axes):
+            raise ShapeError(
+                f"{name} got weights of shape {w.shape} for an array of shape {shape} and axes {axes}: they have the shape of "
+                "the array, or that of the axes."
+            )
+        w = broadcast_to(s.reshape(w, [n if d in axes else 1 for d, n in enumerate(shape)]), shape)
+    lead = tuple(shape[d] for d in rest)
+    return as_dtype(
+        s.reshape(s.transpose(w, (*rest, *axes)), (*lead, int(np.prod([shape[d] for d in axes])))), FLOAT64
+    )
+
+
+def _weighted_places(q: Any, w: Any, lead: int) -> Any:
+    """Where the running share of sorted weights first reaches ``q``; elements without weight at the front are none."""
+    n = w.shape[lead]
+    share = cumulative.cumsum(w, lead)
+    total = s.slice_axis(share, lead, n - 1, n)
+    share = e.cast(e.div(share, broadcast_to(total, share.shape)), q.dtype)
+    share = e.select(e.le(share, formulas.constant(share, 0)), formulas.constant(share, -1), share)
+    own = q.shape[: q.ndim - lead]
+    spread = (*own, *share.shape)
+    before = e.lt(broadcast_to(share, spread), broadcast_to(s.reshape(q, (*q.shape, 1)), spread))
+    count = reduce_sum(e.cast(before, INT64), (len(spread) - 1,))
+    return e.minimum(count, np.asarray(n - 1, INT64))
 
 
 def _elements(ordered: Any, places: Any, lead: int) -> Any:
@@ -332,8 +390,8 @@ def _quantile_function(reference: Any, scale: float, skip_nan: bool) -> Any:
         a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear",
         keepdims: bool = False, *, weights: Any = None,
     ) -> Any:  # fmt: skip
-        refuse(name, out=out, weights=weights)
-        return _quantile(a, q, axis, method, keepdims, name, scale=scale, skip_nan=skip_nan)
+        refuse(name, out=out)
+        return _quantile(a, q, axis, method, keepdims, name, scale=scale, skip_nan=skip_nan, weights=weights)
 
     definition.__name__ = definition.__qualname__ = name
     what = "percentile, from 0 to 100," if scale == 100 else "quantile, from 0 to 1,"

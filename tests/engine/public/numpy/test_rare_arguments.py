@@ -1,0 +1,98 @@
+"""Arguments that few programs give: NumPy's result, shape and dtype, eagerly and traced. One row a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import weft.numpy as wnp
+from tests.engine.public.numpy.checks import agree, staged
+from weft.ir.errors import ArgumentError, DTypeError
+
+S = np.array(-1.5)
+V = np.array([2.0, -1.0, 0.5, 2.0, 4.0, -3.0, 1.0])
+M = np.array([[1.0, 2.0, 3.5, -4.0], [0.0, np.nan, 6.0, 0.5], [7.0, 8.0, -9.0, 2.5]])
+I = np.array([3, 0, -2, 5], "int32")  # noqa: E741
+W = np.array([0.0, 2.0, 1.0, 0.5, 0.0, 3.0, 1.0])
+
+AXES_OF_SCALARS = [
+    "sum", "prod", "max", "min", "any", "all", "ptp", "argmax", "argmin", "cumsum", "cumprod", "count_nonzero", "nansum",
+    "nanmax", "nanargmin", "nancumsum",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("name", AXES_OF_SCALARS)
+def test_a_scalar_is_reduced_over_an_axis_it_does_not_have(name: str, axis: int) -> None:
+    agree(lambda m: lambda x: getattr(m, name)(x, axis=axis), S)
+
+
+CALLS: dict[str, tuple[Callable[[Any], Callable[..., Any]], tuple[Any, ...]]] = {
+    "cumulative_sum of a scalar": (lambda m: lambda x: m.cumulative_sum(x), (S,)),
+    "cumulative_prod of a scalar from 1": (
+        lambda m: lambda x: m.cumulative_prod(x, include_initial=True),
+        (S,),
+    ),
+    "mean as bool": (lambda m: lambda x: m.mean(x, axis=0, dtype=bool), (I.reshape(2, 2),)),
+    "cumsum as bool": (lambda m: lambda x: m.cumsum(x, dtype=bool), (I,)),
+    "cumprod as bool": (lambda m: lambda x: m.cumprod(x, dtype=bool), (I,)),
+    "var as complex": (lambda m: lambda x: m.var(x, dtype=complex), (V,)),
+    "std of complex numbers": (lambda m: lambda x: m.std(x), (V + 2j * V[::-1],)),
+    "nanvar without freedom": (lambda m: lambda x: m.nanvar(x, axis=1, ddof=3), (M,)),
+    "nanstd of integers without freedom": (lambda m: lambda x: m.nanstd(x, ddof=9), (I,)),
+    "nanstd where": (lambda m: lambda x, w: m.nanstd(x, ddof=1, where=w), (M, M > 0)),
+    "nanquantile of nothing": (lambda m: lambda x: m.nanquantile(x, 0.5, axis=0), (M[:0],)),
+    "quantile, integer q": (lambda m: lambda x: m.quantile(x, [0, 1]), (I,)),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_as_numpy(name: str) -> None:
+    fun, args = CALLS[name]
+    agree(fun, *args)
+
+
+@pytest.mark.parametrize("method", ["inverted_cdf", "averaged_inverted_cdf", "closest_observation"])
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+def test_quantiles_that_step(name: str, method: str) -> None:
+    q = [0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0]
+    for x in (V, np.append(V, 3.0), I, M):
+        agree(lambda m: lambda x: getattr(m, name)(x, q, axis=-1, method=method), x)  # noqa: B023
+    agree(lambda m: lambda x: getattr(m, name)(x, 0.3, method=method, keepdims=True), M)
+
+
+@pytest.mark.parametrize("name", ["percentile", "nanpercentile"])
+def test_weighted_quantiles(name: str) -> None:
+    call = lambda m, **kw: (
+        lambda x, w: getattr(m, name)(x, [0, 20, 50, 90, 100], weights=w, method="inverted_cdf", **kw)
+    )  # noqa: E731
+    agree(call, V, W)
+    agree(lambda m: call(m, axis=0), np.nan_to_num(M), np.arange(12.0).reshape(3, 4))
+    agree(lambda m: call(m, axis=(0, 1)), M, np.arange(12.0).reshape(3, 4))
+    with pytest.raises(ArgumentError, match="weights go with method='inverted_cdf' alone"):
+        staged(lambda x: getattr(wnp, name)(x, 50, weights=W), V)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "nansum", "nanmean", "nanstd"])
+def test_numbers_are_no_mask(name: str) -> None:
+    for call in (staged, lambda f, x: f(x)):
+        with pytest.raises(DTypeError, match=r"got where= of dtype float64: it is bool"):
+            call(lambda x: getattr(wnp, name)(x, where=x), M)
+
+
+def test_messages_name_what_was_called() -> None:
+    for name in ("nanmax", "nanmin", "ptp", "count_nonzero"):
+        with pytest.raises(ValueError, match=f"{name} got axis 5"):
+            staged(lambda x, name=name: getattr(wnp, name)(x, axis=5), M)
+    with pytest.raises(DTypeError, match="var got dtype=int64: deviations are computed in floats"):
+        staged(lambda x: wnp.var(x, dtype=int), V)
+
+
+def test_an_option_that_there_is_not_is_a_value_error_too() -> None:
+    with pytest.raises(ValueError, match="quantile got method='best'"):
+        wnp.quantile(V, 0.5, method="best")
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        wnp.sum([[1, 2], [3]])
