@@ -229,6 +229,21 @@ def test_dtypes_that_were_given_stay() -> None:
     assert weft.grad(lambda s: wnp.sin(s))(1.0).dtype == F32
 
 
+@pytest.mark.parametrize("rules", ["numpy", "jax"])
+@pytest.mark.parametrize("name", ["linspace", "logspace", "geomspace"])
+def test_lines_of_a_dtype_that_was_asked_for_are_computed_in_it(name: str, rules: str) -> None:
+    config.update(promotion=rules, default_float="float32")
+    start, stop = 1 / 3, 8 / 3
+    for dtype in (np.float64, np.complex128):
+        wanted = getattr(np, name)(start, stop, 5, dtype=dtype)
+        for way in (lambda call: call, weft.jit):
+            found = ours(way(lambda dtype=dtype: getattr(wnp, name)(start, stop, 5, dtype=dtype))())
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, wanted, rtol=1e-14)
+    if rules == "numpy":  # where integers and floats of 32 bits meet in 64
+        assert wnp.linspace(2**24 + 1, 0, 3, dtype=np.int64).tolist() == [2**24 + 1, 2**23, 0]
+
+
 def test_errors() -> None:
     with pytest.raises(ArgumentError, match="promotion is 'numpy' or 'jax', got 'torch'"):
         config.promotion = "torch"

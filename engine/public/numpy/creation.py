@@ -16,18 +16,17 @@ from weft.engine.array import Array, native, wrap, wrap_value
 from weft.engine.device import check_device
 from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak, to_data
 from weft.engine.exchange import read_dlpack
-from weft.engine.promotion import averaging, covering, is_literal, literal, rules
+from weft.engine.promotion import averaging, covering, is_literal, literal, promote, rules
 from weft.ir.builder import Value, concrete
 from weft.ir.errors import ArgumentError, CopyError, DTypeError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops.shape import concatenate, expand_dims, iota, move_axis, reshape
 from weft.ir.ops.shape import full as _full
-from weft.ir.types import INT64, check_dtype
+from weft.ir.types import INT64, check_dtype, real_dtype
 from weft.numpy.staging import (
     axis_index,
     like_numpy,
     new_shape,
-    same_dtype,
     stacked,
     static_dtype,
     static_int,
@@ -385,6 +384,14 @@ def _linspace_data(
     )
 
 
+def _line_dtype(start: Any, stop: Any, dtype: Any) -> np.dtype:
+    """What a line between two ends is computed in: of Python scalars, a wider ``dtype`` that was asked for."""
+    compute = averaging(common_dtype(start, stop, 1.0))
+    if dtype is None or not (is_weak(start) and is_weak(stop)):
+        return compute
+    return promote(compute, real_dtype(check_dtype(dtype)))
+
+
 @like_numpy(_linspace_data, maker=True)
 def linspace(
     start: Any,
@@ -412,9 +419,8 @@ def linspace(
     num = static_int(num, "linspace", "num")
     if num < 0:
         raise ArgumentError(f"linspace got num={num}: it must not be negative.")
-    compute = common_dtype(start, stop, float(num))
-    compute = averaging(compute)
-    start, stop = (as_dtype(value(x, "linspace"), compute) for x in (start, stop))
+    compute = _line_dtype(start, stop, dtype)
+    start, stop = (as_dtype(x if is_weak(x) else value(x, "linspace"), compute) for x in (start, stop))
     shape = np.broadcast_shapes(start.shape, stop.shape)
     start, stop = broadcast_to(start, shape), broadcast_to(stop, shape)
     divisions = num - 1 if endpoint else num
@@ -450,7 +456,7 @@ def logspace(
     """``base`` to the power of ``num`` exponents at equal distances from ``start`` to ``stop``."""
     from weft.numpy.ufuncs import FUNCTIONS
 
-    exponents = linspace.staged(start, stop, num, endpoint, axis=axis)
+    exponents = linspace.staged(start, stop, num, endpoint, dtype=_line_dtype(start, stop, dtype), axis=axis)
     result = FUNCTIONS["power"].staged(base if is_weak(base) else value(base, "logspace"), exponents)
     return result if dtype is None else e.cast(result, check_dtype(dtype))
 
@@ -462,10 +468,11 @@ def geomspace(
     """``num`` numbers with equal ratios from ``start`` to ``stop``, of one sign."""
     from weft.ir.ops.transcendental import exp, log
 
-    start, stop = same_dtype("geomspace", start, stop)
-    if start.dtype.kind == "b":
+    start, stop = (x if is_weak(x) else value(x, "geomspace") for x in (start, stop))
+    common = common_dtype(start, stop)
+    if common.kind == "b":
         raise DTypeError("geomspace takes numbers, got bool.")
-    wide = covering(start.dtype)
+    wide = promote(covering(common), _line_dtype(start, stop, dtype))
     start, stop = as_dtype(start, wide), as_dtype(stop, wide)
     shape = np.broadcast_shapes(start.shape, stop.shape)
     start, stop = broadcast_to(start, shape), broadcast_to(stop, shape)
