@@ -1,6 +1,6 @@
 # The commands of this project. Bare `make` prints them; CI calls the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-gpu golden stubs dev links lint types docs bench performance accuracy names asv clean
+.PHONY: help demo test test-gpu golden stubs dev links lint types docs bench performance accuracy names asv conformance clean
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -63,6 +63,11 @@ names: $(VENV)/.weft-dev  ## hold the public names against NumPy's and JAX's, an
 asv: $(VENV)/.weft-dev  ## let asv run some suites once, which shows that they work
 	@cd asv_bench && ../$(VENV)/bin/asv machine --yes >/dev/null && \
 	../$(VENV)/bin/asv run --quick --show-stderr --python=same --bench '$(or $(ARGS),^(dispatch|trace|memory.PeakOf[NE]|compile.NewJit|warm.Import))'
+
+conformance: $(VENV)/.weft-dev  ## run the array API standard's own tests, a checkout of which is at SUITE
+	@cd $(SUITE) && WEFT_ITEM_ASSIGNMENT=1 ARRAY_API_TESTS_MODULE=weft.numpy ARRAY_API_TESTS_VERSION=2024.12 \
+	$(abspath $(py)) -m pytest -q array_api_tests --disable-deadline \
+	--xfails-file=$(CURDIR)/tests/ecosystem/conformance_xfails.txt $(ARGS)
 
 clean:  ## remove .venv and all that was built
 	@rm -rf $(VENV) build out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
