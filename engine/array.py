@@ -142,7 +142,10 @@ class Array(ArrayMethods, metaclass=_ArrayType):
     @property
     def T(self) -> Array:
         """The array with its axes in reverse order."""
-        return wrap(self._data.T)
+        array = _new(Array)
+        array._data = self._data.T
+        array._number = 0
+        return array
 
     def tobytes(self, order: Any = "C") -> bytes:
         """The elements as bytes."""
@@ -173,9 +176,13 @@ class Array(ArrayMethods, metaclass=_ArrayType):
         kind = index.__class__
         if kind in _FAST_INDICES or (kind is tuple and all([i.__class__ in _FAST_INDICES for i in index])):
             try:
-                return wrap(self._data[index])
+                data = self._data[index]
             except (IndexError, ValueError):
-                pass  # explained below
+                return ArrayMethods.__getitem__(self, index)  # which explains it
+            array = _new(Array)
+            array._data = data if data.__class__ is _ndarray else np.asarray(data)
+            array._number = 0
+            return array
         return ArrayMethods.__getitem__(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:

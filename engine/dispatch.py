@@ -36,6 +36,9 @@ _PYTHON_SCALARS = frozenset((bool, int, float, complex))
 _REAL_SCALARS = frozenset((bool, int, float))
 _BFLOAT16 = bfloat16.char
 _OF_MAKERS = frozenset((int, float, type))
+_MISSING = object()
+_ndarray = np.ndarray
+_new = object.__new__
 
 
 def is_traced(x: Any) -> bool:
@@ -129,6 +132,7 @@ def numpy_function(
     fast: Callable[..., Any] | None = None,
     fast_if_real: bool = False,
     arity: int = 0,
+    sequence: bool = False,
 ) -> Callable[[Callable[P, R]], ArrayFunction[P, R]]:
     """Decorate the staged definition of a public function.
 
@@ -139,6 +143,7 @@ def numpy_function(
             ``reference`` decides then.
         fast_if_real: ``fast`` is not the meaning for complex arrays.
         arity: how many arrays ``fast`` takes, if it is a universal function or otherwise gives a new array.
+        sequence: ``fast`` makes a new array of a sequence of arrays, and of integers behind it.
     """
 
     def decorate(definition: Callable[P, R]) -> ArrayFunction[P, R]:
@@ -212,9 +217,9 @@ def numpy_function(
                 return wrap(result) if result.__class__ is np.ndarray else from_data(result)
 
             function = quick
-            if arity in (1, 2):
+            if arity in (1, 2) or sequence:
                 slow = _BFLOAT16 + "FD" if fast_if_real else _BFLOAT16
-                write = _quick_unary if arity == 1 else _quick_binary
+                write = _quick_sequence if sequence else _quick_unary if arity == 1 else _quick_binary
                 function = functools.wraps(definition)(write(fast, slow, quick))
         function.staged = definition
         function.eager = eager
@@ -236,9 +241,13 @@ def _quick_unary(fast: Callable[..., Any], slow: str, general: Callable[..., Any
         if data.dtype.char in slow:
             return general(x)
         try:
-            return wrap(quiet.run(fast, data))
+            result = quiet.run(fast, data)
         except Exception:
             return general(x)
+        array = _new(Array)
+        array._data = result if result.__class__ is _ndarray else np.asarray(result)
+        array._number = 0
+        return array
 
     return quick
 
@@ -259,9 +268,40 @@ def _quick_binary(fast: Callable[..., Any], slow: str, general: Callable[..., An
         if data.dtype.char in slow:
             return general(x, y)
         try:
-            return wrap(quiet.run(fast, data, other))
+            result = quiet.run(fast, data, other)
         except Exception:
             return general(x, y)
+        array = _new(Array)
+        array._data = result if result.__class__ is _ndarray else np.asarray(result)
+        array._number = 0
+        return array
+
+    return quick
+
+
+def _quick_sequence(fast: Callable[..., Any], slow: str, general: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a list or tuple of arrays and of integers, which gives a new array."""
+
+    def quick(arrays: Any, /, *args: Any, **kwargs: Any) -> Any:
+        kind = arrays.__class__
+        if (kind is not list and kind is not tuple) or kwargs or not rules.plain:
+            return general(arrays, *args, **kwargs)
+        for x in args:
+            if x.__class__ is not int:
+                return general(arrays, *args)
+        items = []
+        for x in arrays:
+            if x.__class__ is not Array or x._data.dtype.char in slow:
+                return general(arrays, *args)
+            items.append(x._data)
+        try:
+            result = quiet.run(fast, items, *args)
+        except Exception:
+            return general(arrays, *args)
+        array = _new(Array)
+        array._data = result
+        array._number = 0
+        return array
 
     return quick
 
@@ -269,7 +309,19 @@ def _quick_binary(fast: Callable[..., Any], slow: str, general: Callable[..., An
 def _quick_maker(fast: Callable[..., Any], general: Callable[..., Any]) -> Callable[..., Any]:
     """A function of a shape, or of bounds, and a dtype."""
 
-    def quick(*args: Any, **kwargs: Any) -> Any:
+    def quick(shape: Any = _MISSING, /, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs or shape.__class__ is not int or state.ambient or not rules.plain:
+            return several(*args, **kwargs) if shape is _MISSING else several(shape, *args, **kwargs)
+        try:
+            result = fast(shape)
+        except Exception:
+            return general(shape)
+        array = _new(Array)
+        array._data = result
+        array._number = 0
+        return array
+
+    def several(*args: Any, **kwargs: Any) -> Any:
         if state.ambient or not rules.plain or (kwargs and (len(kwargs) > 1 or "dtype" not in kwargs)):
             return general(*args, **kwargs)
         for x in args:

@@ -63,7 +63,7 @@ def _concatenate_data(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any
     return np.concatenate(arrays, axis, out, dtype=dtype)
 
 
-@like_numpy(_concatenate_data)
+@like_numpy(_concatenate_data, sequence=True)
 def concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None) -> Any:
     """Arrays one after the other along an axis that they have; flattened with ``axis=None``."""
     refuse("concatenate", out=out)
@@ -82,7 +82,7 @@ def _stack_data(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = Non
     return np.stack(arrays, axis, out, dtype=dtype)
 
 
-@like_numpy(_stack_data)
+@like_numpy(_stack_data, sequence=True)
 def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None) -> Any:
     """Arrays of one shape along a new axis."""
     refuse("stack", out=out)
@@ -99,7 +99,7 @@ def _grown(x: Any, n: int) -> Any:
     return s.reshape(x, (1,) * (n - x.ndim) + tuple(x.shape)) if x.ndim < n else x
 
 
-@like_numpy(np.vstack)
+@like_numpy(np.vstack, sequence=True)
 def vstack(tup: Any, *, dtype: Any = None) -> Any:
     """Arrays below each other, vectors as rows."""
     return _concatenated([_grown(x, 2) for x in _sequence(tup, "vstack")], 0, "vstack", dtype)
@@ -108,14 +108,14 @@ def vstack(tup: Any, *, dtype: Any = None) -> Any:
 row_stack = vstack
 
 
-@like_numpy(np.hstack)
+@like_numpy(np.hstack, sequence=True)
 def hstack(tup: Any, *, dtype: Any = None) -> Any:
     """Arrays beside each other: along the second axis, vectors along their only one."""
     arrays = [_grown(x, 1) for x in _sequence(tup, "hstack")]
     return _concatenated(arrays, 0 if arrays[0].ndim == 1 else 1, "hstack", dtype)
 
 
-@like_numpy(np.dstack)
+@like_numpy(np.dstack, sequence=True)
 def dstack(tup: Any, *, dtype: Any = None) -> Any:
     """Arrays along the third axis."""
     arrays = [_grown(x, 2) for x in _sequence(tup, "dstack")]
@@ -123,7 +123,7 @@ def dstack(tup: Any, *, dtype: Any = None) -> Any:
     return _concatenated(arrays, 2, "dstack", dtype)
 
 
-@like_numpy(np.column_stack)
+@like_numpy(np.column_stack, sequence=True)
 def column_stack(tup: Any) -> Any:
     """Vectors as columns of a matrix, beside matrices."""
     arrays = [s.reshape(x, (x.size, 1)) if x.ndim < 2 else x for x in _sequence(tup, "column_stack")]

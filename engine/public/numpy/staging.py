@@ -43,6 +43,7 @@ def like_numpy(
     maker: bool = False,
     real: Callable[..., Any] | None = None,
     arity: int = 0,
+    sequence: bool = False,
 ) -> Callable[[Callable[P, R]], ArrayFunction[P, R]]:
     """Decorate the staged definition of a public function: `numpy_function` with what NumPy does not know.
 
@@ -54,6 +55,7 @@ def like_numpy(
         maker: the function makes an array from shapes alone, so inside a traced function it is staged.
         real: what does the same on real arrays, of a maker for numbers and a dtype, and faster.
         arity: how many arrays it takes, if NumPy's is a universal function or otherwise gives one new array.
+        sequence: it takes a sequence of arrays and integers behind it, and gives a new array.
     """
 
     def decorate(definition: Callable[P, R]) -> ArrayFunction[P, R]:
@@ -85,9 +87,9 @@ def like_numpy(
             return result
 
         fast = real if maker else real or reference
-        return numpy_function(eager, maker=maker, fast=fast, fast_if_real=real is not None, arity=arity)(
-            definition
-        )
+        return numpy_function(
+            eager, maker=maker, fast=fast, fast_if_real=real is not None, arity=arity, sequence=sequence
+        )(definition)
 
     return decorate
 
