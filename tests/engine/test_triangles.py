@@ -150,3 +150,13 @@ def test_a_step_that_reads_a_row_and_a_column_happens_in_place(name: str) -> Non
     memory = weft.jit(lambda a: program(BACKEND, a)).lower(a).memory_analysis()
     assert memory["unshared_temp_size_in_bytes"] < a.nbytes / 4
     assert memory["copies"] == 1  # of the argument, which stays as it is
+
+
+def test_numbers_of_rows_are_made_again_in_a_loop() -> None:
+    def fun(x: Any) -> Any:
+        i = wnp.arange(x.shape[0])
+        return lax.fori_loop(0, 9, lambda k, x: wnp.where(i[None, :] > k, x * x, x), x)
+
+    graph = weft.make_graph(fun)(np.ones((5, 5)))
+    (loop,) = (eqn for eqn in graph.eqns if eqn.prim.name == "scan")
+    assert loop.params["n_consts"] == 0

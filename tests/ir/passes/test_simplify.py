@@ -47,6 +47,10 @@ INPUTS = dict(zip("abcdef", "aimzhn", strict=True))  # canonical names to those 
             "b: f64[2,3] = select False:bool a 0.0:f64\nreturn b",
             "g: f64[2,3] = full[dtype=f64, shape=(2, 3), value=0.0]\nreturn g",
         ),
+        (  # a remainder has the divisor's sign
+            "b: i64[2,3] = mod i 7:i64\nc: bool[2,3] = lt b 0:i64\nd: i64[2,3] = select c i b\nreturn d",
+            "g: i64[2,3] = mod i 7:i64\nreturn g",
+        ),
         ("b: f64[2,3] = select m a a\nreturn b", "return a"),
         ("b: bool[2,3] = select m True:bool False:bool\nreturn b", "return m"),
         ("b: bool[2,3] = select m False:bool True:bool\nreturn b", "g: bool[2,3] = not_ m\nreturn g"),
@@ -117,6 +121,11 @@ def test_rules(equations: str, result: str) -> None:
 )
 def test_what_is_not_exact_stays(equation: str) -> None:
     unchanged(simplify, f"graph({HEAD}) {{\n  b: {equation}\n  return b\n}}")
+
+
+def test_a_remainder_by_a_negative_number_may_be_negative() -> None:
+    lines = "  b: i64[2,3] = mod i -7:i64\n  c: bool[2,3] = lt b 0:i64\n  return c"
+    unchanged(simplify, f"graph({HEAD}) {{\n{lines}\n}}")
 
 
 @pytest.mark.parametrize(("through", "back"), [("f32", "f64"), ("i64", "f64"), ("f64", "i64")])
