@@ -57,6 +57,34 @@ class Bounds:
         """In an operand of the concatenation ``key``."""
         return replace(self, operands=(*self.operands, (key, operand)))
 
+    def cuts(self, params: Sequence[int], size: int) -> list[tuple[int, Index]]:
+        """Where the loop of so many iterations must be cut for all that was met to be settled, in order; empty if unknown.
+
+        The order, and which cuts are one, is that of the sizes at hand: it is another only where windows overlap otherwise.
+        """
+        ends = [end for pad in self.pads for end in (pad.low, pad.high)]
+        ends += [start for join in self.joins for start in join.starts]
+        values = {ix.value(end, params): end for end in reversed(ends)}
+        if None in values:
+            return []
+        return sorted((value, end) for value, end in values.items() if value is not None and 0 < value < size)
+
+    def between(self, met: Bounds, params: Sequence[int], begin: int) -> Bounds:
+        """What is known besides, of what was ``met``, from ``begin`` up to the next cut."""
+
+        def reached(index: Index) -> bool:
+            place = ix.value(index, params)
+            assert place is not None
+            return place <= begin
+
+        facts = self
+        for pad in met.pads:
+            inside = reached(pad.low) and not reached(pad.high)
+            facts = facts.enter([pad.key]) if inside else facts.leave(pad.key)
+        for join in met.joins:
+            facts = facts.choose(join.key, sum(map(reached, join.starts)))
+        return facts
+
     def shift(self, index: Index) -> Index:
         """What ``index`` is more than the loop's index; ``None`` if they do not lie at a fixed distance."""
         if self.index is None:

@@ -7,7 +7,10 @@ negative.
 
 from __future__ import annotations
 
-from weft.ir.loops.nest import Index, IndexOp
+import operator
+from collections.abc import Callable, Mapping, Sequence
+
+from weft.ir.loops.nest import Index, IndexOp, Param
 
 
 def add(a: Index, b: Index) -> Index:
@@ -79,3 +82,19 @@ def names_in(index: Index) -> list[str]:
     if isinstance(index, str):
         return [index]
     return names_in(index.a) + names_in(index.b) if isinstance(index, IndexOp) else []
+
+
+def value(index: Index, params: Sequence[int]) -> int | None:
+    """What an index is for given parameters; ``None`` if it depends on more."""
+    if isinstance(index, IndexOp):
+        a, b = value(index.a, params), value(index.b, params)
+        return None if a is None or b is None else _OPS[index.op](a, b)
+    if isinstance(index, Param):
+        return params[index.k]
+    return index if isinstance(index, int) else None
+
+
+_OPS: Mapping[str, Callable[[int, int], int]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "//": operator.floordiv, "%": operator.mod,
+    "min": min, "max": max,
+}  # fmt: skip

@@ -220,19 +220,47 @@ def _concatenate(ex: Expressions, eqn: Eqn, index: Indices) -> str:
     known = ex.bounds.meet_join(_key(ex, eqn), i, starts[1:])
     if known is not None:
         return read_operand(known, ix.sub(i, starts[known]))
-    result = None
+    places: list[Index] = []
     for n, start in enumerate(starts):
         place = ix.maximum(ix.sub(i, start), 0) if n else i
-        if n < len(starts) - 1:
-            place = ix.minimum(place, _last(ex, eqn, filled[n], axis))
-        x = read_operand(n, place)
-        result = (
-            x
-            if result is None
-            else build.op(out.type.dtype, "select", build.compare("ge", i, start), x, result)
+        places.append(ix.minimum(place, _last(ex, eqn, filled[n], axis)) if n < len(starts) - 1 else place)
+    reached = [build.compare("ge", i, start) for start in starts[1:]]
+    sources = [
+        _source(ex, eqn.ins[k], _fill_in(ex, eqn, k, index, lambda _, place=place: place))
+        for k, place in zip(filled, places, strict=True)
+    ]
+    var = sources[0][0]
+    if isinstance(var, Var) and all(other is var for other, _ in sources):
+        return ex.at(
+            var, tuple(_chosen(ex, reached, parts) for parts in zip(*(at for _, at in sources), strict=True))
         )
-    assert result is not None
+    result = read_operand(0, places[0])
+    for n, condition in enumerate(reached, 1):
+        result = build.op(out.type.dtype, "select", condition, read_operand(n, places[n]), result)
     return result
+
+
+def _source(ex: Expressions, atom: Any, index: Indices) -> tuple[Any, Indices]:
+    """What an element is before it is moved, and where."""
+    while isinstance(atom, Var) and atom not in ex.homes and atom not in ex.finish:
+        eqn = ex.defined.get(atom)
+        if eqn is None or eqn.prim.lower.kind != "index" or eqn.prim.lower.rule not in MOVES:
+            break
+        if isinstance(eqn.ins[0], Var):
+            index = MOVES[eqn.prim.lower.rule](ex, eqn, index)
+        atom = eqn.ins[0]
+    return atom, index
+
+
+def _chosen(ex: Expressions, reached: Sequence[str], places: Sequence[Index]) -> Index:
+    """The last of several places that is reached: what is put together of one array is read by one load."""
+    first, *others = places
+    if all(place == first for place in others):
+        return first
+    chosen = ex.builder.index_value(first)
+    for condition, place in zip(reached, others, strict=True):
+        chosen = ex.builder.op(INT64, "select", condition, ex.builder.index_value(place), chosen)
+    return chosen
 
 
 def _as_position(ex: Expressions, name: str) -> str:

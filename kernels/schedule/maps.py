@@ -1,9 +1,10 @@
 """Kernels that reduce nothing: a loop over every group of axes, in tiles unless it is a single line.
 
-The one idea: the innermost loop shall read without bounds. Where a pad or a concatenation changes that axis,
-the loop is cut into *zones* in each of which all indices are known to be inside: the operands of a
-concatenation, the inside of all pads. Only the borders are left to clamped loads and selects, which do not
-become vector loads. Borders are expressions of the parameters, so nothing depends on sizes.
+The one idea: the innermost loop shall read without bounds. Where pads or concatenations change that axis,
+the loop is cut into *zones* in each of which it is known what is inside and what is not. If that were too many,
+there are the operands of one concatenation, or the inside of all pads, and only the borders are left to clamped
+loads and selects, which do not become vector loads. Borders are expressions of the parameters, so nothing
+depends on sizes but the order of cuts that come from different windows.
 
 What there is to decide is found by a rehearsal: the body is written once and thrown away, while index_maps.py
 notes the bounds that it meets.
@@ -11,6 +12,7 @@ notes the bounds that it meets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 
@@ -21,6 +23,7 @@ from weft.kernels.schedule.loops import TILE, Cut, Loops
 
 SQUARE = 64  # height and width of a tile that is read across
 _MOST_ZONES = 16
+_MOST_STATEMENTS = 400  # of all zones together, before what is known makes them shorter
 
 
 def write_map(loops: Loops) -> None:
@@ -67,10 +70,14 @@ def _write_body(loops: Loops) -> None:
 
 def _write_zone(loops: Loops, begin: Index, end: Index, known: Bounds) -> None:
     """Write the innermost loop from ``begin`` to ``end``, cut where bounds that are not ``known`` ask for it."""
-    found = _rehearse(loops, begin, end, known)
+    found, statements = _rehearse(loops, begin, end, known)
+    cuts = found.cuts(loops.builder.params, loops.count([loops.kept[-1]]))
+    if cuts and (len(cuts) + 1) * statements <= _MOST_STATEMENTS:
+        _write_zones(loops, begin, end, known, found, cuts)
+        return
     if found.joins and not known.operands and len(found.joins[0].starts) < _MOST_ZONES:
         join = found.joins[0]
-        borders = [begin, *(ix.minimum(ix.maximum(start, begin), end) for start in join.starts), end]
+        borders = [begin, *(_between(start, begin, end) for start in join.starts), end]
         for k, (low, high) in enumerate(pairwise(borders)):
             _write_zone(loops, low, high, known.choose(join.key, k))
         return
@@ -87,15 +94,29 @@ def _write_zone(loops: Loops, begin: Index, end: Index, known: Bounds) -> None:
     _write_loop(loops, low, high, known.enter([pad.key for pad in found.pads]))
 
 
-def _rehearse(loops: Loops, begin: Index, end: Index, known: Bounds) -> Bounds:
-    """The bounds that the body meets between ``begin`` and ``end``."""
+def _write_zones(
+    loops: Loops, begin: Index, end: Index, known: Bounds, found: Bounds, cuts: Sequence[tuple[int, Index]]
+) -> None:
+    """Write a loop for each zone between cuts; in each all that was met is settled."""
+    places = [begin, *(_between(index, begin, end) for _, index in cuts), end]
+    for first, (low, high) in zip([0, *(value for value, _ in cuts)], pairwise(places), strict=True):
+        facts = known.between(found, loops.builder.params, first)
+        _write_zone(loops, low, high, facts)
+
+
+def _between(index: Index, begin: Index, end: Index) -> Index:
+    return ix.minimum(ix.maximum(index, begin), end)
+
+
+def _rehearse(loops: Loops, begin: Index, end: Index, known: Bounds) -> tuple[Bounds, int]:
+    """The bounds that the body meets between ``begin`` and ``end``, and how many statements it has."""
     with loops.builder.rehearsal():
         return _write_loop(loops, begin, end, known)
 
 
-def _write_loop(loops: Loops, begin: Index, end: Index, known: Bounds) -> Bounds:
+def _write_loop(loops: Loops, begin: Index, end: Index, known: Bounds) -> tuple[Bounds, int]:
     with loops.builder.loop(ix.sub(end, begin), "vector") as (variable, _):
-        return _write_at(loops, ix.add(begin, variable), known)
+        return _write_at(loops, ix.add(begin, variable), known), loops.builder.length
 
 
 def _write_borders(

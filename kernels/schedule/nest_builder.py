@@ -77,8 +77,7 @@ class NestBuilder:
         self._dtypes: dict[str, np.dtype] = {}
         self._counts: dict[str, int] = {}
         self._known: dict[str, bool] = {}  # constants
-        # By the result: the condition, and what it is where that is true.
-        self._selects: dict[str, tuple[str, str]] = {}
+        self._selects: dict[str, tuple[str, str, str]] = {}  # by the result: what was asked
 
     def end_nest(self) -> None:
         """End a nest and begin a further one, which knows nothing of the first but its buffers."""
@@ -95,6 +94,11 @@ class NestBuilder:
             (Nest(len(params), tuple(self.buffers), body), tuple(params)) for params, body in self._ended
         ]
         return [*ended, (self.finish(), tuple(self.params))]
+
+    @property
+    def length(self) -> int:
+        """How many statements the innermost body has."""
+        return len(self._bodies[-1].statements)
 
     def dtype(self, name: str) -> np.dtype:
         """The dtype of a value."""
@@ -177,8 +181,13 @@ class NestBuilder:
             return condition
         if yes in self._selects and self._selects[yes][0] == condition:
             yes = self._selects[yes][1]
-        name = self._bind("v", Op, (dtype, "select", (condition, yes, no)), self._depth((condition, yes, no)))
-        self._selects[name] = condition, yes
+        if no in self._selects and self._selects[no][0] == condition:
+            no = self._selects[no][2]
+        if yes == no:
+            return yes
+        asked = condition, yes, no
+        name = self._bind("v", Op, (dtype, "select", asked), self._depth(asked))
+        self._selects[name] = asked
         return name
 
     def compare(self, op: str, a: Index, b: Index) -> str:

@@ -109,16 +109,53 @@ def test_windows_are_written(shape: tuple[int, int], border: tuple[int, int]) ->
 
 
 def test_the_border_of_a_window_is_copied_and_its_inside_asks_for_the_row_alone() -> None:
-    def loops_in(body: Sequence[Any]) -> list[Loop]:
-        loops = (one for one in body if isinstance(one, Loop))
-        return [innermost for one in loops for innermost in loops_in(one.body) or [one]]
-
     (kernel,) = kernels(check(lambda x: [smoothed(x, (1, 1))], normal(5, 9)))
-    border, inside = loops_in(schedule(kernel).nest.body)
-    assert [type(one) for one in border.body] == [Load, Store]
+    before, inside, behind = innermost(schedule(kernel).nest.body)
+    assert [type(one) for one in before.body] == [type(one) for one in behind.body] == [Load, Store]
     assert not any(isinstance(one, IndexValue) for one in inside.body)
-    conditions = {one.args[0] for one in inside.body if isinstance(one, Op) and one.op == "select"}
-    assert len(conditions) == 1
+    assert len({one.args[0] for one in selects(inside)}) == 1
+
+
+def innermost(body: Sequence[Any]) -> list[Loop]:
+    """The loops without loops in them."""
+    loops = (one for one in body if isinstance(one, Loop))
+    return [inner for one in loops for inner in innermost(one.body) or [one]]
+
+
+def selects(loop: Loop) -> list[Op]:
+    return [one for one in loop.body if isinstance(one, Op) and one.op == "select"]
+
+
+def rolled(x: Any, shift: int, axis: int) -> Any:
+    n = x.shape[axis]
+    cut = -shift % n
+    return s.concatenate([s.slice_axis(x, axis, cut, n), s.slice_axis(x, axis, 0, cut)], axis)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (5, 9), (4, 4100), (2, 2), (3, 3)])
+def test_neighbours_round_the_edge_are_read_without_asking(shape: tuple[int, int]) -> None:
+    def neighbours(x: Any) -> list[Any]:
+        total = e.mul(x, -4.0)
+        for axis in (0, 1):
+            for shift in (1, -1):
+                total = e.add(total, rolled(e.neg(x), shift, axis))
+        return [total]
+
+    (kernel,) = kernels(check(neighbours, normal(*shape), chunks=3))
+    for zone in innermost(schedule(kernel).nest.body):
+        assert not selects(zone)
+        assert sum(isinstance(one, Load) for one in zone.body) <= 5
+
+
+def test_windows_that_overlap_are_settled_zone_by_zone() -> None:
+    def fun(x: Any) -> list[Any]:
+        near, far = (s.pad(e.mul(x, k + 2.0), 0.5, (0, k), (0, 4 - k)) for k in (0, 3))
+        return [e.sub(e.sub(near, far), s.concatenate([x, s.slice_axis(x, 1, 0, 4)], 1))]
+
+    for width in (5, 9, 4100):
+        (kernel,) = kernels(check(fun, normal(3, width), chunks=3))
+        zones = innermost(schedule(kernel).nest.body)
+        assert len(zones) > 2 and not any(map(selects, zones))
 
 
 def smoothed(x: Any, border: tuple[int, int]) -> Any:
