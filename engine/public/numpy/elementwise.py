@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.engine.array import to_value
+from weft.engine.array import Array, to_value
 from weft.engine.device import check_device
 from weft.engine.dispatch import (
     as_dtype,
@@ -40,8 +40,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _cast_data(x: Any, dtype: Any, copy: bool = True, *, device: Any = None) -> Any:
-    check_device(device, "astype")
+def _cast_data(x: Any, dtype: Any) -> Any:
     x = np.asarray(x)
     dtype = check_dtype(float if dtype is None else dtype)
     if is_complex(x.dtype) and not is_complex(dtype) and dtype.kind != "b":
@@ -50,9 +49,27 @@ def _cast_data(x: Any, dtype: Any, copy: bool = True, *, device: Any = None) -> 
 
 
 @like_numpy(_cast_data)
-def astype(x: Any, dtype: Any, copy: bool = True, *, device: Any = None) -> Any:
-    """``x`` as another dtype; a complex ``x`` loses its imaginary part. There is one device, ``"cpu"``."""
+def _cast(x: Any, dtype: Any) -> Any:
     return as_dtype(value(x, "astype"), check_dtype(float if dtype is None else dtype))
+
+
+def astype(x: Any, dtype: Any, copy: bool = True, *, device: Any = None) -> Any:
+    """``x`` as another dtype; a complex ``x`` loses its imaginary part.
+
+    Args:
+        x: array.
+        dtype: the dtype.
+        copy: False gives an array that has the dtype back as it is.
+        device: ``"cpu"`` or None.
+    """
+    check_device(device, "astype")
+    if (
+        not copy
+        and isinstance(x, Array | Value)
+        and x.dtype == check_dtype(float if dtype is None else dtype)
+    ):
+        return x
+    return _cast(x, dtype)
 
 
 def _where_data(
@@ -271,7 +288,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: Any = 2 * np.pi)
 # Complex numbers
 
 
-@like_numpy(lambda x: np.real(x).copy())
+@like_numpy(lambda x: np.array(np.real(x)))
 def real(x: Any) -> Any:
     """Real part."""
     return e.real(value(x, "real"))
@@ -288,7 +305,7 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
     return e.real(x) if not np.iscomplexobj(np.real_if_close(known, tol)) else x
 
 
-@like_numpy(lambda x: np.imag(x).copy())
+@like_numpy(lambda x: np.array(np.imag(x)))
 def imag(x: Any) -> Any:
     """Imaginary part."""
     return e.imag(value(x, "imag"))

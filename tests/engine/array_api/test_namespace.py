@@ -185,6 +185,10 @@ def test_copies() -> None:
     x = wnp.asarray(data)
     assert wnp.asarray(x) is x is wnp.asarray(x, copy=False) is wnp.asarray(x, dtype=x.dtype)
     assert wnp.asarray(x, copy=True) is not x
+    assert wnp.astype(x, wnp.float64, copy=False) is x is x.astype(None, copy=False)
+    for other in (wnp.astype(x, x.dtype), x.astype(float), wnp.astype(x, wnp.float32, copy=False)):
+        assert other is not x and other.tolist() == x.tolist()
+    assert weft.jit(lambda v: v * (wnp.astype(v, v.dtype, copy=False) is v))(x).tolist() == x.tolist()
     for needs in (
         lambda: wnp.asarray(x, dtype=wnp.float32, copy=False),
         lambda: wnp.asarray([1.0], copy=False),
