@@ -1,7 +1,7 @@
 """Inline: a loop nest becomes a part of another.
 
 The one idea: names get a prefix, parameters become those of the nest around (or constants, where it wants that), and buffers
-become places in its buffers. What ran in chunks runs in order.
+become places in its buffers. What ran in chunks runs in order, and a loop that runs once is what stands in it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from weft.ir.loops.nest import (
     Store,
     While,
 )
+from weft.ir.loops.nest import bodies as nested
 from weft.ir.records import dataclass, replace
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
@@ -68,18 +69,42 @@ class Renamed:
         self.prefix = rolled.name("k")
         self.params: dict[int, Index] = {}
         self.scalars: dict[int, int] = {}
+        self.consts: dict[str, Any] = {}
+        self.folds: dict[str, Accumulator] = {}  # of loops that run once
+        self.once: dict[str, str] = {}  # what they hold
+        self.firsts: set[str] = set()  # variables of loops that run once
 
     def body(self, body: Iterable[Any]) -> tuple[Any, ...]:
         """The statements of the nest, renamed."""
-        return tuple([self._statement(statement) for statement in body])
+        found: list[Any] = []
+        for statement in body:
+            if isinstance(statement, Loop) and self._index(statement.extent) == 1 and _is_plain(statement):
+                self.firsts.add(statement.var)
+                self.folds.update((acc.name, acc) for acc in statement.carries)
+                self.once.update((acc.name, self._name(acc.init)) for acc in statement.carries)
+                found += self.body(statement.body)
+            elif isinstance(statement, Accumulate) and statement.acc in self.once:
+                found += self._fold(self.folds[statement.acc], self._name(statement.value))
+            else:
+                found.append(self._statement(statement))
+        return tuple(found)
+
+    def _fold(self, acc: Accumulator, value: str) -> list[Op]:
+        """The operation that a fold is, where its loop runs once."""
+        before, self.once[acc.name] = self.once[acc.name], value
+        is_first = before == self._name(acc.init)
+        if acc.op == "set" or (is_first and (acc.op, self.consts.get(acc.init)) in _NEUTRAL):
+            return []
+        self.once[acc.name] = self.rolled.name(f"{self.prefix}_a")
+        return [Op(self.once[acc.name], acc.dtype, acc.op, (before, value))]
 
     def _name(self, name: str) -> str:
-        return f"{self.prefix}_{name}"
+        return self.once.get(name) or f"{self.prefix}_{name}"
 
     def _index(self, index: Index) -> Index:
         match index:
             case str():
-                return self._name(index)
+                return 0 if index in self.firsts else self._name(index)
             case Param(k):
                 if k not in self.params:
                     self.params[k] = self.rolled.size(self.values[k])
@@ -95,6 +120,7 @@ class Renamed:
     def _statement(self, statement: Any) -> Any:
         match statement:
             case Const(name):
+                self.consts[name] = statement.value
                 return replace(statement, name=self._name(name))
             case ParamValue(name, dtype, k):
                 words = 2 if dtype == np.complex128 else 1
@@ -127,6 +153,15 @@ class Renamed:
                 return Loop(self._name(var), self._index(extent), kind, self.body(body), accs)
         raise TypeError(f"{type(statement).__name__} cannot be put into a loop")
 
+
+def _is_plain(loop: Loop) -> bool:
+    """Whether a loop that runs once is its statements: none inside of them folds for it, and operations round as folds do."""
+    if any(acc.dtype.itemsize == 2 for acc in loop.carries):
+        return False
+    return not loop.carries or not any(nested(one) for one in loop.body)
+
+
+_NEUTRAL = (("max", -np.inf), ("min", np.inf))  # what LLVM does not see through
 
 _ARITHMETIC = {
     "+": ix.add,

@@ -49,6 +49,7 @@ from weft.kernels.cpu.index import (
     stride_params,
 )
 from weft.kernels.cpu.metadata import Metadata
+from weft.kernels.cpu.short import is_vector
 from weft.kernels.cpu.split import split
 from weft.kernels.cpu.unswitch import unswitch
 from weft.kernels.register import Module, Register, Writer
@@ -104,6 +105,7 @@ class _Emitter:
         # What was computed in this loop body or around it, kept if it cannot change.
         self.offsets: dict[IndexOp, Offset] = {}
         self.folds: dict[str, str] = {}
+        self.copies = 1  # of the body that is open, were the short loops around it written out
         self.words = ""
         self.params: list[Offset] = []
         self.strides: dict[int, Offset] = {}
@@ -284,8 +286,11 @@ class _Emitter:
         names = self.updates.updated_in(loop)
         plain = loop.kind == "sequential" or any(isinstance(statement, Loop) for statement in loop.body)
         how = self.metadata.plain if plain else self.metadata.vector(self.vectors_at_once(names))
+        copies = self.copies
         if isinstance(loop.extent, int):
-            how = self.metadata.short
+            at_once = min(self.vectors_at_once(names), max(loop.extent // 8, 1))
+            how = self.metadata.vector(at_once) if is_vector(loop, copies) else self.metadata.short
+            self.copies *= loop.extent
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
         blocked -= self.updates.read_in(loop)
         if how != self.metadata.plain:
@@ -294,6 +299,7 @@ class _Emitter:
             self.blocks(loop, start, stop, names, blocked, how)
         else:
             self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var), how)
+        self.copies = copies
 
     def divide_before(self, loop: Loop) -> None:
         """Compute quotients that do not change in a loop before it, where they are in indices of what a mask or an `If` guards.

@@ -1,0 +1,58 @@
+"""Short loops: those of known length, which LLVM may write out, and of which some had better be vectors.
+
+The one idea: a small loop that is written out lives in registers, a step of a recurrence for instance. But a function takes as
+long for one element as for eight, an extremum that heeds NaN is a chain of steps that wait for one another, and loops within
+loops that are too long to be written out read every element by itself: these become vectors, as long loops do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft.ir.loops.nest import Accumulate, Const, Index, IndexOp, Load, Loop, Op, Store
+from weft.kernels.cpu.index import names_in
+from weft.kernels.maths import FUNCTIONS
+
+FEWEST = 4
+"""Iterations of a loop that becomes vectors."""
+FULL = 8
+"""Of what they are a multiple, in a loop within loops: of vectors that are not full LLVM leaves too much over."""
+LONGEST = 300
+"""Statements that are written out, those of a loop within loops counted as often as they run (measured)."""
+
+
+def is_vector(loop: Loop, copies: int) -> bool:
+    """Whether a loop of known length shall become vectors, and not be written out.
+
+    Args:
+        loop: a loop whose extent is a number.
+        copies: how often it would stand there, were the short loops around it written out.
+    """
+    assert isinstance(loop.extent, int)
+    if loop.extent < FEWEST or not all(
+        isinstance(one, Accumulate | Const | Load | Op | Store) for one in loop.body
+    ):
+        return False
+    if any(isinstance(one, Op) and one.op in FUNCTIONS for one in loop.body):
+        return True
+    if copies == 1 and any(acc.op in ("max", "min") for acc in loop.carries):
+        return True
+    is_long = copies * loop.extent * len(loop.body) > LONGEST
+    return is_long and loop.extent % FULL == 0 and all(_goes_along(one, loop.var) for one in loop.body)
+
+
+def _goes_along(statement: Any, var: str) -> bool:
+    """Whether what a statement accesses lies side by side in the iterations of a loop, or is always the same."""
+    return not isinstance(statement, Load | Store) or _factor(statement.index, var) in (0, 1)
+
+
+def _factor(index: Index, var: str) -> int | None:
+    """What an index goes up by with a variable; ``None`` where that is not simple."""
+    if index == var:
+        return 1
+    if var not in names_in(index):
+        return 0
+    if isinstance(index, IndexOp) and index.op in "+-":
+        a, b = _factor(index.a, var), _factor(index.b, var)
+        return None if a is None or b is None else a + b if index.op == "+" else a - b
+    return None
