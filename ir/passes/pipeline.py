@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from weft.ir.errors import VerificationError
 from weft.ir.graph import Graph
+from weft.ir.passes.counters import fold_counters
 from weft.ir.passes.cse import cse
 from weft.ir.passes.dce import dce
 from weft.ir.passes.fold import fold
@@ -30,6 +31,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("reroll", reroll),
     ("fold", fold),
     ("cse", cse),
+    ("fold_counters", fold_counters),
     ("simplify", simplify),
     ("hoist", hoist),
     ("dce", dce),

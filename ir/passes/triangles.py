@@ -17,10 +17,10 @@ from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.ops.contract import dot_general_p
 from weft.ir.ops.flow import scan_p
 from weft.ir.ops.part import ALL, AT, BEFORE, BEHIND, part_product_p
+from weft.ir.passes.counters import counters
 from weft.ir.passes.products import BLAS_DTYPES
 from weft.ir.types import INT64
 
-_LARGEST = 2**31  # number to begin to count with: a counter never comes to its end
 _LEAST = 2**12  # elements of a matrix of which a part is worth a call of its own
 
 _COMPARED = {
@@ -58,24 +58,15 @@ def _trimmed(eqn: Eqn, outside: dict[Var, Eqn]) -> Graph:
     n_consts, n_carry = eqn.params["n_consts"], eqn.params["n_carry"]
     makers = {var: one for one in body.eqns for var in one.outs}
     carry = list(zip(body.ins[n_consts:], eqn.ins[n_consts:], body.outs[:n_carry], strict=False))
-    for var, start, new in carry:
-        step = makers.get(new) if isinstance(new, Var) else None
-        if (first := _first_number(var, start, step)) is not None:
-            regions = _Regions(body, makers, var, first + eqn.params["length"])
+    for k, (first, last_number) in counters(eqn).items():
+        if k.type.dtype == INT64 and first >= 0:
+            regions = _Regions(body, makers, k, last_number + 1)
             for old, begin, last in carry:
                 regions.look_at_carry(old, outside.get(begin) if isinstance(begin, Var) else None, last)
             changed = [regions.product(one) if _is_candidate(one) else one for one in body.eqns]
             if any(a is not b for a, b in zip(changed, body.eqns, strict=True)):
                 return body.replace(eqns=changed)
     return body
-
-
-def _first_number(var: Var, start: Atom, step: Eqn | None) -> int | None:
-    """With what a counter begins; none where a carry does not count, from 0 or a number above."""
-    if var.type.shape or var.type.dtype != INT64 or not isinstance(start, Literal) or step is None:
-        return None
-    counts = step.prim.name == "add" and step.ins[0] is var and _is_number(step.ins[1], 1)
-    return int(start.value) if counts and 0 <= int(start.value) < _LARGEST else None
 
 
 def _is_number(atom: Atom, value: float) -> bool:
