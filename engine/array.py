@@ -337,16 +337,8 @@ def contiguous(x: np.ndarray) -> np.ndarray:
     return np.array(x, order="C", copy=True)
 
 
-def wrap_typed(data: np.ndarray, number: int) -> Array:
-    """An Array of contiguous ``data``, the number of whose type is known."""
-    array = _new(Array)
-    array._data = data
-    array._number = number
-    return array
-
-
 def wrap_all(data: Iterable[np.ndarray], numbers: Iterable[int]) -> list[Array]:
-    """`wrap_typed` of each; calls cost, so it is written out."""
+    """Arrays of contiguous ``data``, the numbers of whose types are known; calls cost, so it is written out."""
     arrays = []
     for x, number in zip(data, numbers):  # noqa: B905  # as long as each other, and this is the hot path
         array = _new(Array)

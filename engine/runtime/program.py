@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import struct
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from weft.engine.runtime import threads
 from weft.engine.runtime.assemble import assemble
 from weft.engine.runtime.blocks import Block, compile_block
 from weft.engine.runtime.bufferize import Buffers, bufferize
 from weft.engine.runtime.memory import LARGE, pool
-from weft.engine.runtime.tape import RETURNED, WORD_BYTES, Tape, load_machine
-from weft.engine.runtime.threads import pool_address, start_workers
+from weft.engine.runtime.tape import RETURNED, Tape, load_machine
+from weft.engine.runtime.threads import start_workers
 from weft.ir.errors import InternalError
 from weft.ir.graph import Graph, Literal
 from weft.ir.loops.nest import Nest
@@ -41,9 +40,9 @@ class Program:
     constants: dict[int, np.ndarray]
     _new: tuple[tuple[Callable[..., np.ndarray], tuple[int, ...], np.dtype], ...]
     _arena_bytes: int
-    _pack: Callable[..., None] | None
+    _start: Callable[[int, int, int, tuple[object, ...]], int]
     _comes_back: bool
-    _idle: list[tuple[np.ndarray, memoryview, int]]
+    _idle: list[tuple[np.ndarray, int]]
 
     @property
     def fused(self) -> Graph:
@@ -62,27 +61,24 @@ class Program:
 
     def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on C-contiguous arrays of the input types: the outputs, in order."""
-        new = [allocate(shape, dtype) for allocate, shape, dtype in self._new]
+        new = []
+        for allocate, shape, dtype in self._new:  # a comprehension would be a call
+            new.append(allocate(shape, dtype))
         try:
             table = self._idle.pop()
         except IndexError:
             slots = self.tape.new_slots()
-            view = memoryview(slots)  # type: ignore[arg-type]  # NumPy's stubs say so from 3.12 on
-            table = (slots, view.cast("B"), slots.ctypes.data)
+            table = (slots, slots.ctypes.data)
         if self._arena_bytes:
             arena = pool.take(self._arena_bytes)
             bound = (*values, *new, arena)
         else:
             arena = None
             bound = (*values, *new)
-        if self._pack is None:
-            ctypes.memmove(table[2], id(bound) + _ITEMS, WORD_BYTES * len(bound))
-        else:
-            self._pack(table[1], 0, *map(id, bound))
         try:
             if self._comes_back:
-                self.tape.run(table[0], self.host_calls)
-            elif _interpret()(self.tape.code_address, 0, table[2], pool_address()) != RETURNED:
+                self.tape.run(table[0], self.host_calls, bound)
+            elif self._start(self.tape.code_address, table[1], threads.state.address, bound) != RETURNED:
                 raise InternalError("a tape without host calls and loops yielded.")
         finally:
             self._idle.append(table)
@@ -110,29 +106,6 @@ class Program:
             else:
                 outs.append(next(fresh))
         return outs
-
-
-_ITEMS = tuple.__basicsize__  # where in a tuple the addresses of its items stand
-_FEW = 8
-"""Addresses up to which packing them one by one is faster than a call of ``memmove`` (measured)."""
-
-
-def _packer(number: int) -> Callable[..., None] | None:
-    """What writes ``number`` addresses to a table of slots one by one; ``None`` where they are better copied."""
-    return None if number > _FEW and _tuples_are_addresses() else struct.Struct(f"={number}q").pack_into
-
-
-@functools.cache
-def _tuples_are_addresses() -> bool:
-    """Whether tuples hold the addresses of their items where we look for them."""
-    items = (np.empty(0), np.empty(0))
-    found = (ctypes.c_int64 * 2).from_address(id(items) + _ITEMS)
-    return list(found) == [id(x) for x in items]
-
-
-@functools.cache
-def _interpret() -> Any:
-    return load_machine().interpret
 
 
 _compile_lock = threading.RLock()
@@ -169,6 +142,6 @@ def compile_graph(graph: Graph, donated: tuple[int, ...] = ()) -> Program:
         _new=new,
         _arena_bytes=buffers.arena_bytes,
         _comes_back=tape.comes_back,
-        _pack=_packer(buffers.n_bound + bool(buffers.places)),
+        _start=load_machine().start,
         _idle=[],
     )

@@ -337,8 +337,8 @@ class Tape:
         n_slots: number of values.
         slot_words: length of the array of slots: the values, then scratch.
 
-    On a hot path, keep ``interpret = load_machine().interpret`` and call
-    ``interpret(tape.code_address, 0, slots_address, pool_address())``: a tape without ``YIELD`` has run when that returns.
+    On a hot path, keep ``start = load_machine().start`` and call
+    ``start(tape.code_address, slots_address, pool_address(), arrays)``: a tape without ``YIELD`` has run when that returns.
     `run` is the same with checks and calls back to Python.
     """
 
@@ -392,7 +392,10 @@ class Tape:
         return np.zeros(self.slot_words, np.int64)
 
     def run(
-        self, slots: npt.NDArray[np.int64] | int, python_calls: Sequence[Callable[[Any], object]] = ()
+        self,
+        slots: npt.NDArray[np.int64] | int,
+        python_calls: Sequence[Callable[[Any], object]] = (),
+        objects: tuple[object, ...] = (),
     ) -> None:
         """Run the program.
 
@@ -401,11 +404,12 @@ class Tape:
                 address. A run overwrites them, so fill them again for the next.
             python_calls: what `TapeBuilder.call_python` refers to. Each is called with ``slots`` as given
                 here. What it raises ends the run and is raised on.
+            objects: what the first slots are to refer to: arrays, as ``BIND`` expects them.
 
         Raises:
             InternalError: ``slots`` is an array that the program cannot run on.
         """
-        interpret, pool = load_machine().interpret, pool_address()
+        machine, pool = load_machine(), pool_address()
         if isinstance(slots, np.ndarray):
             if slots.dtype != np.int64 or not slots.flags.carray or slots.size < self.slot_words:
                 raise InternalError(
@@ -415,20 +419,20 @@ class Tape:
         else:
             address = slots
         try:
-            pc = interpret(self.code_address, 0, address, pool)
+            pc = machine.start(self.code_address, address, pool, objects)
             while pc != RETURNED:
                 called = self._yields.get(pc)
                 if (
                     called is not None
                 ):  # else a slice of time is over: Python has looked for signals, and on it goes
                     python_calls[called](slots)
-                pc = interpret(self.code_address, pc, address, pool)
+                pc = machine.interpret(self.code_address, pc, address, pool)
         except BaseException:
             if (
                 self._release is not None
                 and ctypes.c_int64.from_address(address + WORD_BYTES * (self.n_slots - 1)).value
             ):
-                interpret(self.code_address, self._release, address, pool)
+                machine.interpret(self.code_address, self._release, address, pool)
             raise
 
     def disassemble(self) -> str:
@@ -521,10 +525,14 @@ def _check_memory_layout() -> None:
     """Verify on a real array what native code takes for granted about this Python and this machine."""
     array = np.arange(3)
     found = ctypes.c_int64.from_address(id(array) + _array_data_word() * WORD_BYTES).value
-    if found != array.ctypes.data or sys.byteorder != "little":
+    pair = (array, object)
+    length = ctypes.c_int64.from_address(id(pair) + object.__basicsize__).value
+    items = list((ctypes.c_int64 * 2).from_address(id(pair) + tuple.__basicsize__))
+    plain_tuples = length == 2 and items == [id(x) for x in pair]
+    if found != array.ctypes.data or not plain_tuples or sys.byteorder != "little":
         raise ImportError(
-            "Weft needs CPython on a little-endian 64-bit machine, and NumPy arrays whose data pointer is "
-            f"right behind the object header of {object.__basicsize__} bytes."
+            "Weft needs CPython on a little-endian 64-bit machine, NumPy arrays whose data pointer is "
+            f"right behind the object header of {object.__basicsize__} bytes, and tuples that end with their items."
         )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "pool_address",
     "set_threads",
     "start_workers",
+    "state",
     "thread_count",
 ]
 
@@ -131,17 +132,18 @@ class _State:
             self.words[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
-_state = _State(_default_threads())
+state = _State(_default_threads())
+"""The pool of this process; a child process gets another one."""
 
 
 def pool_address() -> int:
     """Where this process's pool is."""
-    return _state.address
+    return state.address
 
 
 def thread_count() -> int:
     """How many threads may run one kernel."""
-    return int(_state.words[Pool.THREADS])
+    return int(state.words[Pool.THREADS])
 
 
 def set_threads(number: int) -> None:
@@ -157,8 +159,8 @@ def set_threads(number: int) -> None:
         raise ArgumentError(f"threads must be an integer from 1 to {MOST_THREADS}, got {number!r}.")
     from weft.kernels.library.blas import set_thread_counts
 
-    _state.words[Pool.THREADS] = number
-    if _state.workers:
+    state.words[Pool.THREADS] = number
+    if state.workers:
         start_workers()
     set_thread_counts(number)
     numba = sys.modules.get("numba")
@@ -168,7 +170,6 @@ def set_threads(number: int) -> None:
 
 def start_workers() -> None:
     """Have a worker for each thread that may help, where the system has what they need."""
-    state = _state
     if os.name != "posix" or state.workers >= state.words[Pool.THREADS] - 1:
         return
     from weft.engine.runtime.native.machine import load_machine
@@ -184,8 +185,8 @@ def start_workers() -> None:
 
 def _after_fork() -> None:
     """A child has the memory of its parent and none of its threads."""
-    global _state
-    _state = _State(thread_count())
+    global state
+    state = _State(thread_count())
 
 
 if hasattr(os, "register_at_fork"):

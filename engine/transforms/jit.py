@@ -23,7 +23,6 @@ from weft.engine.array import (
     unwrap,
     wrap,
     wrap_all,
-    wrap_typed,
 )
 from weft.engine.nans import check
 from weft.engine.runtime.program import Program, compile_graph
@@ -40,6 +39,8 @@ from weft.ir.types import ArrayType
 if TYPE_CHECKING:
     from weft.engine.transforms.inspect import Lowered
 
+_local = config.local
+_new = object.__new__
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -105,8 +106,11 @@ class Entry:
         """Run on contiguous arrays, one a leaf of the arguments."""
         program = self._program or self.program
         outs = program.run([*values, *self._captured] if self._captured else values)
-        if self.single:
-            return wrap_typed(outs[0], self._numbers[0])
+        if self.single:  # written out, as calls cost
+            array = _new(Array)
+            array._data = outs[0]
+            array._number = self._numbers[0]
+            return array
         return self._unflatten(wrap_all(outs, self._numbers))
 
     def checked(self, values: Sequence[np.ndarray]) -> Any:
@@ -127,6 +131,7 @@ class Jitted(Generic[P, R]):
     ):
         self._fun = fun
         self._static = static
+        self._has_static = bool(static)
         self._donated = donated
         self._name = keep_name
         self._entries: dict[Any, Entry] = {}
@@ -141,7 +146,9 @@ class Jitted(Generic[P, R]):
         parts: list[Any] = []
         values: list[np.ndarray] = []
         if not (
-            self._read(args, kwargs, parts, values) if kwargs or self._static else read(args, parts, values)
+            self._read(args, kwargs, parts, values)
+            if kwargs or self._has_static
+            else read(args, parts, values)
         ):
             values.clear()
             return self._call(args, kwargs)
@@ -150,7 +157,7 @@ class Jitted(Generic[P, R]):
             found = self._fast.get(key)
         except TypeError:  # a static argument is not hashable
             found = None
-        if found is None or not config.local.plain:
+        if found is None or not _local.plain:
             values.clear()
             return self._call(args, kwargs, key)
         entry, reorder = found

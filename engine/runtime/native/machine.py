@@ -37,6 +37,7 @@ _SOURCES = (
 _ENTRIES = {"interpret": 4, "work": 2}
 """The functions that Python calls, with the number of their arguments."""
 
+_START = "start"
 _KERNEL = "multiply"
 _METH_FASTCALL = 0x80
 
@@ -46,11 +47,13 @@ class Machine(NamedTuple):
 
     Attributes:
         interpret: ``interpret(code, pc, slots, pool) -> pc``, see `weft.engine.runtime.native.interpreter`.
+        start: ``start(code, slots, pool, objects) -> pc``: interpret, with a tuple's items in the first slots.
         work: ``work(pool, worker)``, see `weft.engine.runtime.native.pool`; it does not return.
         multiply: the address of the kernel `weft.engine.runtime.native.product.multiply`.
     """
 
     interpret: Callable[[int, int, int, int], int]
+    start: Callable[[int, int, int, tuple[object, ...]], int]
     work: Callable[[int, int], int]
     multiply: int
 
@@ -59,7 +62,7 @@ class Machine(NamedTuple):
 def load_machine() -> Machine:
     """The native functions, ready: out of the store if they are kept there, compiled if they are not."""
     digest = _digest()
-    names = {function: f"weft_{digest}{i}" for i, function in enumerate([*_ENTRIES, _KERNEL])}
+    names = {function: f"weft_{digest}{i}" for i, function in enumerate([*_ENTRIES, _START, _KERNEL])}
     try:
         store = open_store()
     except (NoStore, OSError):
@@ -73,13 +76,15 @@ def load_machine() -> Machine:
             with contextlib.suppress(OSError):
                 store.add(entry)
         code = form.load(entry)
-    interpret, work = (_built_in(function, code.address(names[function])) for function in _ENTRIES)
-    return Machine(interpret, work, code.address(names[_KERNEL]))
+    interpret, start, work = (
+        _built_in(function, code.address(names[function])) for function in ("interpret", _START, "work")
+    )
+    return Machine(interpret, start, work, code.address(names[_KERNEL]))
 
 
 def _digest() -> str:
-    """A digest of the sources that make the code; the store knows the compilers and the CPU."""
-    digest = hashlib.blake2b(digest_size=11)
+    """A digest of the sources that make the code, and of Python's objects; the store knows the compilers and the CPU."""
+    digest = hashlib.blake2b(f"{object.__basicsize__} {tuple.__basicsize__}\0".encode(), digest_size=11)
     for name in _SOURCES:
         digest.update(Path(__file__).parents[1].joinpath(f"{name}.py").read_bytes())
     return digest.hexdigest() + "0"
@@ -108,7 +113,10 @@ def _compile(target: str, names: dict[str, str]) -> Entry:
             compiled = function.overloads[signature]
             library.add_linking_library(compiled.library)
             wrap = _kernel if name == _KERNEL else _entry
-            text.append(wrap(f"{name}_{names[name]}", f'@"{compiled.fndesc.llvm_func_name}"', len(signature)))
+            native = f'@"{compiled.fndesc.llvm_func_name}"'
+            text.append(wrap(f"{name}_{names[name]}", native, len(signature)))
+            if function is interpret:
+                text.append(_start(f"{_START}_{names[_START]}", native))
         module = llvm.parse_assembly("\n".join(text))
         module.triple, module.data_layout = llvm.get_process_triple(), library.codegen._data_layout
         library.add_llvm_module(module)
@@ -122,6 +130,7 @@ declare i64 @PyLong_AsLongLong(ptr)
 declare ptr @PyLong_FromLongLong(i64)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
+declare ptr @memmove(ptr, ptr, i64)
 """
 
 
@@ -137,25 +146,52 @@ def _declaration(function: str, count: int) -> str:
 
 def _entry(name: str, function: str, count: int) -> str:
     """A function that Python calls with an array of objects, all integers; others run Python meanwhile."""
-    lines = [f"define ptr @{name}(ptr %self, ptr %args, i64 %count) {{"]
-    lines += ["  %result = alloca i64", "  %exception = alloca ptr"]
+    lines = [f"define ptr @{name}(ptr %self, ptr %args, i64 %count) {{", *_numbers(count)]
+    lines += _released(function, [f"%number{k}" for k in range(count)])
+    return "\n".join([*lines, "}", _declaration(function, count)])
+
+
+def _start(name: str, interpret: str) -> str:
+    """The same of ``(code, slots, pool, objects)``: the addresses of a tuple's items go into the slots before."""
+    lines = [
+        f"define ptr @{name}(ptr %self, ptr %args, i64 %count) {{",
+        *_numbers(3),
+        "  %at3 = getelementptr inbounds ptr, ptr %args, i64 3",
+        "  %objects = load ptr, ptr %at3",
+        f"  %length.at = getelementptr inbounds i8, ptr %objects, i64 {object.__basicsize__}",
+        "  %length = load i64, ptr %length.at",
+        f"  %items = getelementptr inbounds i8, ptr %objects, i64 {tuple.__basicsize__}",
+        "  %bytes = shl i64 %length, 3",
+        "  %slots = inttoptr i64 %number1 to ptr",
+        "  %copied = call ptr @memmove(ptr %slots, ptr %items, i64 %bytes)",
+        *_released(interpret, ["%number0", "0", "%number1", "%number2"]),
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _numbers(count: int) -> list[str]:
+    """The first arguments as integers, and places for what a call by Numba's convention gives."""
+    lines = ["  %result = alloca i64", "  %exception = alloca ptr"]
     for k in range(count):
         lines += [
             f"  %at{k} = getelementptr inbounds ptr, ptr %args, i64 {k}",
             f"  %object{k} = load ptr, ptr %at{k}",
             f"  %number{k} = call i64 @PyLong_AsLongLong(ptr %object{k})",
         ]
-    lines += [
+    return lines
+
+
+def _released(function: str, arguments: list[str]) -> list[str]:
+    """Call a function without the GIL, and return what it gives."""
+    return [
         "  %state = call ptr @PyEval_SaveThread()",
-        f"  %status = {_native_call(function, [f'%number{k}' for k in range(count)])}",
+        f"  %status = {_native_call(function, arguments)}",
         "  call void @PyEval_RestoreThread(ptr %state)",
         "  %value = load i64, ptr %result",
         "  %returned = call ptr @PyLong_FromLongLong(i64 %value)",
         "  ret ptr %returned",
-        "}",
-        _declaration(function, count),
     ]
-    return "\n".join(lines)
 
 
 def _kernel(name: str, function: str, count: int) -> str:

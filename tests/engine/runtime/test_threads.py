@@ -75,17 +75,17 @@ def test_workers_sleep_and_wake(four_threads):
         run(tape, out, begins)
         deadline = threading.Event()
         for _ in range(200):
-            if threads._state.words[threads.Pool.ASLEEP] == threads._state.workers:
+            if threads.state.words[threads.Pool.ASLEEP] == threads.state.workers:
                 break
             deadline.wait(0.02)
-        assert threads._state.words[threads.Pool.ASLEEP] == threads._state.workers
+        assert threads.state.words[threads.Pool.ASLEEP] == threads.state.workers
     assert (out == 5).all()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads cannot be placed")
 def test_workers_sleep_on_one_core_and_work_on_any(four_threads):
     out, begins = np.zeros((2, 64), np.int64)
-    tape, words, cores = tape_of(64, 1), threads._state.words, os.sched_getaffinity(0)
+    tape, words, cores = tape_of(64, 1), threads.state.words, os.sched_getaffinity(0)
     for turn in range(5):
         for own in (threads.Pool.WORKERS + threads.WORKER_WORDS * k for k in range(3)):
             seat, thread = own + threads.Worker.SEATED, int(words[own + threads.Worker.THREAD])
