@@ -10,6 +10,8 @@ where Python raises at its first instruction (Ctrl-C, the limit of recursion) it
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -79,8 +81,40 @@ def _elements(capsule: Any) -> Any:
     return (ctypes.c_uint8 * 2).from_address(pointer + _CODE_AT[name])
 
 
+@contextmanager
+def _unmarked(data: np.ndarray) -> Iterator[None]:
+    """``data`` without the mark that nobody changes it, which NumPy keeps from those who would not see it."""
+    views = [data]
+    while isinstance(views[-1].base, np.ndarray):
+        views.append(views[-1].base)
+    marked = [view for view in reversed(views) if not view.flags.writeable]  # a view's memory first
+    try:
+        for view in marked:
+            try:
+                view.setflags(write=True)
+            except ValueError:
+                raise BufferError(
+                    "this memory is read-only, which DLPack says since version 1: ask for max_version=(1, 0), or for a copy."
+                ) from None
+        yield
+    finally:
+        for view in marked:
+            view.setflags(write=False)
+
+
 def to_dlpack(data: np.ndarray, **asked: Any) -> Any:
-    """A DLPack capsule of ``data``."""
+    """A DLPack capsule of ``data``.
+
+    Raises:
+        BufferError: the memory itself is read-only, and the consumer, who wants no copy, cannot be told.
+    """
+    if asked.get("copy") is False and asked.get("max_version", (0, 0)) < (1, 0):
+        with _unmarked(data):
+            return _to_dlpack(data, **asked)
+    return _to_dlpack(data, **asked)
+
+
+def _to_dlpack(data: np.ndarray, **asked: Any) -> Any:
     if data.dtype != bfloat16:
         return data.__dlpack__(**asked)
     capsule = data.view(np.uint16).__dlpack__(**asked)

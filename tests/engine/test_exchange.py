@@ -17,7 +17,7 @@ import pytest
 
 import weft
 import weft.numpy as wnp
-from weft.engine.array import Array, own
+from weft.engine.array import Array, own, wrap
 from weft.engine.exchange import exporter
 from weft.ir.errors import ConcretizationError, DeletedError
 from weft.ir.types import DTYPES
@@ -215,6 +215,45 @@ def test_dlpack_with_numpy_copies_nothing(dtype: np.dtype) -> None:
     before = copied.tolist()
     theirs[...] = 0
     assert copied.tolist() == before
+
+
+@every_dtype
+@pytest.mark.parametrize("version", [None, (0, 8), (1, 0)])
+def test_dlpack_without_a_copy_whatever_the_version(dtype: np.dtype, version: Any) -> None:
+    x = ours(dtype)
+    for seen in (False, True):  # by others, so that the memory is marked as read-only
+        if seen:
+            np.asarray(x)
+
+        class Producer:
+            def __dlpack__(self, **kwargs: Any) -> Any:
+                return x.__dlpack__(max_version=version, copy=False, dl_device=(1, 0))
+
+            def __dlpack_device__(self) -> Any:
+                return (1, 0)
+
+        there = wnp.from_dlpack(Producer(), copy=False)
+        assert there.tolist() == x.tolist() and address(there) == address(x)
+        assert not seen or not x.__array__().flags.writeable
+
+
+def test_dlpack_without_a_copy_of_a_view() -> None:
+    whole = np.arange(6.0)
+    x = wnp.from_dlpack(whole[2:], copy=False)
+    part = wrap(x.__array__()[1:])
+    assert not part.__array__().flags.writeable
+    assert part.__dlpack__(copy=False)
+    assert not part.__array__().flags.writeable and not x.__array__().flags.writeable
+
+
+def test_dlpack_of_memory_that_is_read_only() -> None:
+    x = wnp.from_dlpack(np.frombuffer(bytes(16)), copy=False)
+    assert "versioned" in repr(x.__dlpack__(max_version=(1, 0), copy=False))
+    assert x.__dlpack__() and x.__dlpack__(copy=True)
+    with pytest.raises(
+        BufferError, match=r"this memory is read-only.*ask for max_version=\(1, 0\), or for a copy"
+    ):
+        x.__dlpack__(copy=False)
 
 
 def test_dlpack_of_a_producer_without_versions() -> None:
