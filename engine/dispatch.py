@@ -22,7 +22,7 @@ from weft.engine.device import check_device
 from weft.engine.promotion import common, rules
 from weft.engine.trace import Tracer
 from weft.ir.builder import Value, state
-from weft.ir.errors import ShapeError
+from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops.elementwise import cast
 from weft.ir.ops.shape import broadcast, reshape
 from weft.ir.quiet import names, quiet, quietly
@@ -112,6 +112,31 @@ def _plain_items(x: tuple[Any, ...] | list[Any]) -> list[Any] | tuple[Any, ...] 
     return items if x.__class__ is list else tuple(items)
 
 
+# What NumPy's functions take about an array's memory, of which there is one kind here, with what may be said.
+_LAYOUT: dict[str, tuple[Any, ...]] = {
+    "order": ("C", "F", "A", "K", None),
+    "subok": (True, False),
+    "out": (None,),
+}
+
+
+def _of_values(definition: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Keyword arguments without those on memory that the function does not take itself: they change no value."""
+    code = definition.__code__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    kept = {}
+    for name, given in kwargs.items():
+        if name in own or name not in _LAYOUT:
+            kept[name] = given
+        elif not isinstance(given, str | bool | None) or given not in _LAYOUT[name]:
+            mend = (
+                "arrays are immutable: use the result" if name == "out" else f"it is one of {_LAYOUT[name]}"
+            )
+            shown = "" if name == "out" else repr(given)
+            raise ArgumentError(f"{definition.__name__} got {name}={shown}; {mend}.")
+    return kept
+
+
 class ArrayFunction(Protocol[P, R]):
     """A public function, called with arrays or traced arrays; its two ways are there too."""
 
@@ -154,6 +179,8 @@ def numpy_function(
         def general(*args: Any, **kwargs: Any) -> Any:
             if "device" in kwargs:
                 check_device(kwargs["device"], definition.__name__)
+            if kwargs.keys() & _LAYOUT.keys():
+                kwargs = _of_values(definition, kwargs)
             staged = maker and bool(state.ambient)
             foreign: list[np.ndarray] = []
             for x in (*args, *kwargs.values()) if kwargs else args:

@@ -66,7 +66,9 @@ def _protocols() -> Any:
 
 def is_operand(x: Any) -> bool:
     """Whether an operator takes ``x`` beside an array: others get their turn by NotImplemented."""
-    return isinstance(x, ArrayMethods | np.ndarray | np.generic | bool | int | float | complex)
+    return isinstance(
+        x, ArrayMethods | np.ndarray | np.generic | bool | int | float | complex | list | tuple | range
+    )
 
 
 class ArrayMethods(ArrayFace):

@@ -330,21 +330,27 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
 # Ranges
 
 
+def _bounds(start: Any, stop: Any) -> tuple[Any, Any]:
+    """What `arange` goes from and to: one number given alone is where it ends."""
+    if start is None and stop is None:
+        raise ArgumentError("arange needs the number to end before, as in arange(5).")
+    return (0, start) if stop is None else (0, stop) if start is None else (start, stop)
+
+
 def _arange_data(
-    start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None
+    start: Any = None, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None
 ) -> Any:
     dtype = None if dtype is None else check_dtype(dtype)
-    if stop is None:
-        start, stop = 0, start
+    start, stop = _bounds(start, stop)
     return np.arange(start, stop, 1 if step is None else step, dtype=dtype)
 
 
 @like_numpy(_arange_data, maker=True, real=np.arange)
-def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None) -> Any:
+def arange(
+    start: Any = None, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None
+) -> Any:
     """Numbers from ``start`` (0) to before ``stop`` by ``step`` (1). The bounds must be known: they give the shape."""
-    bounds = [_known(x, "arange") for x in (start, stop, step)]
-    if stop is None:
-        bounds[:2] = 0, bounds[0]
+    bounds = [_known(x, "arange") for x in (*_bounds(start, stop), step)]
     first, last, step = bounds[0], bounds[1], 1 if step is None else bounds[2]
     dtype = static_dtype(
         dtype,
@@ -492,8 +498,6 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     if indexing not in ("xy", "ij"):
         raise ArgumentError(f"meshgrid got indexing={indexing!r}: it is 'xy' or 'ij'.")
     vectors = [value(x, "meshgrid") for x in xi]
-    if any(v.ndim > 1 for v in vectors):
-        raise ShapeError(f"meshgrid needs vectors, got shapes {', '.join(str(v.shape) for v in vectors)}.")
     places = list(range(len(vectors)))
     if indexing == "xy":
         places[:2] = places[1::-1] if len(vectors) > 1 else places[:2]

@@ -20,7 +20,7 @@ from weft.ir.errors import ArgumentError, DTypeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import special
 from weft.ir.ops import transcendental as t
-from weft.ir.types import check_dtype, is_complex, is_inexact
+from weft.ir.types import check_dtype, is_bool, is_complex, is_inexact
 from weft.numpy import formulas
 from weft.numpy.staging import (
     axis_index,
@@ -114,6 +114,9 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         )
     *choices, result = same_dtype("select", *choicelist, default, weak=True)
     conditions = [value(c, "select", "a condition") for c in condlist]
+    for c in conditions:
+        if not is_bool(c.dtype):
+            raise DTypeError(f"select got a condition of dtype {c.dtype}: conditions are bool, as x != 0 is.")
     for c, x in zip(reversed(conditions), reversed(choices), strict=True):
         result = e.select(*broadcast_values("select", to_bool(c), x, result))
     return result

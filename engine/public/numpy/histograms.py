@@ -166,7 +166,7 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
 @like_numpy(np.histogramdd)
 def histogramdd(
     sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
-) -> tuple[Any, tuple[Any, ...]]:
+) -> tuple[Any, list[Any]]:
     """How many points lie in each box, and the edges along each axis.
 
     Args:
@@ -205,7 +205,7 @@ def histogramdd(
             )
     empty = s.full([table.shape[0] - 1 for table in edges], 0, FLOAT64)
     counts = ix.scatter(empty, counted, places, builtins.range(len(edges)), "add", "fill")
-    return (_density(counts, edges) if density else counts), tuple(edges)
+    return (_density(counts, edges) if density else counts), edges
 
 
 @like_numpy(np.histogram2d)

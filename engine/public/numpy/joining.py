@@ -12,11 +12,11 @@ import numpy as np
 
 from weft.engine.dispatch import ArrayFunction, as_dtype, broadcast_to, is_traced
 from weft.ir.builder import Value, concrete
-from weft.ir.errors import ArgumentError, IndexingError, ShapeError
+from weft.ir.errors import ArgumentError, DTypeError, IndexingError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.ops.index import gather
-from weft.ir.types import INT64, check_dtype
+from weft.ir.types import INT64, bfloat16, check_dtype
 from weft.numpy import formulas
 from weft.numpy.reductions import max as _max
 from weft.numpy.reductions import mean as _mean
@@ -47,8 +47,20 @@ def _sequence(arrays: Any, name: str) -> list[Any]:
     return found
 
 
-def _concatenated(arrays: list[Any], axis: int, name: str, dtype: Any = None) -> Any:
-    arrays = same_dtype(name, *arrays) if dtype is None else [as_dtype(x, check_dtype(dtype)) for x in arrays]
+def _concatenated(
+    arrays: list[Any], axis: int, name: str, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
+    if dtype is None:
+        arrays = same_dtype(name, *arrays)
+    else:
+        dtype = check_dtype(dtype)
+        for x in arrays:
+            source, target = [np.float32 if d == bfloat16 else d for d in (x.dtype, dtype)]
+            if not np.can_cast(source, target, casting):  # type: ignore[arg-type]
+                raise DTypeError(
+                    f"{name} got {x.dtype} and dtype={dtype}: say casting='unsafe', or use astype."
+                )
+        arrays = [as_dtype(x, dtype) for x in arrays]
     first = arrays[0].shape
     for x in arrays:
         if len(x.shape) != len(first) or any(
@@ -59,12 +71,16 @@ def _concatenated(arrays: list[Any], axis: int, name: str, dtype: Any = None) ->
     return s.concatenate(arrays, axis)
 
 
-def _concatenate_data(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None) -> Any:
-    return np.concatenate(arrays, axis, out, dtype=dtype)
+def _concatenate_data(
+    arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind"
+) -> Any:
+    return np.concatenate(arrays, axis, out, dtype=dtype, casting=casting)
 
 
 @like_numpy(_concatenate_data, sequence=True)
-def concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None) -> Any:
+def concatenate(
+    arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
     """Arrays one after the other along an axis that they have; flattened with ``axis=None``."""
     refuse("concatenate", out=out)
     arrays = _sequence(arrays, "concatenate")
@@ -72,18 +88,23 @@ def concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = Non
         arrays, axis = [s.reshape(x, (x.size,)) for x in arrays], 0
     if arrays[0].ndim == 0:
         raise ShapeError("concatenate got arrays without axes; stack joins such.")
-    return _concatenated(arrays, axis_index(axis, arrays[0].ndim, "concatenate"), "concatenate", dtype)
+    d = axis_index(axis, arrays[0].ndim, "concatenate")
+    return _concatenated(arrays, d, "concatenate", dtype, casting)
 
 
 concat = concatenate
 
 
-def _stack_data(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None) -> Any:
-    return np.stack(arrays, axis, out, dtype=dtype)
+def _stack_data(
+    arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind"
+) -> Any:
+    return np.stack(arrays, axis, out, dtype=dtype, casting=casting)
 
 
 @like_numpy(_stack_data, sequence=True)
-def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None) -> Any:
+def stack(
+    arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
     """Arrays of one shape along a new axis."""
     refuse("stack", out=out)
     arrays = _sequence(arrays, "stack")
@@ -92,7 +113,7 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None) -> 
             f"stack got shapes {', '.join(str(tuple(x.shape)) for x in arrays)}: they must be the same."
         )
     d = axis_index(axis, arrays[0].ndim + 1, "stack")
-    return _concatenated([s.expand_dims(x, (d,)) for x in arrays], d, "stack", dtype)
+    return _concatenated([s.expand_dims(x, (d,)) for x in arrays], d, "stack", dtype, casting)
 
 
 def _grown(x: Any, n: int) -> Any:
@@ -100,19 +121,19 @@ def _grown(x: Any, n: int) -> Any:
 
 
 @like_numpy(np.vstack, sequence=True)
-def vstack(tup: Any, *, dtype: Any = None) -> Any:
+def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Arrays below each other, vectors as rows."""
-    return _concatenated([_grown(x, 2) for x in _sequence(tup, "vstack")], 0, "vstack", dtype)
+    return _concatenated([_grown(x, 2) for x in _sequence(tup, "vstack")], 0, "vstack", dtype, casting)
 
 
 row_stack = vstack
 
 
 @like_numpy(np.hstack, sequence=True)
-def hstack(tup: Any, *, dtype: Any = None) -> Any:
+def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Arrays beside each other: along the second axis, vectors along their only one."""
     arrays = [_grown(x, 1) for x in _sequence(tup, "hstack")]
-    return _concatenated(arrays, 0 if arrays[0].ndim == 1 else 1, "hstack", dtype)
+    return _concatenated(arrays, 0 if arrays[0].ndim == 1 else 1, "hstack", dtype, casting)
 
 
 @like_numpy(np.dstack, sequence=True)
@@ -299,6 +320,8 @@ def _static_places(obj: Any, n: int, name: str) -> Any:
     )
     if places.dtype == bool:
         return np.nonzero(places)[0]
+    if places.size and places.dtype.kind not in "iu":
+        raise IndexingError(f"{name} got positions of dtype {places.dtype}: they are integers.")
     places = places.astype(np.int64)
     if places.size and not (-n <= places.min() and places.max() < n + (name == "insert")):
         raise IndexingError(f"{name} got position {obj!r}, out of bounds for an axis of length {n}.")
@@ -420,6 +443,12 @@ def _statistic(mode: str) -> ArrayFunction[..., Any]:
 _STATISTICS = ("maximum", "minimum", "mean", "median")
 
 
+_PAD_OPTIONS = {
+    "constant": "constant_values", "linear_ramp": "end_values", "reflect": "reflect_type", "symmetric": "reflect_type",
+    "edge": "", "wrap": "", "empty": "", **dict.fromkeys(_STATISTICS, "stat_length"),
+}  # fmt: skip
+
+
 @like_numpy(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """The array with elements added before and after along each axis.
@@ -432,6 +461,9 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         kwargs: what the mode takes.
     """
     x = value(array, "pad")
+    for option in kwargs:
+        if isinstance(mode, str) and option != _PAD_OPTIONS.get(mode, option):
+            raise ArgumentError(f"pad got {option}=, which mode {mode!r} has no use for.")
     widths = _widths(pad_width, x.ndim)
     low, high = [w[0] for w in widths], [w[1] for w in widths]
     if mode in ("constant", "empty"):

@@ -166,11 +166,22 @@ def nanmean(
     )
 
 
-def _nan_variance(a: Any, name: str, axis: Any, dtype: Any, ddof: Any, keepdims: bool, where: Any) -> Any:
+def _nan_variance(
+    a: Any,
+    name: str,
+    axis: Any,
+    dtype: Any,
+    ddof: Any,
+    keepdims: bool,
+    where: Any,
+    mean: Any,
+    correction: Any,
+) -> Any:
     """`variance` of the elements that are not NaN; too few of them give NaN, of integers `variance`'s infinity."""
     x, valid = _numbers(a, name, 0)
     where = _where_valid(a, name, where)
-    return variance(x, name, axis, dtype, ddof, keepdims, where, lacking=0.0 if valid is None else np.nan)
+    lacking = 0.0 if valid is None else np.nan
+    return variance(x, name, axis, dtype, ddof, keepdims, where, mean, correction, lacking)
 
 
 @like_numpy(silent(np.nanvar))
@@ -183,10 +194,12 @@ def nanvar(
     keepdims: bool = False,
     *,
     where: Any = None,
+    mean: Any = None,
+    correction: Any = None,
 ) -> Any:
     """`var` of the elements that are not NaN."""
     refuse("nanvar", out=out)
-    result, dtype = _nan_variance(a, "nanvar", axis, dtype, ddof, keepdims, where)
+    result, dtype = _nan_variance(a, "nanvar", axis, dtype, ddof, keepdims, where, mean, correction)
     return e.cast(result, dtype)
 
 
@@ -200,8 +213,10 @@ def nanstd(
     keepdims: bool = False,
     *,
     where: Any = None,
+    mean: Any = None,
+    correction: Any = None,
 ) -> Any:
     """`std` of the elements that are not NaN."""
     refuse("nanstd", out=out)
-    result, dtype = _nan_variance(a, "nanstd", axis, dtype, ddof, keepdims, where)
+    result, dtype = _nan_variance(a, "nanstd", axis, dtype, ddof, keepdims, where, mean, correction)
     return e.cast(sqrt(result), dtype)

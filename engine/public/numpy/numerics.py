@@ -294,7 +294,7 @@ def _slide(a: Any, v: Any, mode: str, name: str) -> Any:
 
 
 def _vectors(name: str, a: Any, v: Any) -> tuple[Any, Any]:
-    a, v = same_dtype(name, a, v)
+    a, v = [s.reshape(x, (1,)) if x.ndim == 0 else x for x in same_dtype(name, a, v)]
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
         raise ShapeError(f"{name} needs two vectors that are not empty, got shapes {a.shape} and {v.shape}.")
     return a, v

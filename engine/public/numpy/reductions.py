@@ -27,6 +27,7 @@ from weft.numpy.staging import (
     axis_index,
     axis_indices,
     like_numpy,
+    of_scalar,
     refuse,
     silent,
     static_dtype,
@@ -76,7 +77,7 @@ def _fold(
     initial: Any,
     where: Any,
 ) -> Any:
-    axes = () if _of_scalar(axis, x.ndim) else axis_indices(axis, x.ndim, name)
+    axes = () if of_scalar(axis, x.ndim) else axis_indices(axis, x.ndim, name)
     if where is not None and where is not True and identity is None:
         if initial is None:
             raise ArgumentError(
@@ -95,11 +96,6 @@ def _fold(
     if initial is not None and combine is not None:
         result = combine(*broadcast_values(name, result, as_dtype(to_value(initial), x.dtype)))
     return keep(result, x.shape, axes) if keepdims else result
-
-
-def _of_scalar(axis: Any, ndim: int) -> bool:
-    """Whether ``axis`` is the one that NumPy lets reductions of 0-d arrays name although there is none."""
-    return ndim == 0 and isinstance(axis, int | np.integer) and -1 <= axis <= 0
 
 
 def all_positive(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:
@@ -399,7 +395,7 @@ def _position(a: Any, axis: Any, keepdims: bool, name: str, find: Callable[..., 
     x = a
     if is_complex(x.dtype):
         find = functools.partial(_complex_position, find=find)
-    if axis is None or _of_scalar(axis, x.ndim):
+    if axis is None or of_scalar(axis, x.ndim):
         result = find(reshape(x, (x.size,)), 0)
         return reshape(result, (1,) * x.ndim) if keepdims else result
     d = axis_index(axis, x.ndim, name)
@@ -439,7 +435,7 @@ def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: bool = False)
 
 def _running(a: Any, axis: Any, dtype: Any, name: str, run: Callable[..., Any]) -> Any:
     a = value(a, name)
-    if axis is None or _of_scalar(axis, a.ndim):
+    if axis is None or of_scalar(axis, a.ndim):
         a, axis = reshape(a, (a.size,)), 0
     dtype = static_dtype(dtype, a.dtype if rules.jax and not is_bool(a.dtype) else _widened(a.dtype))
     d = axis_index(axis, a.ndim, name)

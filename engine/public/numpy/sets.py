@@ -13,7 +13,7 @@ import numpy as np
 
 from weft.engine.dispatch import as_dtype, broadcast_to, broadcast_values
 from weft.ir.builder import concrete
-from weft.ir.errors import ShapeError
+from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import index as ix
 from weft.ir.ops import shape as s
@@ -175,8 +175,8 @@ def unique_all(x: Any, /, *, size: int | None = None, fill_value: Any = None) ->
 
 
 @like_numpy(
-    lambda element, test_elements, assume_unique=False, invert=False, *, method="auto": np.isin(
-        element, test_elements, assume_unique, invert
+    lambda element, test_elements, assume_unique=False, invert=False, *, kind=None, method="auto": np.isin(
+        element, test_elements, assume_unique, invert, kind=kind
     )
 )
 def isin(
@@ -185,9 +185,12 @@ def isin(
     assume_unique: bool = False,
     invert: bool = False,
     *,
+    kind: str | None = None,
     method: str = "auto",
 ) -> Any:
-    """Whether each element is among ``test_elements``."""
+    """Whether each element is among ``test_elements``; ``kind`` and ``method``, NumPy's and JAX's ways, change nothing."""
+    if kind not in (None, "sort", "table"):
+        raise ArgumentError(f"isin got kind={kind!r}: it is 'sort' or 'table'.")
     x, others = same_dtype("isin", element, test_elements)
     others = s.reshape(others, (others.size,))
     if others.size == 0:

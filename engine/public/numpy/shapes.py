@@ -22,6 +22,7 @@ from weft.numpy.staging import (
     axis_index,
     axis_indices,
     like_numpy,
+    of_scalar,
     refuse,
     static_dtype,
     static_int,
@@ -109,7 +110,12 @@ def _reshaped(x: Any, shape: Any, name: str) -> tuple[int, ...]:
     return lengths
 
 
+_ORDERS = ("C", "F", "A", "K")  # rows go first in memory, so "A" and "K" are "C"
+
+
 def _reshape_data(a: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
+    if order not in _ORDERS:
+        raise TypeError  # the definition says what it may be
     return np.reshape(a, shape, "F" if order == "F" else "C")
 
 
@@ -125,7 +131,7 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     """
     a = value(a, "reshape")
     lengths = _reshaped(a, shape, "reshape")
-    if order not in ("C", "F", "A", "K"):
+    if order not in _ORDERS:
         raise ArgumentError(f"reshape got order={order!r}: it is 'C' or 'F'.")
     if order != "F":
         return s.reshape(a, lengths)
@@ -133,7 +139,7 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     return s.transpose(s.reshape(s.transpose(a, reverse), lengths[::-1]), tuple(range(len(lengths)))[::-1])
 
 
-@like_numpy(lambda a, order="C": np.ravel(a, "F" if order == "F" else "C"))
+@like_numpy(lambda a, order="C": _reshape_data(a, -1, order))
 def ravel(a: Any, order: str = "C") -> Any:
     """The elements in one dimension."""
     a = value(a, "ravel")
@@ -145,6 +151,8 @@ def resize(a: Any, new_shape: Any) -> Any:
     """The elements, repeated as often as needed, in another shape of any size."""
     flat = ravel.staged(a)
     lengths = static_shape(new_shape, "resize", "new_shape")
+    if min(lengths, default=0) < 0:
+        raise ShapeError(f"resize got new_shape={lengths}: lengths must not be negative.")
     total = math.prod(lengths)
     if flat.size == 0 or total == 0:
         return s.full(lengths, 0, flat.dtype)
@@ -165,7 +173,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     a = value(a, "squeeze")
     if axis is None:
         return s.squeeze(a, [i for i, n in enumerate(a.shape) if n == 1])
-    axes = axis_indices(axis, a.ndim, "squeeze")
+    axes = () if of_scalar(axis, a.ndim) else axis_indices(axis, a.ndim, "squeeze")
     if any(a.shape[d] != 1 for d in axes):
         raise ShapeError(
             f"squeeze got axis {axis} of an array of shape {a.shape}: only axes of length 1 can go."
@@ -517,14 +525,16 @@ def _integers(x: Any, name: str) -> Any:
 
 
 @like_numpy(np.unravel_index)
-def unravel_index(indices: Any, shape: Any) -> Any:
+def unravel_index(indices: Any, shape: Any, order: str = "C") -> Any:
     """Positions on each axis of elements of a flattened array."""
     flat, lengths = _integers(indices, "unravel_index"), static_shape(shape, "unravel_index")
+    if order not in ("C", "F"):
+        raise ArgumentError(f"unravel_index got order={order!r}: it is 'C' or 'F'.")
     out = []
-    for n in reversed(lengths):
+    for n in lengths if order == "F" else reversed(lengths):
         out.append(e.mod(flat, e.full_like(flat, n)))
         flat = e.floor_div(flat, e.full_like(flat, n))
-    return tuple(out[::-1])
+    return tuple(out if order == "F" else out[::-1])
 
 
 @like_numpy(np.ravel_multi_index)

@@ -27,6 +27,7 @@ from weft.numpy.staging import (
     axis_index,
     axis_indices,
     like_numpy,
+    of_scalar,
     refuse,
     same_dtype,
     silent,
@@ -43,7 +44,7 @@ __all__ = [
 
 def _line(a: Any, axis: Any, name: str) -> tuple[Any, int]:
     x = value(a, name)
-    if axis is None:
+    if axis is None or (name == "argsort" and of_scalar(axis, x.ndim)):
         return s.reshape(x, (x.size,)), 0
     return x, axis_index(axis, x.ndim, name)
 
@@ -154,16 +155,23 @@ def _check_rank(a: Any, kth: Any, axis: Any, name: str) -> None:
             raise ArgumentError(f"{name} got kth={k} for {n} elements.")
 
 
+def _check_selection(kind: str, name: str) -> None:
+    if kind != "introselect":
+        raise ArgumentError(f"{name} got kind={kind!r}: there is 'introselect' alone.")
+
+
 @like_numpy(None)
-def partition(a: Any, kth: Any, axis: Any = -1) -> Any:
+def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect") -> Any:
     """The array with the element of rank ``kth`` at its place, smaller ones before it: it is sorted."""
+    _check_selection(kind, "partition")
     _check_rank(a, kth, axis, "partition")
     return sort.staged(a, axis)
 
 
 @like_numpy(None)
-def argpartition(a: Any, kth: Any, axis: Any = -1) -> Any:
+def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect") -> Any:
     """The positions of the elements of `partition`."""
+    _check_selection(kind, "argpartition")
     _check_rank(a, kth, axis, "argpartition")
     return argsort.staged(a, axis)
 

@@ -70,7 +70,12 @@ def like_numpy(
                 return definition(*args, **kwargs)  # refuses: NumPy would leave elements without a value
             try:
                 return reference(*args, **kwargs)
-            except (TypeError, ValueError, IndexError) as error:
+            except (
+                TypeError,
+                ValueError,
+                IndexError,
+                AttributeError,
+            ) as error:  # the last of loops over objects
                 refused = error
             try:
                 result = definition(*args, **kwargs)
@@ -86,6 +91,8 @@ def like_numpy(
                 raise ArgumentError(f"{definition.__name__}: {refused}") from None
             return result
 
+        if getattr(reference, "__module__", "").startswith("weft."):
+            reference.__qualname__ = definition.__name__  # for Python's errors about arguments
         fast = real if maker else real or reference
         return numpy_function(
             eager, maker=maker, fast=fast, fast_if_real=real is not None, arity=arity, sequence=sequence
@@ -113,7 +120,7 @@ def value(x: Any, name: str, argument: str = "an argument") -> Any:
     """A value of the IR for an array-like; lists with traced arrays among them are stacked."""
     if isinstance(x, Value):
         return x
-    if isinstance(x, list | tuple):
+    if isinstance(x, list | tuple | range):
         return stacked(x, name)
     return to_value(x, f"{argument} of {name}")
 
@@ -204,6 +211,11 @@ def axis_indices(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     if len(set(found)) != len(found):
         raise AxisError(f"{name} got axis {tuple(axis)}: an axis is given twice.")
     return tuple(sorted(found))
+
+
+def of_scalar(axis: Any, ndim: int) -> bool:
+    """Whether ``axis`` is the one that NumPy lets reductions and sorts of 0-d arrays name although there is none."""
+    return ndim == 0 and isinstance(axis, int | np.integer) and -1 <= axis <= 0
 
 
 def static_int(x: Any, name: str, argument: str) -> int:

@@ -45,6 +45,24 @@ CALLS: dict[str, tuple[Callable[[Any], Callable[..., Any]], tuple[Any, ...]]] = 
     "nanstd of integers without freedom": (lambda m: lambda x: m.nanstd(x, ddof=9), (I,)),
     "nanstd where": (lambda m: lambda x, w: m.nanstd(x, ddof=1, where=w), (M, M > 0)),
     "nanquantile of nothing": (lambda m: lambda x: m.nanquantile(x, 0.5, axis=0), (M[:0],)),
+    "nanvar about a mean": (lambda m: lambda x: m.nanvar(x, axis=0, mean=m.ones((1, 4)), correction=1), (M,)),
+    "zeros_like, order": (lambda m: lambda x: m.zeros_like(x, order="F", subok=False), (M,)),
+    "full_like, order": (lambda m: lambda x: m.full_like(x, 2, order="K"), (M,)),
+    "isneginf, out": (lambda m: lambda x: m.isneginf(x, out=None), (M,)),
+    "fft, out": (lambda m: lambda x: m.fft.fft(x, out=None), (V,)),
+    "concatenate, casting": (lambda m: lambda x: m.concatenate([x, x], dtype=int, casting="unsafe"), (V,)),
+    "hstack, casting": (lambda m: lambda x: m.hstack([x, x], dtype="float32", casting="same_kind"), (V,)),
+    "unravel_index, order": (
+        lambda m: lambda i: m.unravel_index(i, (3, 4), order="F"),
+        (np.array([7, 2, 11]),),
+    ),
+    "argsort of a scalar": (lambda m: lambda x: m.argsort(x), (S,)),
+    "squeeze of a scalar": (lambda m: lambda x: m.squeeze(x, 0), (S,)),
+    "convolve with a number": (lambda m: lambda x: m.convolve(x, 2), (V,)),
+    "meshgrid of a matrix": (lambda m: lambda x, y: m.meshgrid(x, y), (M, V)),
+    "isin, kind": (lambda m: lambda x: m.isin(x, [3, 5], kind="sort"), (I,)),
+    "arange, stop by name": (lambda m: lambda x: x + m.arange(stop=4), (I,)),
+    "real of a number": (lambda m: lambda x: x + m.real(2j) + m.imag(3), (V,)),
     "quantile, integer q": (lambda m: lambda x: m.quantile(x, [0, 1]), (I,)),
 }
 
@@ -66,9 +84,10 @@ def test_quantiles_that_step(name: str, method: str) -> None:
 
 @pytest.mark.parametrize("name", ["percentile", "nanpercentile"])
 def test_weighted_quantiles(name: str) -> None:
-    call = lambda m, **kw: (
-        lambda x, w: getattr(m, name)(x, [0, 20, 50, 90, 100], weights=w, method="inverted_cdf", **kw)
-    )  # noqa: E731
+    def call(m: Any, **options: Any) -> Callable[..., Any]:
+        f, q = getattr(m, name), [0, 20, 50, 90, 100]
+        return lambda x, w: f(x, q, weights=w, method="inverted_cdf", **options)
+
     agree(call, V, W)
     agree(lambda m: call(m, axis=0), np.nan_to_num(M), np.arange(12.0).reshape(3, 4))
     agree(lambda m: call(m, axis=(0, 1)), M, np.arange(12.0).reshape(3, 4))
@@ -89,6 +108,50 @@ def test_messages_name_what_was_called() -> None:
             staged(lambda x, name=name: getattr(wnp, name)(x, axis=5), M)
     with pytest.raises(DTypeError, match="var got dtype=int64: deviations are computed in floats"):
         staged(lambda x: wnp.var(x, dtype=int), V)
+
+
+LISTS: dict[str, Callable[[Any], Any]] = {
+    "a list": lambda x: x * [1, 2, 3, 4],
+    "on the left": lambda x: [[1.5], [2], [3]] - x,
+    "a tuple": lambda x: x + (1,),  # noqa: RUF005
+    "a range": lambda x: x // range(1, 5),
+    "a comparison": lambda x: x == [1, 2, 7, 8],
+    "an order": lambda x: [0, 0, 0, 1] < x,
+    "a power": lambda x: x ** [0, 1, 2, 3],
+    "a product": lambda x: [1, 2, 3] @ x,
+    "elements of the array": lambda x: x - [x[0, 0], 1, x[2, 1], 0],
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_operators_take_lists(name: str) -> None:
+    agree(lambda m: LISTS[name], np.nan_to_num(M))
+
+
+REFUSED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
+    "out": (lambda x: wnp.fft.fft(x, out=np.zeros(4)), ArgumentError, "out=; arrays are immutable"),
+    "order": (lambda x: wnp.zeros_like(x, order="Z"), ArgumentError, "order='Z'; it is one of"),
+    "order of reshape": (lambda x: wnp.reshape(x, -1, order="Z"), ArgumentError, "reshape got order='Z'"),
+    "casting": (lambda x: wnp.concatenate([x, x], dtype=int), DTypeError, "say casting='unsafe'"),
+    "resize": (lambda x: wnp.resize(x, -1), ValueError, "lengths must not be negative"),
+    "pad": (lambda x: wnp.pad(x, 1, "edge", constant_values=2), ArgumentError, "mode 'edge' has no use for"),
+    "delete": (lambda x: wnp.delete(x, [1.5]), IndexError, "integer"),
+    "select": (lambda x: wnp.select([x], [x]), DTypeError, "condition of dtype float64"),
+    "partition": (lambda x: wnp.partition(x, 1, kind="best"), ArgumentError, "there is 'introselect' alone"),
+    "isin": (lambda x: wnp.isin(x, x, kind="best"), ArgumentError, "kind"),
+    "arange": (lambda x: x + wnp.arange(), TypeError, "arange"),
+    "None": (lambda x: wnp.hypot(x, None), ArgumentError, "hypot is None"),
+    "a ragged list": (lambda x: x - [[1], [2, 3]], ValueError, "inhomogeneous"),
+    "an unknown keyword": (lambda x: wnp.sort(x, fast=True), TypeError, r"^sort\(\) got an unexpected"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    fun, kind, message = REFUSED[name]
+    for call in (staged, lambda f, x: f(wnp.asarray(x))):
+        with pytest.raises(kind, match=message):
+            call(fun, M)
 
 
 def test_an_option_that_there_is_not_is_a_value_error_too() -> None:
