@@ -81,9 +81,10 @@ def _folded(body: Graph, ranges: dict[Var, tuple[int, int]]) -> Graph:
 def _settled(eqn: Eqn, ranges: dict[Var, tuple[int, int]]) -> Atom | None:
     """What a scalar equation gives, where that is known: a bool, or one of its operands."""
     name = eqn.prim.name
-    if name in _COMPARED and eqn.ins[0] in ranges and isinstance(eqn.ins[1], Literal):
-        first, last = (bool(_COMPARED[name](k, eqn.ins[1].value)) for k in ranges[eqn.ins[0]])
-        monotone = name not in ("eq", "ne") or not _within(eqn.ins[1], ranges[eqn.ins[0]])
+    number = eqn.ins[0] if eqn.ins else None
+    if name in _COMPARED and isinstance(number, Var) and number in ranges and isinstance(eqn.ins[1], Literal):
+        first, last = (bool(_COMPARED[name](k, eqn.ins[1].value)) for k in ranges[number])
+        monotone = name not in ("eq", "ne") or not _within(eqn.ins[1], ranges[number])
         return Literal(np.bool_(first)) if first == last and monotone else None
     if name == "select" and isinstance(eqn.ins[0], Literal):
         return eqn.ins[1] if eqn.ins[0].value else eqn.ins[2]
