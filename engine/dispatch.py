@@ -21,7 +21,7 @@ from weft.engine.array import Array, freeze, native, own, to_value, wrap
 from weft.engine.device import check_device
 from weft.engine.promotion import common, rules
 from weft.engine.trace import Tracer
-from weft.ir.builder import Value, state
+from weft.ir.builder import Value, state, traces
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops.elementwise import cast
 from weft.ir.ops.shape import broadcast, reshape
@@ -337,7 +337,7 @@ def _quick_maker(fast: Callable[..., Any], general: Callable[..., Any]) -> Calla
     """A function of a shape, or of bounds, and a dtype."""
 
     def quick(shape: Any = _MISSING, /, *args: Any, **kwargs: Any) -> Any:
-        if args or kwargs or shape.__class__ is not int or state.ambient or not rules.plain:
+        if args or kwargs or shape.__class__ is not int or (traces and state.ambient) or not rules.plain:
             return several(*args, **kwargs) if shape is _MISSING else several(shape, *args, **kwargs)
         try:
             result = fast(shape)

@@ -42,6 +42,9 @@ class _State(threading.local):
 
 state = _State()
 
+traces: list[GraphBuilder] = []
+"""One for each function being traced in any thread: where there is none, a thread need not look into its own `state`."""
+
 
 class Value:
     """A result recorded in a builder: what rules and traced functions hold in place of an array."""
@@ -311,7 +314,8 @@ def bind_all(prim: Primitive, args: Sequence[Any], params: Mapping[str, Any]) ->
     elif deepest is None and state.ambient:
         # What makes an array out of scalars or nothing (full, iota, broadcast) is recorded: arrays are not baked in.
         makes = prim.lower.kind == "index" and all(np.ndim(a) == 0 for a in args)
-        if makes or not args or state.ambient[-1].stage_all:
+        # A collective of a constant is one too: the axis is that of a function being traced.
+        if makes or not args or prim.lower.kind == "collective" or state.ambient[-1].stage_all:
             deepest = state.ambient[-1]
     if deepest is not None:
         if deepest.closed:
@@ -360,10 +364,12 @@ def bind(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
 def tracing(builder: GraphBuilder) -> Iterator[GraphBuilder]:
     """Make ``builder`` the ambient one: the innermost function being traced."""
     state.ambient.append(builder)
+    traces.append(builder)
     try:
         yield builder
     finally:
         state.ambient.pop()
+        traces.pop()
 
 
 def build(fun: Callable[..., Sequence[Any]], in_types: Sequence[ArrayType]) -> Graph:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from . import Programs, layers, network_loss, normal
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from . import BACKENDS, Backend, Programs, layers, network_loss, normal
 
 
 def six_operations(backend, x, y):
@@ -48,3 +53,71 @@ class Eager(Jitted):
     programs = (six_operations, square_plus, small_network)
     sizes = (32,)
     jit = False
+
+
+# Of an array package `np`, and of a vector and a matrix of its own.
+COMMON: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "add": lambda np, v, m: np.add(v, v),
+    "multiply": lambda np, v, m: v * v,
+    "exp": lambda np, v, m: np.exp(v),
+    "sqrt": lambda np, v, m: np.sqrt(v),
+    "maximum": lambda np, v, m: np.maximum(v, 0.5),
+    "where": lambda np, v, m: np.where(v > 0.5, v, 0.0),
+    "clip": lambda np, v, m: np.clip(v, 0.2, 0.8),
+    "sum": lambda np, v, m: np.sum(v),
+    "mean": lambda np, v, m: np.mean(m, axis=0),
+    "argmax": lambda np, v, m: np.argmax(v),
+    "cumsum": lambda np, v, m: np.cumsum(v),
+    "sort": lambda np, v, m: np.sort(v),
+    "dot": lambda np, v, m: np.dot(v, v),
+    "matmul": lambda np, v, m: m @ m.T,
+    "reshape": lambda np, v, m: np.reshape(v, (4, 8)),
+    "transpose": lambda np, v, m: m.T,
+    "slice": lambda np, v, m: v[3:10],
+    "concatenate": lambda np, v, m: np.concatenate([v, v]),
+    "stack": lambda np, v, m: np.stack([v, v]),
+    "zeros": lambda np, v, m: np.zeros(32),
+}
+
+
+class Functions:
+    """How many times as long as NumPy's eager functions take on 32 elements: the worst of them, and the median.
+
+    What threads other than the caller's do is not counted.
+    """
+
+    param_names = ("backend",)
+    params = (BACKENDS,)
+    unit = "×"
+    timeout = 120
+
+    def setup(self, backend: str) -> None:
+        data = abs(normal(32)), normal(4, 8)
+        self.numpys, self.own = ((of.np, *of.arrays(data)) for of in map(Backend.of, ("numpy", backend)))
+
+    def ratios(self) -> list[float]:
+        """Of each function."""
+        return [fastest(call, self.own) / fastest(call, self.numpys) for call in COMMON.values()]
+
+    def track_worst(self, backend: str) -> float:
+        return 1.0 if backend == "numpy" else max(self.ratios())
+
+    def track_median(self, backend: str) -> float:
+        return 1.0 if backend == "numpy" else statistics.median(self.ratios())
+
+
+def fastest(
+    function: Callable[..., Any], args: tuple[Any, ...], rounds: int = 7, least: float = 1e-3
+) -> float:
+    """Seconds of a thread's time that a call takes, in the best of some rounds, each of ``least`` seconds about."""
+    number = 1
+    while (taken := _spent(function, args, number)) < least:
+        number = max(2 * number, int(number * least / max(taken, least / 100)))
+    return min(_spent(function, args, number) for _ in range(rounds)) / number
+
+
+def _spent(function: Callable[..., Any], args: tuple[Any, ...], number: int) -> float:
+    start = time.thread_time()
+    for _ in range(number):
+        function(*args)
+    return time.thread_time() - start
