@@ -41,7 +41,6 @@ FUNCTIONS: dict[str, str] = {
     "show_runtime": "about NumPy's own installation: numpy.show_runtime()",
     "test": "about NumPy's own installation; weft's tests are run by pytest",
     "ComplexWarning": "no such warning is written: a cast of complex to real takes the real part",
-    "sliding_window_view": "write x[numpy.arange(n - w + 1)[:, None] + numpy.arange(w)], a gather that fuses",
     "as_strided": "arrays are contiguous: index with arrays of positions, which fuses",
     **dict.fromkeys(
         ("float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz",

@@ -22,7 +22,12 @@ from weft.engine.outputs import instead_of_writing, nobody_sees, refuse_out
 from weft.ir.errors import ArgumentError
 from weft.ir.quiet import quietly
 
-_MODULES = {"numpy": "weft.numpy", "numpy.linalg": "weft.numpy.linalg", "numpy.fft": "weft.numpy.fft"}
+_MODULES = {
+    "numpy": "weft.numpy",
+    "numpy.linalg": "weft.numpy.linalg",
+    "numpy.fft": "weft.numpy.fft",
+    "numpy.lib.stride_tricks": "weft.numpy.lib.stride_tricks",
+}
 _IN_PLACE = frozenset(("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"))
 
 

@@ -39,7 +39,6 @@ def test_what_differs_is_there() -> None:
 def test_explanations_are_of_names_somewhere() -> None:
     everything = {name for peer in PEERS for name in names.public(peer)}
     lower = {
-        "sliding_window_view",
         "as_strided",
         "fromregex",
     }  # in modules below numpy, or reached by traced arrays only

@@ -91,13 +91,13 @@ __all__ = sorted({"fft", "linalg", "ndarray"}.union(*[part.__all__ for part in _
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("fft", "linalg"):  # when they are first named
+    if name in ("fft", "lib", "linalg"):  # when they are first named
         return importlib.import_module(f"weft.numpy.{name}")
     raise AttributeError(f"module 'weft.numpy' has no attribute {name!r}. {advice(name, __all__)}".rstrip())
 
 
 if TYPE_CHECKING:
-    from weft.numpy import fft, linalg  # noqa: F401
+    from weft.numpy import fft, lib, linalg  # noqa: F401
 
 if TYPE_CHECKING:  # what `ufuncs` makes from a table, in which checkers do not look
     # fmt: off
