@@ -63,7 +63,7 @@ def call_rare(
     ``build`` is compiled once a module as a function of its own. Vector variants of it, which LLVM's vectoriser finds by an
     attribute of the call, return at once if no lane is rare, and else go lane by lane. The lanes that are not rare
     get an ``x`` of 0, which is how the variants know them: so ``x`` must not be 0 where it is rare.
-    All operands have the kind of ``x``; ``build`` may use basic blocks.
+    Without loops, a branch leads round the call. All operands have the kind of ``x``; ``build`` may use basic blocks.
     """
     writer, kind = x.writer, x.kind
     function = f"weft.rare.{name}.{SUFFIX[kind]}"
@@ -75,11 +75,11 @@ def call_rare(
             writer.module.keep(f"{function}.v{n}")
             writer.module.define(f"{function}.v{n}", _vector_variant(function, kind, 1 + len(others), n))
     operands = [is_rare.select(x, 0.0), *others]
-    if writer.lanes > 1:
-        slow = writer.call(f"{function}.v{writer.lanes}", kind, operands)
-    else:
-        attributes = _vector_names(function, kind, len(operands)) if widths else ""
-        slow = writer.call(function, kind, operands, f" nounwind willreturn memory(none){attributes}")
+    if not writer.module.loops:
+        name = f"{function}.v{writer.lanes}" if writer.lanes > 1 else function
+        return where_any(is_rare, lambda: writer.call(name, kind, operands), usual)
+    attributes = _vector_names(function, kind, len(operands))
+    slow = writer.call(function, kind, operands, f" nounwind willreturn memory(none){attributes}")
     return is_rare.select(slow, usual)
 
 
@@ -107,7 +107,7 @@ def where_any(mask: Register, build: Callable[[], Register], otherwise: Register
     writer.br(done)
     writer.place(done)
     chosen = writer.phi(otherwise.kind, [(otherwise, before), (built, end)])
-    return mask.select(chosen, otherwise)
+    return chosen if writer.lanes == 1 else mask.select(chosen, otherwise)
 
 
 # optnone: nobody waits for rare code to run, but everybody would for LLVM to optimise it.
