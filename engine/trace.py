@@ -139,6 +139,10 @@ class Names(Sequence[str]):
         return self._all[which]
 
 
+float0 = np.dtype([("float0", np.void, 0)])
+"""The dtype of tangents and cotangents of integers and bools: there is nothing to say about them."""
+
+
 def argument_names(fun: Callable[..., Any], args: Any, kwargs: Any) -> Sequence[str]:
     """What messages call each leaf of the arguments: ``x``, ``params['w']``."""
     leaves, structure = tree.flatten((args, kwargs))
@@ -157,9 +161,26 @@ def _argument_names(fun: Callable[..., Any], args: Any, kwargs: Any) -> list[str
     return [found[i] for i in sorted(found)]
 
 
+class _NoTangent:
+    """What stands for a float0 array in the structure of a traced result: its shape, and no leaf."""
+
+    def __init__(self, shape: tuple[int, ...]):
+        self.shape = shape
+
+
+tree.register_pytree_node(_NoTangent, lambda x: ((), x.shape), lambda shape, _: np.zeros(shape, float0))
+
+
+def is_float0(x: Any) -> bool:
+    """Whether ``x`` is a float0 array, which is NumPy's."""
+    return isinstance(x, np.ndarray) and x.dtype == float0
+
+
 def flat_outputs(out: Any, name: str) -> tuple[list[Any], tree.TreeDef]:
-    """Values and structure of what a traced function returned."""
+    """Values and structure of what a traced function returned. Its float0 arrays hold nothing: they are structure."""
     leaves, out_tree = tree.flatten(out)
+    if any(map(is_float0, leaves)):
+        leaves, out_tree = tree.flatten(tree.map(lambda x: _NoTangent(x.shape) if is_float0(x) else x, out))
     try:
         return [to_value(x) for x in leaves], out_tree
     except ArgumentError:

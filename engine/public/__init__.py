@@ -34,9 +34,10 @@ with _keeping_all():
     from weft.engine.after_import import after_import as _after_import
     from weft.engine.array import Array
     from weft.engine.config import disable_jit
+    from weft.engine.trace import float0
     from weft.engine.transforms.callbacks import io_callback, pure_callback
     from weft.engine.transforms.custom import checkpoint, custom_jvp, custom_vjp, remat, stop_gradient
-    from weft.engine.transforms.differentiate import float0, jvp, linear_transpose, linearize, vjp
+    from weft.engine.transforms.differentiate import jvp, linear_transpose, linearize, vjp
     from weft.engine.transforms.grad import grad, value_and_grad
     from weft.engine.transforms.inspect import ShapeDtypeStruct, eval_shape, make_graph
     from weft.engine.transforms.jacobian import hessian, hvp, jacfwd, jacobian, jacrev

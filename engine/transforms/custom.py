@@ -63,6 +63,20 @@ def _resolve(fun: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, ...]
     return bound.args
 
 
+def _places_of(fun: Callable[..., Any], names: Sequence[str] | str) -> tuple[int, ...]:
+    """Positions of the arguments that are called ``names``."""
+    names = (names,) if isinstance(names, str) else tuple(names)
+    if not names:
+        return ()
+    order = list(inspect.signature(fun).parameters)
+    for name in names:
+        if name not in order:
+            raise ArgumentError(
+                f"nondiff_argnames has {name!r}, but {function_name(fun)} has the arguments {', '.join(order)}."
+            )
+    return tuple(order.index(name) for name in names)
+
+
 # Rules are traced when the function is called, and usually call the function itself: its derivatives of this order and below
 # follow its rule, those above are derived from its definition.
 _ORDER = 3
@@ -80,9 +94,15 @@ class _Custom(Generic[P, R]):
     __call__: Callable[..., Any]
     __name__: str
 
-    def __init__(self, fun: Callable[P, R], nondiff_argnums: Sequence[int] | int = ()):
+    def __init__(
+        self,
+        fun: Callable[P, R],
+        nondiff_argnums: Sequence[int] | int = (),
+        nondiff_argnames: Sequence[str] | str = (),
+    ):
         self.fun: Callable[..., Any] = fun
-        self.nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+        numbers = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+        self.nondiff = (*numbers, *_places_of(fun, nondiff_argnames))
         self._level = _Level()
         functools.update_wrapper(self, fun)
 
@@ -122,7 +142,8 @@ class _Custom(Generic[P, R]):
 class custom_jvp(_Custom[P, R]):
     """Give a function its own forward-mode rule; reverse mode follows by transposition.
 
-    ``@f.defjvp`` takes ``rule(primals, tangents) -> (out, out_tangent)`` (static arguments of ``nondiff_argnums`` first);
+    ``@f.defjvp`` takes ``rule(primals, tangents) -> (out, out_tangent)`` (static arguments, those of ``nondiff_argnums`` and
+    ``nondiff_argnames``, first, in the order of the function's);
     ``f.defjvps`` one function ``(tangent, out, *primals) -> out_tangent`` an argument, or ``None``.
 
     Example::

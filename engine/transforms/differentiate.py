@@ -14,7 +14,7 @@ import numpy as np
 
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
-from weft.engine.trace import Tracer, flat_outputs, function_name, run_on, trace
+from weft.engine.trace import Tracer, flat_outputs, float0, function_name, is_float0, run_on, trace
 from weft.ir.builder import Recorder, read, type_of_value
 from weft.ir.errors import ArgumentError, DTypeError, GradientError, ShapeError
 from weft.ir.graph import Graph, Var
@@ -26,8 +26,6 @@ from weft.ir.passes.transpose import pull_back
 from weft.ir.primitive import Linear
 from weft.ir.rules import zeros_like
 from weft.ir.types import ArrayType, is_inexact
-
-float0 = np.dtype([("float0", np.void, 0)])
 
 R = TypeVar("R")
 Aux = TypeVar("Aux")
@@ -120,7 +118,7 @@ def _zero(x: Any) -> Any:
 
 def wrap_tangent(x: Any) -> Any:
     """A user's tangent or cotangent; float0 arrays stay NumPy's."""
-    return x if isinstance(x, np.ndarray) and x.dtype == float0 else wrap_value(x)
+    return x if is_float0(x) else wrap_value(x)
 
 
 def _flatten_pair(

@@ -10,18 +10,17 @@ from typing import Any, Literal, ParamSpec, TypeVar, overload
 import numpy as np
 
 from weft.engine import tree
-from weft.engine.array import wrap_value
-from weft.engine.trace import Names, argument_names, function_name
+from weft.engine.trace import Names, argument_names, float0, function_name
 from weft.engine.transforms.differentiate import (
     check_output_is_scalar,
     flatten_arguments,
     linearized,
     pull_back_linearized,
     record,
+    wrap_tangent,
     wrap_tree,
 )
 from weft.ir.errors import ArgumentError, GradientError
-from weft.ir.rules import zeros_like
 from weft.ir.types import is_complex, is_inexact
 
 P = ParamSpec("P")
@@ -127,8 +126,8 @@ def value_and_grad(
         one = np.ones((), recorded.graph.out_types[0].dtype)
         cts = [one if i == 0 else None for i in range(len(lin.outs))]
         found = iter(pull_back_linearized(lin, len(active), cts))
-        grads = [next(found) if is_inexact(v.dtype) else zeros_like(v) for v in values]
-        by_argument = tree.unflatten(tree.structure(selected), [wrap_value(g) for g in grads])
+        grads = [next(found) if is_inexact(v.dtype) else np.zeros(v.shape, float0) for v in values]
+        by_argument = tree.unflatten(tree.structure(selected), [wrap_tangent(g) for g in grads])
         value = wrap_tree(recorded.out_tree, lin.outs)
         return value, by_argument[0] if isinstance(argnums, int) else by_argument
 

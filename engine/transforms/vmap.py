@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
+
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
-from weft.engine.trace import Tracer, argument_names, function_name, trace
+from weft.engine.trace import Tracer, argument_names, float0, function_name, is_float0, trace
 from weft.ir.builder import Value, type_of_value
 from weft.ir.errors import ArgumentError, AxisError, ShapeError
 from weft.ir.ops.shape import move_axis
@@ -128,14 +130,21 @@ def vmap(
         outs, found_axes = batch_values(
             traced.graph, [*values, *traced.captured], [*axes, *[NOT_MAPPED] * len(traced.captured)], axis
         )
+        shown, out_tree = tree.flatten(tree.unflatten(traced.out_tree, outs))  # with float0 arrays as leaves
         try:
-            wanted = tree.broadcast_prefix(out_axes, tree.unflatten(traced.out_tree, outs))
+            wanted = tree.broadcast_prefix(out_axes, tree.unflatten(out_tree, shown))
         except ValueError as error:
             raise ArgumentError(
                 f"vmap of {name}: out_axes={out_axes} does not match the result: {error}"
             ) from None
-        results = [_place(name, x, a, w, size) for x, a, w in zip(outs, found_axes, wanted, strict=True)]
-        return tree.unflatten(traced.out_tree, [wrap_value(x) for x in results])
+        found = iter(found_axes)
+        results = [
+            np.zeros((size, *x.shape), float0)
+            if is_float0(x)
+            else wrap_value(_place(name, x, next(found), w, size))
+            for x, w in zip(shown, wanted, strict=True)
+        ]
+        return tree.unflatten(out_tree, results)
 
     return batched
 

@@ -320,7 +320,15 @@ erf_inv_p = define(
     _scipy("erfinv"),
     lambda t, o, x: mul(t, mul(math.sqrt(math.pi) / 2, exp(mul(o, o)))),
 )
-lgamma_p = define("lgamma", "floating", _scipy("gammaln"), lambda t, o, x: mul(t, digamma(x)))
+
+
+def _lgamma(x: np.ndarray) -> np.ndarray:
+    """The logarithm of the gamma function's magnitude; at -inf it is inf, as in C and Python."""
+    found = _scipy("gammaln")(x)
+    return np.where(np.isneginf(found), np.abs(found), found)[()]
+
+
+lgamma_p = define("lgamma", "floating", _lgamma, lambda t, o, x: mul(t, digamma(x)))
 digamma_p = define("digamma", "floating", _scipy("psi"), _digamma_term)
 
 

@@ -83,14 +83,14 @@ def _stored(x: Any) -> Any:
 # The table of folds
 
 
-def _least(dtype: np.dtype) -> Any:
+def least(dtype: np.dtype) -> Any:
     """What is below everything, and so the maximum of nothing."""
     if is_bool(dtype):
         return False
     return np.iinfo(dtype).min if is_integer(dtype) else float("-inf")
 
 
-def _greatest(dtype: np.dtype) -> Any:
+def greatest(dtype: np.dtype) -> Any:
     """What is above everything."""
     if is_bool(dtype):
         return True
@@ -104,8 +104,8 @@ def _all_ones(dtype: np.dtype) -> Any:
 IDENTITIES: dict[str, Callable[[np.dtype], Any]] = {
     "add": lambda dtype: 0,
     "mul": lambda dtype: 1,
-    "max": _least,
-    "min": _greatest,
+    "max": least,
+    "min": greatest,
     "and": _all_ones,
     "or": lambda dtype: 0,
 }
@@ -122,9 +122,9 @@ def _check_window(name: str, x: ArrayType, params: Any) -> tuple[int, ...]:
     for key, values in params.items():
         if len(values) != x.ndim:
             raise ShapeError(f"{name} of {x} needs {key} with an item for each axis; got {values}.")
-        least = 0 if key == "window" else 1
-        if key != "padding" and any(v < least for v in values):
-            raise ShapeError(f"{name} of {x} needs {key} of at least {least}; got {values}.")
+        bound = 0 if key == "window" else 1
+        if key != "padding" and any(v < bound for v in values):
+            raise ShapeError(f"{name} of {x} needs {key} of at least {bound}; got {values}.")
     axes = zip(
         x.shape,
         params["window"],

@@ -80,8 +80,9 @@ def reduce(
     check_carry("reduce", computation, inits._replace(names=xs.names), body.out_tree, body.graph.out_types)
     if (known := _known(body)) is not None:
         fold, combine = known
-        found = [combine(i, fold(x, axes)) for x, i in zip(xs.values, inits.values, strict=True)]
-        return xs.rebuilt(found)
+        if 0 not in (xs.values[0].shape[axis] for axis in axes):  # an extremum of nothing has no value
+            found = [combine(i, fold(x, axes)) for x, i in zip(xs.values, inits.values, strict=True)]
+            return xs.rebuilt(found)
     return xs.rebuilt(_halved(xs, inits, computation, axes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,8 @@ from weft.ir.ops import contract, cumulative, reduce
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import sort as sort_ops
 from weft.ir.ops import transcendental as t
+from weft.ir.ops.shape import full
+from weft.ir.ops.window import greatest, least
 from weft.ir.types import INT64, check_dtype, is_complex, is_integer
 from weft.lax.arguments import check_kind, checked, one_axis, one_value, sorted_axes
 from weft.lax.mapping import associative_scan
@@ -35,10 +38,23 @@ def _reduction(name: str, fun: Callable[..., Any], kind: str) -> Callable[..., A
     return function
 
 
+def _extremum(fun: Callable[..., Any], limit: Callable[[np.dtype], Any]) -> Callable[..., Any]:
+    """A reduction to the largest or smallest element, and to the dtype's limit where there is none."""
+
+    @functools.wraps(fun)
+    def reduced(x: Any, axes: tuple[int, ...]) -> Any:
+        if all(x.shape[axis] for axis in axes):
+            return fun(x, axes)
+        rest = [n for axis, n in enumerate(x.shape) if axis not in axes]
+        return full(rest, limit(x.dtype), x.dtype)
+
+    return reduced
+
+
 reduce_sum = _reduction("reduce_sum", reduce.reduce_sum, "number")
 reduce_prod = _reduction("reduce_prod", reduce.reduce_prod, "number")
-reduce_max = _reduction("reduce_max", reduce.reduce_max, "any")
-reduce_min = _reduction("reduce_min", reduce.reduce_min, "any")
+reduce_max = _reduction("reduce_max", _extremum(reduce.reduce_max, least), "any")
+reduce_min = _reduction("reduce_min", _extremum(reduce.reduce_min, greatest), "any")
 reduce_and = _reduction("reduce_and", reduce.reduce_and, "logical")
 reduce_or = _reduction("reduce_or", reduce.reduce_or, "logical")
 

@@ -371,3 +371,22 @@ def test_what_is_wrong_is_said_eagerly_and_traced(name: str) -> None:
         call(X, SQUARE)
     with pytest.raises(UserError):
         weft.make_graph(call)(X, SQUARE)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.uint16, bool])
+def test_extrema_of_nothing_are_the_limits_of_the_dtype(dtype):
+    nothing = np.zeros((0, 2), dtype)
+    for fun, theirs in ((wl.reduce_max, jl.reduce_max), (wl.reduce_min, jl.reduce_min)):
+        wanted = theirs(nothing, (0,))
+        for found in (fun(nothing, (0,)), weft.jit(lambda x, f=fun: f(x, (0,)))(nothing)):
+            np.testing.assert_array_equal(found, wanted)
+            assert found.dtype == wanted.dtype
+    np.testing.assert_array_equal(wl.reduce(np.zeros((0, 2)), 3.0, wl.max, (0,)), [3.0, 3.0])
+
+
+def test_the_gamma_function_at_minus_infinity():
+    for fun in (wl.lgamma, weft.jit(wl.lgamma), jl.lgamma):
+        np.testing.assert_array_equal(
+            fun(np.array([-np.inf, np.inf, -1.0, 1.0])), [np.inf, np.inf, np.inf, 0.0]
+        )
+    assert wl.lgamma(np.float64(-np.inf)) == np.inf

@@ -170,3 +170,14 @@ def _mapped(fun: Callable[[Any], Any]) -> Any:
 def test_errors(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, weft.jit])
+def test_gradients_inside_of_the_mapped_function(wrap):
+    # The cotangent, one, is the same for all examples: its sum over the axis is the axis's length.
+    def slope(x):
+        return weft.grad(lambda y: wl.psum(y**2, "i"))(x), weft.grad(lambda y: wl.pmean(y**2, "i"))(x)
+
+    of_sum, of_mean = wrap(weft.vmap(slope, axis_name="i"))(np.arange(3.0))
+    np.testing.assert_allclose(of_sum, 6 * np.arange(3.0))
+    np.testing.assert_allclose(of_mean, 2 * np.arange(3.0))

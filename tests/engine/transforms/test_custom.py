@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -232,3 +233,24 @@ def test_keyword_only_arguments_are_refused() -> None:
         ArgumentError, match=r"f has a derivative rule of its own: it cannot have keyword-only arguments"
     ):
         f(1.0, n=2)
+
+
+def test_static_arguments_by_name():
+    @functools.partial(weft.custom_vjp, nondiff_argnames=("times", "shift"))
+    def scale(x, times=2, shift=0.0):
+        return x * times + shift
+
+    scale.defvjp(
+        lambda x, times, shift: (scale(x, times, shift), x), lambda times, shift, x, ct: (10 * times * ct,)
+    )
+    assert weft.grad(lambda x: scale(x, times=3))(1.0) == 30.0
+    assert weft.jit(weft.grad(lambda x: scale(x, shift=1.0)))(1.0) == 20.0
+
+    @functools.partial(weft.custom_jvp, nondiff_argnames="fun")
+    def apply(x, fun):
+        return fun(x)
+
+    apply.defjvp(lambda fun, primals, tangents: (fun(*primals), 5.0 * tangents[0]))
+    assert weft.grad(lambda x: apply(x, wnp.sin))(1.0) == 5.0
+    with pytest.raises(ArgumentError, match=r"nondiff_argnames has 'n', but .* has the arguments x, y"):
+        weft.custom_vjp(lambda x, y: x, nondiff_argnames="n")

@@ -148,3 +148,18 @@ def test_errors(call: Any, error: type[Exception], parts: tuple[str, ...]) -> No
         call()
     for part in (*parts, "test_grad.py:"):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, weft.jit, lambda f: weft.jit(weft.jit(f))])
+def test_gradients_of_integers_are_float0(wrap):
+    given = {"a": 3.0, "n": np.arange(2)}
+    found = wrap(weft.grad(lambda d: d["a"] ** 2 * d["n"].sum(), allow_int=True))(given)
+    assert found["a"] == 6.0
+    assert found["n"].dtype == weft.float0 and found["n"].shape == (2,)
+
+
+def test_gradients_of_integers_in_a_batch_are_float0():
+    fun = weft.vmap(weft.grad(lambda x, n: x**2 * n.sum(), argnums=(0, 1), allow_int=True), (0, 1), (0, -1))
+    by_x, by_n = fun(np.ones(2), np.ones((3, 2), int))
+    np.testing.assert_array_equal(by_x, [6.0, 6.0])
+    assert by_n.dtype == weft.float0 and by_n.shape == (2, 3)
