@@ -13,7 +13,7 @@ from weft.ir.ops import elementwise as e
 from weft.ir.ops import spectral
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.reduce import reduce_max, reduce_min, reduce_sum
-from weft.ir.ops.shape import broadcast, reshape, slice_axis, transpose
+from weft.ir.ops.shape import broadcast, reshape, transpose
 from weft.numpy.staging import axis_index, like_numpy, to_inexact, value
 
 __all__ = ["matrix_norm", "norm", "vector_norm"]
@@ -144,4 +144,4 @@ def rank_cut(s: Any, x: Any, tol: Any, rtol: Any) -> Any:
         if relative.shape
         else broadcast(relative, (*s.shape[:-1], 1), ())
     )
-    return e.mul(slice_axis(s, n, 0, 1), relative)
+    return e.mul(reshape(_largest(s, (n,)), (*s.shape[:-1], 1)), relative)

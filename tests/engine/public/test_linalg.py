@@ -86,6 +86,8 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "matrix_rank": (lambda la, x: la.matrix_rank(x), (np.stack([FLAT.T @ FLAT, REAL[0]]),)),
     "matrix_rank tol": (lambda la, x: la.matrix_rank(x, tol=1.0), (REAL,)),
     "matrix_rank rtol": (lambda la, x: la.matrix_rank(x, rtol=0.3), (REAL,)),
+    "matrix_rank of nothing": (lambda la, x: la.matrix_rank(x), (np.ones((2, 0, 3)),)),
+    "matrix_rank rtol of nothing": (lambda la, x: la.matrix_rank(x, rtol=np.array([0.1, 0.2])), (np.ones((2, 3, 0)),)),
     "matrix_rank of a vector": (lambda la, x: la.matrix_rank(x), (VECTOR,)),
     **{f"matrix_power {n}": (lambda la, x, n=n: la.matrix_power(x, n), (REAL,)) for n in (-2, 0, 1, 3, 6)},
     "matrix_power of integers": (lambda la, x: la.matrix_power(x, 3), (INTEGERS,)),
