@@ -62,7 +62,6 @@ def _blame(name: str, kind: str, ins: Sequence[Any], outs: Sequence[Any], step: 
 # Operations outside of compiled programs
 
 
-@functools.cache
 def _names() -> dict[Any, str]:
     return {prim.reference: name for name, prim in REGISTRY.items()}
 

@@ -18,9 +18,9 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-import weft.ir.ops  # noqa: F401  declares the primitives
 from weft.ir.errors import ParseError
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
+from weft.ir.ops import declare_all
 from weft.ir.primitive import REGISTRY, Primitive
 from weft.ir.printer import read_scalar
 from weft.ir.types import DTYPES, ArrayType
@@ -171,6 +171,8 @@ class _Cursor:
 
     def primitive(self) -> Primitive:
         name, at = self.word("a primitive")
+        if name not in REGISTRY:
+            declare_all()
         if name not in REGISTRY:
             self.fail(f"there is no primitive {name}{_meant(name, REGISTRY)}", at)
         return REGISTRY[name]

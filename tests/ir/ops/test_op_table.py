@@ -13,6 +13,7 @@ from weft.ir.builder import build
 from weft.ir.errors import ArgumentError, GradientError, InternalError
 from weft.ir.graph import Graph
 from weft.ir.interpret import evaluate
+from weft.ir.ops import declare_all
 from weft.ir.ops.half import widened
 from weft.ir.parser import parse_graph
 from weft.ir.passes.batch import Axis, batch, batch_values
@@ -24,6 +25,7 @@ from weft.ir.rules import to_front
 from weft.ir.types import ArrayType, is_inexact
 from weft.ir.verify import verify
 
+declare_all()
 F64, C128 = np.dtype(np.float64), np.dtype(np.complex128)
 
 
