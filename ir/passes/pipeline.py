@@ -17,6 +17,7 @@ from weft.ir.passes.fold import fold
 from weft.ir.passes.hoist import hoist
 from weft.ir.passes.inline import inline
 from weft.ir.passes.products import lower_products
+from weft.ir.passes.reread import reread
 from weft.ir.passes.reroll import reroll
 from weft.ir.passes.simplify import simplify
 from weft.ir.passes.strip_barriers import strip_barriers
@@ -39,6 +40,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("lower_windows", lower_windows),
     ("lower_products", lower_products),
     ("simplify", simplify),
+    ("reread", reread),
     ("strip_barriers", strip_barriers),
     ("dce", dce),
 )

@@ -21,7 +21,7 @@ from weft.ir.interpret import evaluate
 from weft.ir.ops import elementwise as e
 from weft.ir.ops.contract import dot_general
 from weft.ir.ops.flow import cond, scan, while_loop
-from weft.ir.ops.index import dynamic_update_slice
+from weft.ir.ops.index import dynamic_slice, dynamic_update_slice
 from weft.ir.ops.shape import full, pad, reshape, slice_axis
 from weft.ir.types import FLOAT64, INT64, ArrayType
 
@@ -235,6 +235,21 @@ def test_an_update_in_a_loop_copies_nothing_but_the_argument() -> None:
     assert sum("96 bytes" in line for line in lines) == 1
     inside = check(lambda i, h: scan(body, [], [i, e.add(h, h)], [], length=3), np.asarray(0), x)
     assert "96 bytes" not in inside.tape.disassemble()
+
+
+def test_what_a_carry_began_as_is_read_where_it_is() -> None:
+    wide, zero = ArrayType((4, 3), FLOAT64), np.asarray(0)
+
+    def step(y: Any, i: Any, x: Any) -> list[Any]:
+        row = e.mul(dynamic_slice(y, [i, zero], (1, 3)), 2.0)
+        return [e.add(i, ONE), dynamic_update_slice(x, row, [i, zero])]
+
+    def loop(h: Any) -> Any:
+        y = e.add(h, h)
+        return scan(build(step, [wide, N, wide]), [y], [zero, y], [], length=4)
+
+    program = check(loop, np.arange(12.0).reshape(4, 3))
+    assert "96 bytes" not in program.tape.disassemble()
 
 
 def test_loops_in_loops_and_branches() -> None:
