@@ -244,6 +244,8 @@ def _full_data(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = 
 def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Array of ``shape`` filled with ``fill_value``, which is broadcast, in its dtype by default."""
     shape = new_shape(shape, "full")
+    if fill_value.__class__ is int and dtype is not None:
+        fill_value = np.asarray(fill_value, check_dtype(dtype))  # an OverflowError where it does not fit
     fill = value(fill_value, "full", "fill_value")
     dtype = static_dtype(dtype, fill.dtype)
     if fill.shape == () and not isinstance(fill, Value):

@@ -12,6 +12,7 @@ from weft.engine.dispatch import (
     as_dtype,
     broadcast_values,
     common_dtype,
+    is_weak,
     promote_values,
 )
 from weft.engine.promotion import averaging, floating
@@ -168,6 +169,7 @@ def clip(
     refuse("clip", out=out)
     low, high = (min if a_min is None else a_min), (max if a_max is None else a_max)
     x = value(x, "clip")
+    low, high = (b if b is None or is_weak(b) else value(b, "clip", "a limit") for b in (low, high))
     if x.dtype.kind in "iu":  # a limit that the dtype does not hold limits nothing
         info = np.iinfo(x.dtype)
         low = None if type(low) is int and low < info.min else low
@@ -194,12 +196,13 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     info = ml_dtypes.finfo(x.dtype)
     high = float(info.max) if posinf is None else posinf
     low = float(info.min) if neginf is None else neginf
-    for condition, replacement in (
+    for condition, given in (
         (formulas.is_nan(x), nan),
         (e.eq(x, formulas.constant(x, np.inf)), high),
         (e.eq(x, formulas.constant(x, -np.inf)), low),
     ):
-        x = e.select(*broadcast_values("nan_to_num", condition, as_dtype(to_value(replacement), x.dtype), x))
+        replacement = as_dtype(value(given, "nan_to_num"), x.dtype)
+        x = e.select(*broadcast_values("nan_to_num", condition, replacement, x))
     return x
 
 

@@ -114,7 +114,7 @@ def _like(reference: Callable[..., Any], result: Callable[..., Any] | None = Non
     @functools.wraps(reference)
     def eager(*args: Any, **kwargs: Any) -> Any:
         found = reference(*args, **kwargs)
-        return result(*found) if isinstance(found, tuple) else found
+        return result(*found) if hasattr(found, "_fields") else found
 
     return like_numpy(eager)
 
@@ -268,13 +268,11 @@ def inv(a: Any) -> Any:
     return systems.inv(_matrices(a, "inv", square=True))
 
 
-def _pinv_data(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
-    given = rtol if rcond is None else rcond
-    return np.linalg.pinv(a, hermitian=hermitian) if given is None else np.linalg.pinv(a, given, hermitian)
+_UNSAID: Any = np._NoValue  # NumPy's own, which its functions take too
 
 
-@_like(_pinv_data)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+@_like(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _UNSAID) -> Any:
     """The Moore-Penrose pseudo-inverse of matrices ``(..., m, n)``.
 
     Args:
@@ -282,10 +280,18 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
         rcond: singular values up to ``rcond`` times the largest count as zero; 1e-15 by default, as NumPy's. One number, or
             an array with one a matrix.
         hermitian: the lower triangle of ``a`` says all.
-        rtol: another name of ``rcond``.
+        rtol: another name of ``rcond``; ``None`` is the array API standard's default, the machine's epsilon times
+            ``max(m, n)``.
+
+    Raises:
+        ArgumentError: ``rcond`` and ``rtol`` are given.
     """
     a = _matrices(a, "pinv", square=hermitian)
-    given = 1e-15 if rcond is None and rtol is None else rtol if rcond is None else rcond
+    if rcond is not None and rtol is not _UNSAID:
+        raise ArgumentError("linalg.pinv got rcond and rtol, which are two names of one thing: give one.")
+    given = rcond if rcond is not None else 1e-15 if rtol is _UNSAID else rtol
+    if given is None:
+        given = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
     matrices = _hermitian(a, True) if hermitian else a
     if isinstance(given, float | int):
         return systems.pinv(matrices, float(given))

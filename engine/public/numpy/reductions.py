@@ -94,7 +94,9 @@ def _fold(
         )
     result = fold(x, axes)
     if initial is not None and combine is not None:
-        result = combine(*broadcast_values(name, result, as_dtype(to_value(initial), x.dtype)))
+        result = combine(
+            *broadcast_values(name, result, as_dtype(to_value(initial, f"initial of {name}"), x.dtype))
+        )
     return keep(result, x.shape, axes) if keepdims else result
 
 
