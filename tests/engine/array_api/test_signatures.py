@@ -130,9 +130,12 @@ DTYPES = (
 )
 
 # Where NumPy's own default says the same in another way, and NumPy's stands.
-SAME_DEFAULTS = {("arange", "step"): None, ("std", "correction"): None, ("var", "correction"): None} | {
-    (name, "norm"): None for name in FFT
-}
+SAME_DEFAULTS: dict[tuple[str, str], Any] = {
+    ("pinv", "rtol"): np._NoValue,
+    ("arange", "step"): None,
+    ("std", "correction"): None,
+    ("var", "correction"): None,
+} | {(name, "norm"): None for name in FFT}
 
 PARTS = {
     **{f"{name}": (lambda: wnp, name, text) for name, text in FUNCTIONS.items()},
