@@ -17,7 +17,7 @@ from weft.ir.graph import Atom, Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.loops.nest import Nest
 from weft.ir.ops.control import optimization_barrier_p
 from weft.ir.ops.flow import cond_p, scan_p, while_loop_p
-from weft.ir.ops.kernel import kernel_p
+from weft.ir.ops.kernel import kernel_p, routine_p
 from weft.ir.params import map_graphs
 from weft.ir.passes.absorb import absorb
 from weft.ir.passes.fuse import fuse
@@ -105,7 +105,7 @@ def _lower(graph: Graph, loop: Eqn | None = None) -> Block:
         from weft.ir.verify import verify
 
         verify(fused)
-    fused = _without_literal_operands(fused)
+    fused = _with_own_memory(_without_literal_operands(fused))
     block = Block(fused)
     eqns = list(fused.eqns)
     for i, eqn in enumerate(eqns):
@@ -148,6 +148,40 @@ def _without_literal_operands(graph: Graph) -> Graph:
             eqn = Eqn(eqn.prim, ins, eqn.outs, eqn.params, eqn.source)
         eqns.append(eqn)
     return graph.replace(eqns=eqns)
+
+
+_UPDATES = ("scatter", "dynamic_update_slice")  # which change their first operand
+_WORTH = 4096  # bytes from which filling memory is sooner done than copying it
+
+
+def _with_own_memory(graph: Graph) -> Graph:
+    """The graph with kernels of their own for the zeros, say, that loops and updates begin with: else they are copied."""
+    makers = {e.outs[0]: e for e in graph.eqns if e.prim is kernel_p and not e.ins and len(e.outs) == 1}
+    makers = {v: e for v, e in makers.items() if v.type.nbytes >= _WORTH}
+    if not makers:
+        return graph
+    eqns: list[Eqn] = []
+    for eqn in graph.eqns:
+        ins: list[Atom] = list(eqn.ins)
+        for k in _written_over(eqn):
+            operand = ins[k]
+            if isinstance(operand, Var) and (maker := makers.get(operand)) is not None:
+                ins[k] = own = Var(operand.type)
+                eqns.append(Eqn(kernel_p, (), (own,), maker.params, maker.source))
+        same = all(x is y for x, y in zip(ins, eqn.ins, strict=True))
+        eqns.append(eqn if same else Eqn(eqn.prim, tuple(ins), eqn.outs, eqn.params, eqn.source))
+    read = {a for eqn in eqns for a in eqn.ins} | set(graph.outs)
+    return graph.replace(
+        eqns=[eqn for eqn in eqns if makers.keys().isdisjoint(eqn.outs) or eqn.outs[0] in read]
+    )
+
+
+def _written_over(eqn: Eqn) -> range:
+    """The numbers of the operands in whose place results are."""
+    if eqn.prim in LOOPS:
+        first, count = carry_operands(eqn)
+        return range(first, first + count)
+    return range((eqn.params["kind"] if eqn.prim is routine_p else eqn.prim.name) in _UPDATES)
 
 
 def _schedule(eqn: Eqn) -> Scheduled | None:

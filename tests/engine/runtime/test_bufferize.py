@@ -59,3 +59,18 @@ def test_copies_are_made_only_where_the_old_value_is_wanted(name: str) -> None:
     for got, wanted in zip(program.run(args), evaluate(program.graph, X, PLACES), strict=True):
         np.testing.assert_array_equal(got, wanted)
     np.testing.assert_array_equal(args[0], X)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_zeros_that_several_updates_begin_with_are_made_for_each(wanted: bool) -> None:
+    def fun(x: Any, i: Any) -> list[Any]:
+        zeros = full((600,), 0, FLOAT64)
+        return [add_at(zeros, i), add_at(zeros, i, 3.0), *([zeros] if wanted else [])]
+
+    program = program_of(fun, X, PLACES)
+    text = program.tape.disassemble()
+    assert text.count(" copy ") == 0
+    fills = [nest for nest in program.nests if not any(b.kind == "in" for b in nest.buffers)]
+    assert len(fills) == (3 if wanted else 2), text
+    for got, expected in zip(program.run([X, PLACES]), evaluate(program.graph, X, PLACES), strict=True):
+        np.testing.assert_array_equal(got, expected)
