@@ -16,6 +16,7 @@ from weft.optim.transformations import (
     Tree,
     add_decayed_weights,
     chain,
+    check_numbers,
     counter,
     like,
     moving,
@@ -36,6 +37,7 @@ class Trace(NamedTuple):
 
 def trace(mass: float, nesterov: bool = False) -> Optimizer:
     """Updates become velocities ``v = mass * v + u``; with ``nesterov`` one looks ahead, to ``mass * v + u`` once more."""
+    check_numbers("trace", mass=mass)
 
     def update(grads: Tree, state: Trace, params: Tree = None, **context: Any) -> tuple[Tree, Trace]:
         velocity = tree.map(lambda v, g: mass * v + g, state.velocity, grads)
@@ -56,6 +58,7 @@ class Moments(NamedTuple):
 
 def scale_by_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Optimizer:
     """Adam's direction: the mean of gradients over the root of the mean of their squares, without the bias of the start."""
+    check_numbers("Adam", b1=b1, b2=b2, eps=eps)
 
     def update(grads: Tree, state: Moments, params: Tree = None, **context: Any) -> tuple[Tree, Moments]:
         count = state.count + 1
@@ -79,6 +82,7 @@ class Squares(NamedTuple):
 
 def scale_by_rms(gamma: float = 0.9, eps: float = 1e-8) -> Optimizer:
     """Divide by the root of a moving average of squares."""
+    check_numbers("rmsprop", gamma=gamma, eps=eps)
 
     def update(grads: Tree, state: Squares, params: Tree = None, **context: Any) -> tuple[Tree, Squares]:
         square = moving(gamma, state.square, tree.map(squared, grads))
@@ -145,6 +149,7 @@ def adagrad(step_size: float | Schedule, momentum: float = 0.0) -> Optimizer:
 
     Source: Duchi, Hazan & Singer (2011), https://jmlr.org/papers/v12/duchi11a.html, section 1.1.
     """
+    check_numbers("adagrad", momentum=momentum)
     if momentum == 0.0:
         return chain(scale_by_rss(), scale_by_step_size(step_size))
 
@@ -169,6 +174,7 @@ def rmsprop(
 
     Source: Tieleman & Hinton (2012), Coursera, lecture 6.5; with momentum Graves (2013), arXiv:1308.0850, equations 38 to 45.
     """
+    check_numbers("rmsprop", momentum=momentum)
     steps = chain(scale_by_rms(gamma, eps), scale_by_step_size(step_size))
     return chain(steps, trace(momentum)) if momentum else steps
 

@@ -13,7 +13,17 @@ from weft.engine import tree
 from weft.flatten_util import ravel_pytree
 from weft.ir.errors import ArgumentError
 from weft.lax import scan, while_loop
-from weft.optim.transformations import Optimizer, Schedule, Tree, counter, l2_norm, like, needed, zeros
+from weft.optim.transformations import (
+    Optimizer,
+    Schedule,
+    Tree,
+    check_numbers,
+    counter,
+    l2_norm,
+    like,
+    needed,
+    zeros,
+)
 
 
 class Memory(NamedTuple):
@@ -117,10 +127,17 @@ def lbfgs(step_size: float | Schedule | None = None, memory: int = 10, max_backt
         max_backtracks: how many times a step is halved before parameters are left where they are.
 
     Raises:
-        ArgumentError: ``memory`` is not positive; or, when called, ``value`` or ``fun`` is missing.
+        ArgumentError: ``memory`` is not a positive integer, or another argument no number; or, when called, ``value`` or
+            ``fun`` is missing.
 
     Source: Liu & Nocedal (1989), doi:10.1007/BF01589116; Nocedal & Wright, "Numerical Optimization" (2006), chapters 3 and 7.
     """
+    for argument, count in (("memory", memory), ("max_backtracks", max_backtracks)):
+        if isinstance(count, bool) or not hasattr(count, "__index__"):
+            raise ArgumentError(f"lbfgs got {argument}={count!r}: it must be an integer.")
+    if step_size is not None and not callable(step_size):
+        expected = "None, a number or a function of the number of steps"
+        check_numbers("lbfgs", expected, step_size=step_size)
     if memory < 1:
         raise ArgumentError(f"lbfgs got memory={memory}: it remembers one pair at least.")
 

@@ -11,22 +11,25 @@ from typing import Any
 
 import weft.numpy as wnp
 from weft.ir.errors import ArgumentError, ShapeError
-from weft.optim.transformations import Schedule
+from weft.optim.transformations import Schedule, check_numbers
 
 
-def _check_length(name: str, decay_steps: Any) -> None:
+def _check(name: str, decay_steps: Any, **numbers: Any) -> None:
+    """Raise where an argument is no number, or where there is no time to decay in."""
+    check_numbers(name, decay_steps=decay_steps, **numbers)
     if isinstance(decay_steps, int | float) and decay_steps <= 0:
         raise ArgumentError(f"{name} got decay_steps={decay_steps}: it must be positive.")
 
 
 def constant(step_size: Any) -> Schedule:
     """The same size always."""
+    check_numbers("constant", step_size=step_size)
     return lambda i: step_size
 
 
 def exponential_decay(step_size: Any, decay_steps: Any, decay_rate: Any) -> Schedule:
     """``step_size * decay_rate ** (i / decay_steps)``."""
-    _check_length("exponential_decay", decay_steps)
+    _check("exponential_decay", decay_steps, step_size=step_size, decay_rate=decay_rate)
     return lambda i: step_size * decay_rate ** (i / decay_steps)
 
 
@@ -34,7 +37,7 @@ def inverse_time_decay(
     step_size: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False
 ) -> Schedule:
     """``step_size / (1 + decay_rate * i / decay_steps)``; ``staircase`` rounds ``i / decay_steps`` down."""
-    _check_length("inverse_time_decay", decay_steps)
+    _check("inverse_time_decay", decay_steps, step_size=step_size, decay_rate=decay_rate)
     if staircase:
         return lambda i: step_size / (1 + decay_rate * wnp.floor(i / decay_steps))
     return lambda i: step_size / (1 + decay_rate * i / decay_steps)
@@ -42,7 +45,7 @@ def inverse_time_decay(
 
 def polynomial_decay(step_size: Any, decay_steps: Any, final_step_size: Any, power: Any = 1.0) -> Schedule:
     """From ``step_size`` to ``final_step_size``, which stays: a power of the part of ``decay_steps`` that is left."""
-    _check_length("polynomial_decay", decay_steps)
+    _check("polynomial_decay", decay_steps, step_size=step_size, final_step_size=final_step_size, power=power)
 
     def schedule(i: Any) -> Any:
         left = 1 - wnp.minimum(i, decay_steps) / decay_steps
@@ -56,7 +59,7 @@ def cosine_decay(step_size: Any, decay_steps: Any, final_step_size: Any = 0.0) -
 
     Source: Loshchilov & Hutter (2017), "SGDR", arXiv:1608.03983, equation 5.
     """
-    _check_length("cosine_decay", decay_steps)
+    _check("cosine_decay", decay_steps, step_size=step_size, final_step_size=final_step_size)
 
     def schedule(i: Any) -> Any:
         done = wnp.minimum(i, decay_steps) / decay_steps
@@ -83,9 +86,16 @@ def warmup_cosine_decay(
 
     Source: Goyal et al. (2017), arXiv:1706.02677, section 2.2, for the line.
     """
+    check_numbers(
+        "warmup_cosine_decay",
+        step_size=step_size,
+        warmup_steps=warmup_steps,
+        decay_steps=decay_steps,
+        first_step_size=first_step_size,
+    )
     if isinstance(warmup_steps, int | float) and warmup_steps < 0:
         raise ArgumentError(f"warmup_cosine_decay got warmup_steps={warmup_steps}: it must not be negative.")
-    _check_length("warmup_cosine_decay behind its warmup_steps", decay_steps - warmup_steps)
+    _check("warmup_cosine_decay behind its warmup_steps", decay_steps - warmup_steps)
     behind = cosine_decay(step_size, decay_steps - warmup_steps, final_step_size)
 
     def schedule(i: Any) -> Any:
@@ -114,12 +124,11 @@ def make_schedule(scalar_or_schedule: Any) -> Schedule:
     """A schedule as it is, a number as a `constant` one.
 
     Raises:
-        ShapeError: neither is given.
+        ShapeError: it is an array with axes.
+        ArgumentError: it is anything else.
     """
     if callable(scalar_or_schedule):
         return scalar_or_schedule
-    if wnp.ndim(scalar_or_schedule) != 0:
-        raise ShapeError(
-            f"a step size is a number or a function of the number of steps; got shape {wnp.shape(scalar_or_schedule)}."
-        )
+    expected = "a number or a function of the number of steps"
+    check_numbers("make_schedule", expected, scalar_or_schedule=scalar_or_schedule)
     return constant(scalar_or_schedule)

@@ -57,6 +57,22 @@ class Optimizer(NamedTuple):
         return apply_updates(params, updates), state
 
 
+def check_numbers(name: str, expected: str = "a number", **given: Any) -> None:
+    """Raise where what a function was given is no number, which may be an array without axes, traced or not.
+
+    Raises:
+        ShapeError: it is an array with axes.
+        ArgumentError: it is anything else.
+    """
+    for argument, x in given.items():
+        if isinstance(x, int | float | complex):
+            continue
+        if not hasattr(x, "dtype") or not hasattr(x, "shape"):
+            raise ArgumentError(f"{name} got {argument}={x!r}: it must be {expected}.")
+        if tuple(x.shape) != ():
+            raise ShapeError(f"{name} got {argument} of shape {tuple(x.shape)}: it must be {expected}.")
+
+
 def _check_alike(params: Tree, other: Tree, name: str) -> None:
     """Raise unless two trees have one structure and their leaves the same shapes."""
     leaves, structure = tree.flatten(params)
@@ -171,6 +187,7 @@ def stateless(fun: Callable[[Tree, Tree], Tree]) -> Optimizer:
 
 def scale(factor: Any) -> Optimizer:
     """Multiply updates by a number."""
+    check_numbers("scale", factor=factor)
     return stateless(lambda grads, params: tree.map(lambda g: g * like(factor, g), grads))
 
 
@@ -187,10 +204,7 @@ def scale_by_step_size(step_size: float | Schedule) -> Optimizer:
         step_size: a number, possibly traced; or a schedule, which is given the number of steps before this one.
     """
     if not callable(step_size):
-        if wnp.ndim(step_size) != 0:
-            raise ShapeError(
-                f"step_size is a number or a function of the number of steps; got shape {wnp.shape(step_size)}."
-            )
+        check_numbers("an optimizer", "a number or a function of the number of steps", step_size=step_size)
         return scale(-step_size)
 
     def update(grads: Tree, state: Tree, params: Tree = None, **context: Any) -> tuple[Tree, Tree]:
@@ -210,6 +224,7 @@ def add_decayed_weights(rate: float, mask: Tree = None) -> Optimizer:
         mask: which parameters decay: a tree of bools, which may stop at a container to speak for all in it, or a function
             that makes one of the parameters. ``None``: all do.
     """
+    check_numbers("weight decay", rate=rate)
 
     def decay(grads: Tree, params: Tree) -> Tree:
         params = needed(params, "weight decay")
@@ -236,6 +251,7 @@ def clip_grads(grads: Tree, max_norm: Any) -> Tree:
 
     Source: "On the difficulty of training recurrent neural networks", arXiv:1211.5063, section 3.2.
     """
+    check_numbers("clip_grads", max_norm=max_norm)
     norm = l2_norm(grads)
     factor = wnp.where(norm < max_norm, 1.0, max_norm / norm)
     return tree.map(lambda g: g * like(factor, g), grads)
@@ -243,11 +259,13 @@ def clip_grads(grads: Tree, max_norm: Any) -> Tree:
 
 def clip_by_global_norm(max_norm: Any) -> Optimizer:
     """`clip_grads` as a part of a chain."""
+    check_numbers("clip_by_global_norm", max_norm=max_norm)
     return stateless(lambda grads, params: clip_grads(grads, max_norm))
 
 
 def clip_by_value(bound: Any) -> Optimizer:
     """Each element of updates is kept between ``-bound`` and ``bound``."""
+    check_numbers("clip_by_value", bound=bound)
     return stateless(lambda grads, params: tree.map(lambda g: wnp.clip(g, -bound, bound), grads))
 
 

@@ -371,7 +371,7 @@ def test_errors_say_what_to_do() -> None:
         optimizer.init({"n": np.arange(3)})
     with pytest.raises(ShapeError, match="one value more than there are"):
         optim.piecewise_constant([1, 2], [0.1, 0.2])
-    with pytest.raises(ShapeError, match="step_size is a number or a function"):
+    with pytest.raises(ShapeError, match=r"step_size of shape \(3,\): it must be a number or a function"):
         optim.sgd(np.ones(3))
     with pytest.raises(ArgumentError, match="decay_steps=0: it must be positive"):
         optim.cosine_decay(0.1, 0)
@@ -471,3 +471,42 @@ def test_gradients_through_training() -> None:
     slope = (after(start + 1e-5 * along) - after(start - 1e-5 * along)) / 2e-5
     np.testing.assert_allclose(np.vdot(weft.jit(weft.grad(after))(start), along), slope, rtol=1e-6)
     np.testing.assert_allclose(weft.jvp(after, (start,), (along,))[1], slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: optim.adam("a"), "step_size='a': it must be a number or a function of the number of steps"),
+        (lambda: optim.sgd(None), "step_size=None: it must be a number or a function"),
+        (lambda: optim.adam(0.1, b1="x"), "Adam got b1='x': it must be a number"),
+        (lambda: optim.lamb(0.1, weight_decay=[0.1]), r"weight decay got rate=\[0.1\]"),
+        (lambda: optim.momentum(0.1, None), "trace got mass=None"),
+        (lambda: optim.rmsprop(0.1, gamma="g"), "rmsprop got gamma='g'"),
+        (lambda: optim.adagrad(0.1, momentum="m"), "adagrad got momentum='m'"),
+        (lambda: optim.clip_by_global_norm("n"), "clip_by_global_norm got max_norm='n'"),
+        (lambda: optim.clip_grads(PARAMS, (1.0,)), r"clip_grads got max_norm=\(1.0,\)"),
+        (lambda: optim.clip_by_value(None), "clip_by_value got bound=None"),
+        (lambda: optim.scale("s"), "scale got factor='s'"),
+        (lambda: optim.cosine_decay(0.1, "n"), "cosine_decay got decay_steps='n'"),
+        (lambda: optim.exponential_decay(0.1, 10, "r"), "exponential_decay got decay_rate='r'"),
+        (lambda: optim.warmup_cosine_decay(0.1, None, 10), "warmup_cosine_decay got warmup_steps=None"),
+        (lambda: optim.make_schedule("s"), "scalar_or_schedule='s': it must be a number or a function"),
+        (lambda: optim.lbfgs("s"), "step_size='s': it must be None, a number or a function"),
+        (lambda: optim.lbfgs(memory=2.5), "lbfgs got memory=2.5: it must be an integer"),
+    ],
+)
+def test_hyperparameters_are_numbers(wrong: Any, says: str) -> None:
+    with pytest.raises(ArgumentError, match=says):
+        wrong()
+
+
+def test_hyperparameters_may_be_arrays_without_axes_and_traced() -> None:
+    grads = {"w": np.ones(2)}
+
+    def stepped(size: Any, b1: Any) -> Any:
+        optimizer = optim.adam(size, b1=b1)
+        return optimizer.step(grads, optimizer.init(grads), grads)[0]["w"]
+
+    found = weft.vmap(stepped)(np.array([0.1, 0.2]), np.array([0.9, 0.8]))
+    np.testing.assert_allclose(found, [[0.9, 0.9], [0.8, 0.8]], rtol=1e-6)
+    np.testing.assert_allclose(stepped(np.float32(0.1), np.asarray(0.9)), [0.9, 0.9], rtol=1e-6)
