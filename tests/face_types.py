@@ -34,6 +34,15 @@ def check_transformations(x: Array) -> None:
     assert_type(weft.custom_jvp(pair)(x), tuple[Array, dict[str, Array]])
 
 
+def check_statistics(x: Array) -> None:
+    """Distributions and searches have the types of arrays and of their results."""
+    from weft.scipy import optimize, stats
+
+    assert_type(stats.norm.logpdf(x, loc=1.0), Array)
+    assert_type(stats.rankdata(x), Array)
+    assert_type(optimize.minimize(lambda p: wnp.sum(p**2), x[0], method="BFGS"), optimize.OptimizeResults)
+
+
 def check_functions(x: Array) -> None:
     """Results have their types."""
     assert_type(wnp.sum(x, axis=(0, 1)), Array)

@@ -20,9 +20,16 @@ from typing import Any
 
 import numpy as np
 
+import weft.scipy.stats as stats
 from weft.engine.methods import BINARY, COMPARISONS, METHODS, UNARY
 
 ROOT = Path(__file__).resolve().parent.parent
+# Modules of functions of arrays alone.
+DISTRIBUTIONS = {
+    f"weft.scipy.stats.{name}": f"scipy/stats/{name}.pyi"
+    for name in stats.__all__
+    if inspect.ismodule(getattr(stats, name))
+}
 STUBS = {
     "weft.image": "image/__init__.pyi",
     "weft.numpy": "numpy/__init__.pyi",
@@ -33,8 +40,11 @@ STUBS = {
     "weft.ops": "ops/__init__.pyi",
     "weft.random": "random/__init__.pyi",
     "weft.scipy.linalg": "scipy/linalg/__init__.pyi",
+    "weft.scipy.optimize": "scipy/optimize/__init__.pyi",
     "weft.scipy.signal": "scipy/signal/__init__.pyi",
     "weft.scipy.special": "scipy/special/__init__.pyi",
+    "weft.scipy.stats": "scipy/stats/__init__.pyi",
+    **DISTRIBUTIONS,
 }
 FACE = "engine/array_face.pyi"
 HEAD = '''"""What type checkers read of `{name}`; written by `make stubs`, from its functions."""
@@ -88,6 +98,7 @@ OTHERS = {
     ("weft.numpy", "einsum"): {"operands": "Any"},
     ("weft.numpy", "einsum_path"): {"operands": "Any"},
     ("weft.numpy", "take_along_axis"): {"axis": "int | None"},
+    **{("weft.scipy.optimize", name): {"args": "Any"} for name in ("bisect", "newton", "root")},
 }
 # Types of results that are no array, where the sources do not say so.
 RESULTS = {
@@ -120,6 +131,9 @@ RESULTS = {
         "Any": "cho_factor eig eigh eigh_tridiagonal expm_frechet funm hessenberg lstsq lu matmul_toeplitz pinv pinvh qr "
         "qr_multiply sqrtm svd",
     },
+    "weft.scipy.optimize": {},
+    "weft.scipy.stats": {},
+    **{module: {} for module in DISTRIBUTIONS},
     "weft.scipy.signal": {"Any": "choose_conv_method lfilter sosfilt"},
     "weft.scipy.special": {"Any": "logsumexp wofz", "tuple[Array, Array]": "fresnel sici"},
 }
@@ -339,7 +353,8 @@ def _parameter(module: ModuleType, name: str, p: inspect.Parameter) -> str:
     takes_trees = module.__name__ == "weft.lax" and name in RESULTS["weft.lax"]["Any"].split()
     if said == "Any" and not takes_trees:
         others = OTHERS.get((module.__name__, name), {})
-        said = _names(module, others.get(p.name, PARAMETERS.get(p.name, "Any")))
+        usual = "ArrayLike" if module.__name__ in DISTRIBUTIONS else "Any"
+        said = _names(module, others.get(p.name, PARAMETERS.get(p.name, usual)))
         if p.default is None and said != "Any" and "None" not in said:
             said += " | None"
     return said

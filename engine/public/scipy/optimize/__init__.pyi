@@ -1,0 +1,23 @@
+"""What type checkers read of `weft.scipy.optimize`; written by `make stubs`, from its functions."""
+
+import builtins
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, Literal, Protocol, overload
+
+import numpy as np
+
+from weft.typing import Array, ArrayLike, DTypeLike, Shape
+
+__all__: list[str]
+
+from weft.scipy.optimize.least_squares import LeastSquaresResults as LeastSquaresResults
+from weft.scipy.optimize.line_search import LineSearchResults as LineSearchResults
+from weft.scipy.optimize.minimize import OptimizeResults as OptimizeResults
+from weft.scipy.optimize.roots import RootResults as RootResults
+def bisect(f: Callable[..., Any], a: ArrayLike, b: ArrayLike, args: Any = ..., xtol: builtins.float = ..., rtol: builtins.float = ..., maxiter: builtins.int = ...) -> Array: ...
+def curve_fit(f: Callable[..., Any], xdata: Any, ydata: Any, p0: Any = ..., sigma: Any = ..., absolute_sigma: builtins.bool = ..., **options: Any) -> builtins.tuple[Any, Any]: ...
+def least_squares(fun: Callable[..., Any], x0: Any, args: builtins.tuple[Any, ...] = ..., *, method: builtins.str = ..., ftol: builtins.float = ..., xtol: builtins.float = ..., gtol: builtins.float = ..., max_nfev: builtins.int | None = ...) -> LeastSquaresResults: ...
+def line_search(f: Callable[[Any], Any], xk: Any, pk: Any, old_fval: Any = ..., old_old_fval: Any = ..., gfk: Any = ..., c1: builtins.float = ..., c2: builtins.float = ..., maxiter: builtins.int = ..., first_step: Any = ...) -> LineSearchResults: ...
+def minimize(fun: Callable[..., Any], x0: Any, args: builtins.tuple[Any, ...] = ..., *, method: builtins.str = ..., tol: builtins.float | None = ..., options: Any = ...) -> OptimizeResults: ...
+def newton(func: Callable[..., Any], x0: Any, fprime: Callable[..., Any] | None = ..., args: Any = ..., tol: builtins.float = ..., maxiter: builtins.int = ..., rtol: builtins.float = ...) -> Array: ...
+def root(fun: Callable[..., Any], x0: Any, args: Any = ..., method: builtins.str = ..., tol: builtins.float | None = ..., maxiter: builtins.int = ...) -> RootResults: ...

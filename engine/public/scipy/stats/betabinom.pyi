@@ -1,0 +1,14 @@
+"""What type checkers read of `weft.scipy.stats.betabinom`; written by `make stubs`, from its functions."""
+
+import builtins
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, Literal, Protocol, overload
+
+import numpy as np
+
+from weft.typing import Array, ArrayLike, DTypeLike, Shape
+
+__all__: list[str]
+
+def logpmf(k: ArrayLike, n: ArrayLike, a: ArrayLike, b: ArrayLike, loc: ArrayLike = ...) -> Array: ...
+def pmf(k: ArrayLike, n: ArrayLike, a: ArrayLike, b: ArrayLike, loc: ArrayLike = ...) -> Array: ...
