@@ -160,3 +160,15 @@ def test_numbers_of_rows_are_made_again_in_a_loop() -> None:
     graph = weft.make_graph(fun)(np.ones((5, 5)))
     (loop,) = (eqn for eqn in graph.eqns if eqn.prim.name == "scan")
     assert loop.params["n_consts"] == 0
+
+
+def test_a_mask_is_made_again_in_the_backward_pass() -> None:
+    """What is kept of a step is its number, not the mask, so that the way back is a triangle too."""
+
+    def fun(x: Any) -> Any:
+        i = wnp.arange(x.shape[0])
+        return wnp.sum(lax.fori_loop(0, 50, lambda k, x: x - wnp.where(i > k, 0.1 * x * x[k], 0.0), x))
+
+    fused = weft.jit(weft.grad(fun)).lower(np.ones(50)).program.fused
+    kept = [t for eqn in fused.eqns if eqn.prim.name == "scan" for t in (v.type for v in eqn.outs)]
+    assert kept and all(t.dtype != bool for t in kept)

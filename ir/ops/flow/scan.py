@@ -40,7 +40,7 @@ from weft.ir.ops.flow.bodies import (
 )
 from weft.ir.primitive import HOST, NOT_MAPPED, Primitive
 from weft.ir.rules import is_linear, to_front
-from weft.ir.types import ArrayType
+from weft.ir.types import ArrayType, is_integer
 
 
 def _types(
@@ -195,7 +195,10 @@ def _linearized(
 def _with_few_residuals(
     primal: Graph, linear: Graph, sizes: tuple[int, int], n_outs: int
 ) -> tuple[Graph, Graph]:
-    """Residuals that are cheaply made from others, or only move smaller values, are made again in the linear graph."""
+    """Residuals that are cheaply made from others, or only move smaller values, are made again in the linear graph.
+
+    So are those that take no more than integers, such as the number of the step: masks, and places.
+    """
     makers = {v: eqn for eqn in primal.eqns if eqn.prim.name in CHEAP | MOVES for v in eqn.outs}
     position = {v: i for i, eqn in enumerate(primal.eqns) for v in eqn.outs}
     residuals = primal.outs[n_outs:]
@@ -203,7 +206,7 @@ def _with_few_residuals(
     kept: dict[Any, None] = {}
     for residual in sorted(residuals, key=lambda r: position.get(r, -1) if isinstance(r, Var) else -1):
         below = _made_from(residual, makers, {*kept, *free}) if residual in makers else None
-        if below is not None and all(v in kept or v in free for v in below):
+        if below is not None and all(v in kept or v in free or _is_number(v) for v in below):
             kept.update(dict.fromkeys(below))
             continue
         moved = {v: eqn for v, eqn in makers.items() if eqn.prim.name in MOVES}
@@ -233,6 +236,10 @@ def _with_few_residuals(
         primal.replace(outs=[*primal.outs[:n_outs], *kept]),
         build(fun, [*linear.in_types[:n], *[a.type for a in kept]]),
     )
+
+
+def _is_number(v: Var) -> bool:
+    return not v.type.shape and is_integer(v.type.dtype)
 
 
 _LONGEST = 12  # equations that a residual may take to be made again
