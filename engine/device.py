@@ -6,7 +6,26 @@ from typing import Any
 
 from weft.ir.errors import ArgumentError
 
-CPU = "cpu"
+
+class Device(str):
+    """The name of a device, with what JAX's devices say of themselves."""
+
+    __slots__ = ()
+    id = 0
+    process_index = 0
+
+    @property
+    def platform(self) -> str:
+        """What kind of device it is: ``"cpu"``."""
+        return str.__str__(self)
+
+    @property
+    def device_kind(self) -> str:
+        """The same."""
+        return str.__str__(self)
+
+
+CPU = Device("cpu")
 """The device, as ``x.device`` and ``device=`` spell it."""
 
 

@@ -64,6 +64,51 @@ def transpose(outer: TreeDef, inner: TreeDef | None, tree: Any) -> Any:
     return unflatten(inner, [unflatten(outer, row) for row in zip(*columns, strict=True)])
 
 
+def broadcast(prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """``prefix``, which may end where ``tree`` goes on: each of its leaves for all leaves of ``tree`` below it."""
+    return unflatten(structure(tree, is_leaf), broadcast_prefix(prefix, tree, is_leaf))
+
+
+def reduce_associative(
+    operation: Callable[[Any, Any], Any],
+    tree: Any,
+    *,
+    identity: Any = ...,
+    is_leaf: Callable[[Any], bool] | None = None,
+) -> Any:
+    """Fold the leaves of a tree pairwise, by halves: rounding errors grow with the logarithm of their number."""
+    found = leaves(tree, is_leaf)
+    if not found:
+        if identity is ...:
+            raise ArgumentError("reduce_associative got a tree without leaves: give it identity=.")
+        return identity
+    while len(found) > 1:
+        found = [
+            operation(*found[i : i + 2]) if i + 1 < len(found) else found[i] for i in range(0, len(found), 2)
+        ]
+    return found[0]
+
+
+def all_leaves(iterable: Iterable[Any], is_leaf: Callable[[Any], bool] | None = None) -> bool:
+    """Whether nothing in ``iterable`` is a container."""
+    return optree.all_leaves(iterable, is_leaf, namespace=NAMESPACE)
+
+
+def treedef_children(treedef: TreeDef) -> list[TreeDef]:
+    """The structures one level below."""
+    return treedef.children()
+
+
+def treedef_is_leaf(treedef: TreeDef) -> bool:
+    """Whether it is the structure of a leaf."""
+    return treedef.is_leaf()
+
+
+def treedef_tuple(treedefs: Iterable[TreeDef]) -> TreeDef:
+    """The structure of a tuple of trees of these structures."""
+    return optree.treespec_tuple(treedefs, namespace=NAMESPACE)
+
+
 def broadcast_prefix(prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
     """The leaves of ``prefix``, each repeated for all leaves of ``tree`` below it. A prefix of None covers everything."""
     if prefix is None:
@@ -95,6 +140,38 @@ def register_pytree_node(
 def register_pytree_node_class(cls: type) -> type:
     """Class decorator for classes with ``tree_flatten`` and the class method ``tree_unflatten``."""
     register_pytree_node(cls, lambda x: x.tree_flatten(), cls.tree_unflatten)  # type: ignore[attr-defined]
+    return cls
+
+
+def register_pytree_with_keys(
+    cls: type,
+    flatten_with_keys: Callable[[Any], tuple[Iterable[tuple[Any, Any]], Any]],
+    unflatten_func: Callable[[Any, Any], Any],
+    flatten_func: Callable[[Any], tuple[Iterable[Any], Any]] | None = None,
+) -> None:
+    """Make a class a container whose children have names in paths.
+
+    Args:
+        cls: the class.
+        flatten_with_keys: ``flatten_with_keys(x) -> (((key, child), ...), aux)``, with keys such as `tree_util.GetAttrKey`.
+        unflatten_func: ``unflatten_func(aux, children) -> x``.
+        flatten_func: accepted for compatibility: the same without keys.
+    """
+
+    def flatten_fun(x: Any) -> tuple[list[Any], Any, list[Any]]:
+        pairs, aux = flatten_with_keys(x)
+        keys, children = [], []
+        for key, child in pairs:
+            keys.append(key)
+            children.append(child)
+        return children, aux, keys
+
+    optree.register_pytree_node(cls, flatten_fun, unflatten_func, namespace=NAMESPACE)
+
+
+def register_pytree_with_keys_class(cls: type) -> type:
+    """Class decorator for classes with ``tree_flatten_with_keys`` and the class method ``tree_unflatten``."""
+    register_pytree_with_keys(cls, lambda x: x.tree_flatten_with_keys(), cls.tree_unflatten)  # type: ignore[attr-defined]
     return cls
 
 

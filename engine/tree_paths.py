@@ -73,7 +73,9 @@ def _key(entry: Any) -> Any:
         return SequenceKey(entry.entry)
     if isinstance(entry, optree.GetAttrEntry):
         return GetAttrKey(entry.entry)
-    return FlattenedIndexKey(entry.entry)
+    return (
+        FlattenedIndexKey(entry.entry) if isinstance(entry.entry, int) else entry.entry
+    )  # a key of its class's own
 
 
 def flatten_with_path(

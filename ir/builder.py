@@ -361,6 +361,16 @@ def bind(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
 
 
 @contextmanager
+def evaluating() -> Iterator[None]:
+    """No function is being traced meanwhile: what depends on no traced value is computed at once."""
+    ambient, state.ambient = state.ambient, []
+    try:
+        yield
+    finally:
+        state.ambient = ambient
+
+
+@contextmanager
 def tracing(builder: GraphBuilder) -> Iterator[GraphBuilder]:
     """Make ``builder`` the ambient one: the innermost function being traced."""
     state.ambient.append(builder)

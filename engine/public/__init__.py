@@ -62,9 +62,28 @@ if TYPE_CHECKING:
         random,
         scipy,
         stax,
+        test_util,
         tree_util,
         typing,
     )
+    from weft.engine.environment import (
+        clear_caches,
+        default_backend,
+        default_matmul_precision,
+        device_count,
+        devices,
+        effects_barrier,
+        ensure_compile_time_eval,
+        local_device_count,
+        local_devices,
+        named_call,
+        named_scope,
+        print_environment_info,
+        process_count,
+        process_index,
+        typeof,
+    )
+    from weft.engine.transforms.closures import closure_convert, custom_gradient
 
 __version__ = "0.1.0"
 
@@ -79,13 +98,22 @@ __all__ = [
     "block_until_ready",
     "checkpoint",
     "checkpoint_policies",
+    "clear_caches",
+    "closure_convert",
     "config",
+    "custom_gradient",
     "custom_jvp",
     "custom_vjp",
     "debug",
+    "default_backend",
+    "default_matmul_precision",
+    "device_count",
     "device_get",
     "device_put",
+    "devices",
     "disable_jit",
+    "effects_barrier",
+    "ensure_compile_time_eval",
     "errors",
     "eval_shape",
     "experimental",
@@ -106,20 +134,29 @@ __all__ = [
     "lax",
     "linear_transpose",
     "linearize",
+    "local_device_count",
+    "local_devices",
     "make_graph",
     "make_jaxpr",
+    "named_call",
+    "named_scope",
     "nn",
     "numpy",
     "ops",
     "optim",
+    "print_environment_info",
+    "process_count",
+    "process_index",
     "pure_callback",
     "random",
     "remat",
     "scipy",
     "stax",
     "stop_gradient",
+    "test_util",
     "tree",
     "tree_util",
+    "typeof",
     "typing",
     "value_and_grad",
     "vjp",
@@ -142,10 +179,36 @@ _WHEN_NAMED = frozenset(
         "random",
         "scipy",
         "stax",
+        "test_util",
         "tree_util",
         "typing",
     )
 )
+
+_FOUND_IN = {
+    "closure_convert": "weft.engine.transforms.closures",
+    "custom_gradient": "weft.engine.transforms.closures",
+    **dict.fromkeys(
+        (
+            "clear_caches",
+            "default_backend",
+            "default_matmul_precision",
+            "device_count",
+            "devices",
+            "effects_barrier",
+            "ensure_compile_time_eval",
+            "local_device_count",
+            "local_devices",
+            "named_call",
+            "named_scope",
+            "print_environment_info",
+            "process_count",
+            "process_index",
+            "typeof",
+        ),
+        "weft.engine.environment",
+    ),
+}
 
 
 for _name in ("einops", "opt_einsum"):
@@ -155,6 +218,9 @@ for _name in ("einops", "opt_einsum"):
 def __getattr__(name: str) -> Any:
     if name in _WHEN_NAMED:
         return importlib.import_module(f"weft.{name}")  # which makes it an attribute
+    if name in _FOUND_IN:
+        found = globals()[name] = getattr(importlib.import_module(_FOUND_IN[name]), name)
+        return found
     raise AttributeError(f"module 'weft' has no attribute {name!r}")
 
 

@@ -2,10 +2,12 @@
 
 from weft.engine.tree import (
     all,
+    broadcast,
     flatten,
     leaves,
     map,
     reduce,
+    reduce_associative,
     structure,
     transpose,
     unflatten,
@@ -14,6 +16,7 @@ from weft.engine.tree_paths import flatten_with_path, leaves_with_path, map_with
 
 __all__ = [
     "all",
+    "broadcast",
     "flatten",
     "flatten_with_path",
     "leaves",
@@ -21,6 +24,7 @@ __all__ = [
     "map",
     "map_with_path",
     "reduce",
+    "reduce_associative",
     "structure",
     "transpose",
     "unflatten",

@@ -254,8 +254,9 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     lin = linearized(recorded, active)
     primal_tree = tree.structure(tuple(primals))
     out = wrap_tree(recorded.out_tree, lin.outs)
-    ct_tree = tree.structure(out[0]) if has_aux else recorded.out_tree
-    n_cts = ct_tree.num_leaves
+    shown, ct_tree = tree.flatten(out[0] if has_aux else out)
+    has_value = [not is_float0(x) for x in shown]  # float0 results are structure, and take any cotangent
+    n_cts = sum(has_value)
 
     def f_vjp(ct: Any) -> Any:
         leaves, given = tree.flatten(ct)
@@ -263,6 +264,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
             raise ArgumentError(
                 f"the cotangent given to a vjp function has structure {given}, the result {ct_tree}."
             )
+        leaves = [x for x, kept in zip(leaves, has_value, strict=True) if kept]
         cts = check_tangents("vjp", lin.outs[:n_cts], leaves, ("cotangent", "result")) + [None] * (
             len(lin.outs) - n_cts
         )

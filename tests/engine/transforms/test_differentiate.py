@@ -102,3 +102,17 @@ def test_linear_transpose() -> None:
 def test_errors(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_what_has_no_tangent_passes_through_other_derivatives():
+    def pulled(x, n):
+        return weft.vjp(lambda x, n: x * n.sum(), x, n)[1](2.0)  # the cotangent of n is float0
+
+    x, n = 3.0, np.arange(3)
+    (by_x, by_n), pull_back = weft.vjp(pulled, x, n)
+    assert by_x == 6.0 and by_n.dtype == weft.float0
+    assert pull_back((1.0, by_n))[0] == 0.0
+    _, tangent = weft.jvp(pulled, (x, n), (1.0, n))
+    assert tangent[0] == 0.0 and tangent[1].dtype == weft.float0
+    with pytest.raises(ArgumentError, match="has structure"):
+        pull_back(1.0)

@@ -139,3 +139,53 @@ def test_paths_partial_and_static() -> None:
     assert tree.leaves(Mode("a")) == []
     twice = weft.jit(lambda mode, x: x * 2 if mode.name == "twice" else x)
     assert (float(twice(Mode("twice"), 3.0)), float(twice(Mode("once"), 3.0))) == (6.0, 3.0)
+
+
+def test_prefixes_are_broadcast() -> None:
+    whole = {"a": [1, 2], "b": (3, {"c": 4})}
+    assert tree.broadcast(0, whole) == {"a": [0, 0], "b": (0, {"c": 0})}
+    assert tree_util.tree_broadcast({"a": 5, "b": (6, 7)}, whole) == {"a": [5, 5], "b": (6, {"c": 7})}
+    with pytest.raises(ValueError):
+        tree.broadcast({"a": 5}, whole)
+
+
+def test_leaves_are_folded_by_halves() -> None:
+    assert tree.reduce_associative(lambda a, b: f"({a}{b})", list("abcde")) == "(((ab)(cd))e)"
+    assert tree.reduce_associative(lambda a, b: a + b, {}, identity=7) == 7
+    with pytest.raises(ArgumentError, match="identity="):
+        tree_util.tree_reduce_associative(lambda a, b: a + b, ())
+
+
+def test_structures_are_taken_apart_and_put_together() -> None:
+    one, two = tree.structure(1), tree.structure([1, (2, 3)])
+    assert tree_util.treedef_is_leaf(one) and not tree_util.treedef_is_leaf(two)
+    assert [part.num_leaves for part in tree_util.treedef_children(two)] == [1, 2]
+    assert tree_util.treedef_tuple([one, two]) == tree.structure((1, [1, (2, 3)]))
+    assert tree_util.all_leaves([1, 2.0]) and not tree_util.all_leaves([1, [2]])
+
+
+def test_registered_children_have_names() -> None:
+    @tree_util.register_pytree_with_keys_class
+    class Layer:
+        def __init__(self, w: Any, b: Any, name: str):
+            self.w, self.b, self.name = w, b, name
+
+        def tree_flatten_with_keys(self) -> Any:
+            return (
+                (tree_util.GetAttrKey("w"), self.w),
+                (tree_util.DictKey("bias"), self.b),
+            ), self.name
+
+        @classmethod
+        def tree_unflatten(cls, name: str, children: Any) -> Any:
+            return cls(*children, name)
+
+    layer = Layer(np.ones(2), [3.0, 4.0], "first")
+    assert [tree_util.keystr(path) for path, _ in tree.leaves_with_path({"x": layer})] == [
+        "['x'].w",
+        "['x']['bias'][0]",
+        "['x']['bias'][1]",
+    ]
+    slope = weft.jit(weft.grad(lambda layer: wnp.sum(layer.w) * layer.b[0]))(layer)
+    assert slope.name == "first" and slope.b == [2.0, 0.0]
+    np.testing.assert_array_equal(slope.w, [3.0, 3.0])
