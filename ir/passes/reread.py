@@ -27,7 +27,7 @@ def _reread(eqn: Eqn) -> Eqn:
     n_consts, n_carry = eqn.params["n_consts"], eqn.params["n_carry"]
     consts, carry = eqn.ins[:n_consts], eqn.ins[n_consts : n_consts + n_carry]
     makers = {var: one for one in body.eqns for var in one.outs}
-    instead: dict[Var, Var] = {}
+    instead: dict[Var, Atom] = {}
     for k, start in enumerate(carry):
         old, new = body.ins[n_consts + k], body.outs[k]
         write = makers.get(new) if isinstance(new, Var) else None
@@ -42,12 +42,10 @@ def _reread(eqn: Eqn) -> Eqn:
             instead[const] = old
     if not instead:
         return eqn
-    eqns = [
-        Eqn(one.prim, (instead[first], *one.ins[1:]), one.outs, one.params, one.source)
-        if one.ins and isinstance(first := one.ins[0], Var) and first in instead
-        else one
-        for one in body.eqns
-    ]
+    eqns: list[Eqn] = []
+    for one in body.eqns:
+        ins = tuple([instead.get(a, a) if isinstance(a, Var) else a for a in one.ins])
+        eqns.append(one if ins == tuple(one.ins) else Eqn(one.prim, ins, one.outs, one.params, one.source))
     return Eqn(eqn.prim, eqn.ins, eqn.outs, {**eqn.params, "body": body.replace(eqns=eqns)}, eqn.source)
 
 

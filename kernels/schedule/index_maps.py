@@ -214,8 +214,11 @@ def _concatenate(ex: Expressions, eqn: Eqn, index: Indices) -> str:
         begin += eqn.ins[before].type.shape[axis]
         starts.append(build.param(_key(ex, eqn, "begin", k), begin))
 
+    def at_place(n: int, place: Index) -> Indices:
+        return _fill_in(ex, eqn, filled[n], index, lambda _: place)
+
     def read_operand(n: int, place: Index) -> str:
-        return ex.operand(eqn, filled[n], _fill_in(ex, eqn, filled[n], index, lambda _: place))
+        return ex.operand(eqn, filled[n], at_place(n, place))
 
     known = ex.bounds.meet_join(_key(ex, eqn), i, starts[1:])
     if known is not None:
@@ -225,10 +228,7 @@ def _concatenate(ex: Expressions, eqn: Eqn, index: Indices) -> str:
         place = ix.maximum(ix.sub(i, start), 0) if n else i
         places.append(ix.minimum(place, _last(ex, eqn, filled[n], axis)) if n < len(starts) - 1 else place)
     reached = [build.compare("ge", i, start) for start in starts[1:]]
-    sources = [
-        _source(ex, eqn.ins[k], _fill_in(ex, eqn, k, index, lambda _, place=place: place))
-        for k, place in zip(filled, places, strict=True)
-    ]
+    sources = [_source(ex, eqn.ins[k], at_place(n, places[n])) for n, k in enumerate(filled)]
     var = sources[0][0]
     if isinstance(var, Var) and all(other is var for other, _ in sources):
         return ex.at(
