@@ -319,7 +319,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     axes = [axis_index(d, a.ndim, "roll") for d in (axis if isinstance(axis, tuple | list) else (axis,))]
     if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
         raise ArgumentError(f"roll got {len(shifts)} shifts for {len(axes)} axes.")
-    n = max(len(shifts), len(axes))
+    n = len(shifts) if len(axes) == 1 else len(axes)
     for step, d in zip(
         shifts * n if len(shifts) == 1 else shifts, axes * n if len(axes) == 1 else axes, strict=True
     ):
