@@ -204,12 +204,11 @@ def numpy_function(
             return from_data(quietly(eager, *args, **kwargs), foreign)
 
         if fast is None:
-            function: Any = functools.wraps(definition)(general)
+            function: Any = general
         elif maker:
-            function = functools.wraps(definition)(_quick_maker(fast, general))
+            function = _quick_maker(fast, general)
         else:
 
-            @functools.wraps(definition)
             def quick(*args: Any, **kwargs: Any) -> Any:
                 # Arrays and plain Python values: what NumPy takes it computes, all else goes the general way.
                 if not rules.plain:
@@ -247,7 +246,8 @@ def numpy_function(
             if arity in (1, 2) or sequence:
                 slow = _BFLOAT16 + "FD" if fast_if_real else _BFLOAT16
                 write = _quick_sequence if sequence else _quick_unary if arity == 1 else _quick_binary
-                function = functools.wraps(definition)(write(fast, slow, quick))
+                function = write(fast, slow, quick)
+        functools.update_wrapper(function, definition)
         function.staged = definition
         function.eager = eager
         return function

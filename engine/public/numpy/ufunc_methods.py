@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ class Methods:
         function.nin, function.nout, function.nargs = self.nin, self.nout, self.nin + self.nout
         function.identity = self.identity
         for method in (reduce, accumulate, reduceat, outer, at):
-            setattr(function, method.__name__, functools.partial(method, self))
+            setattr(function, method.__name__, MethodType(method, self))
 
     @functools.cached_property
     def made(self) -> dict[str, Callable[..., Any]]:
