@@ -37,7 +37,11 @@ CONVERSIONS = {
         "argmax", "argmin", "argsort", "sort", "diag", "ravel", "reshape", "transpose", "polyval", "interp",
     )},
 }  # fmt: skip
-_NO_MEANING = ("like", "order", "subok", "requirements")  # of layouts and subclasses
+_NO_MEANING = (
+    "like",
+    "subok",
+    "requirements",
+)  # of subclasses and layouts; to reshape and ravel, ``order`` is one of elements
 
 
 class Conversion:

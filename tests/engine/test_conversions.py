@@ -24,6 +24,11 @@ CALLS = {
     "asarray": lambda x: np.asarray(x) ** 2,
     "asarray of a dtype": lambda x: np.asarray(x, dtype=np.float32) ** 2,
     "asarray, a layout": lambda x: np.asarray(x, np.float64, "C") ** 2,
+    "elements by columns": lambda x: np.ravel(x, order="F") ** 2 + np.reshape(x, (6, 1), order="F")[::-1],
+    "by columns in a list": lambda x: np.ravel([x[0], x[1]], order="F") ** 2,
+    "layouts": lambda x: (
+        np.full((2, 3), x[0, 0], order="F") + np.zeros((2, 3), order="F") + np.array(x, order="F")
+    ),
     "array": lambda x: np.array(x, copy=True, subok=True) * 3,
     "array of more axes": lambda x: np.array(x[0], ndmin=2) * x[1],
     "array of a list": lambda x: np.array([x[0, 0], 1.0, x[1, 2]]) ** 2,
