@@ -441,6 +441,7 @@ def _statistic(mode: str) -> ArrayFunction[..., Any]:
 
 
 _STATISTICS = ("maximum", "minimum", "mean", "median")
+_MOST_PIECES = 6  # that a padded axis is put together of; elements of more are gathered
 
 
 _PAD_OPTIONS = {
@@ -515,8 +516,34 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         else:
             period = 2 * (n - 1) if mode == "reflect" else 2 * n
             places = _mirror(n, low[d], high[d], max(period, 1), mode)
-            x = s.move_axis(gather(x, [places], [d], "promise"), 0, d)
+            before, after = (_slices_at(x, d, side) for side in (places[: low[d]], places[low[d] + n :]))
+            if len(before) + len(after) <= _MOST_PIECES:
+                x = s.concatenate([*before, x, *after], d)
+            else:
+                x = s.move_axis(gather(x, [places], [d], "promise"), 0, d)
     return x
+
+
+def _slices_at(x: Any, d: int, places: np.ndarray) -> list[Any]:
+    """Elements of an axis as slices where their places go up or down, one again and again where they stay.
+
+    If that takes too many pieces, there are only some of them.
+    """
+    found: list[Any] = []
+    steps = np.diff(places)
+    begin = 0
+    while begin < places.size and len(found) <= _MOST_PIECES:
+        end = begin + 1
+        step = steps[begin] if end < places.size and abs(steps[begin]) <= 1 else 1
+        while end < places.size and steps[end - 1] == step:
+            end += 1
+        first, last = sorted((int(places[begin]), int(places[end - 1])))
+        piece = s.slice_axis(x, d, first, last + 1)
+        if step == 0:
+            piece = broadcast_to(piece, [end - begin if i == d else m for i, m in enumerate(x.shape)])
+        found.append(s.reverse(piece, (d,)) if step < 0 else piece)
+        begin = end
+    return found
 
 
 def _joined(x: Any, d: int, before: Any, after: Any) -> Any:

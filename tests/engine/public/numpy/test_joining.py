@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import weft
 import weft.numpy as wnp
 from tests.engine.public.numpy.checks import agree, same, sample, staged
 from weft.ir.errors import ArgumentError, ConcretizationError, IndexingError, ShapeError
@@ -104,6 +105,15 @@ def test_trim_zeros_needs_values() -> None:
 def test_pad(mode: str, keywords: dict, width) -> None:
     for dtype in ("float64", "int16"):
         agree(lambda m: lambda v: m.pad(v, width, mode, **keywords), sample(dtype, (3, 4)), rtol=1e-10)
+
+
+def test_padding_by_near_elements_is_read_where_they_are() -> None:
+    for mode in ("edge", "reflect", "symmetric", "wrap"):
+        program = weft.jit(lambda v, mode=mode: wnp.pad(v, 2, mode)).lower(sample("float64", (5, 6))).program
+        assert "gather" not in str(program.fused) and len(program.nests) == 1
+    # So often to and fro that it would be many slices.
+    agree(lambda m: lambda v: m.pad(v, 9, "reflect"), np.array([4.0, 5.0]))
+    agree(lambda m: lambda v: m.pad(v, (0, 9), "symmetric"), V)
 
 
 def test_pad_spellings() -> None:
