@@ -12,12 +12,15 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from weft.engine.array import wrap_value
-from weft.engine.dispatch import broadcast_shapes, broadcast_to
+from weft.engine.dispatch import as_dtype, broadcast_shapes, broadcast_to
 from weft.engine.trace import function_name
 from weft.engine.transforms.vmap import vmap
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops.shape import expand_dims, move_axis, reshape, transpose
+from weft.ir.types import check_dtype
 from weft.numpy.staging import axis_index, value
 
 __all__ = ["apply_along_axis", "apply_over_axes", "vectorize"]
@@ -38,16 +41,21 @@ def _parse(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]
 
 
 def vectorize(
-    pyfunc: Callable[..., Any],
-    *,
-    excluded: Iterable[int | str] = frozenset(),
+    pyfunc: Callable[..., Any] | None = None,
+    otypes: str | Sequence[Any] | None = None,
+    doc: str | None = None,
+    excluded: Iterable[int | str] | None = None,
+    cache: bool = False,
     signature: str | None = None,
 ) -> Callable[..., Any]:
     """A function of scalars (with ``signature``: of small arrays) made to broadcast like a function of NumPy.
 
     Args:
-        pyfunc: what to apply to each element; it must be one that `weft.vmap` takes.
+        pyfunc: what to apply to each element; it must be one that `weft.vmap` takes. Without it, a decorator is given.
+        otypes: the dtypes of the results, as a string of NumPy's characters or a list; by default what ``pyfunc`` gives.
+        doc: the documentation; by default that of ``pyfunc``.
         excluded: positions and names of arguments that are passed on as they are.
+        cache: accepted for NumPy's sake: ``pyfunc`` runs once anyway.
         signature: the last axes that ``pyfunc`` takes and gives, such as ``"(m,n),(n)->(m)"``; without it there are none.
 
     Returns:
@@ -57,7 +65,11 @@ def vectorize(
         ArgumentError: the signature is none, or the number of arguments or results is another.
         ShapeError: core dimensions are missing or differ, or the other axes do not broadcast.
     """
-    left_out = set(excluded)
+    if pyfunc is None:
+        options = {"otypes": otypes, "doc": doc, "excluded": excluded, "cache": cache, "signature": signature}
+        return lambda f: vectorize(f, **options)  # type: ignore[arg-type]
+    dtypes = None if otypes is None else [check_dtype(np.dtype(t)) for t in otypes]
+    left_out = set(excluded or ())
     name = function_name(pyfunc)
     parsed = None if signature is None else _parse(signature)
 
@@ -81,7 +93,7 @@ def vectorize(
             for i, part in zip(places, parts, strict=True):
                 full[i] = part
             result = pyfunc(*full, **kwargs)
-            return _checked(name, result, outs, sizes)
+            return _as_types(name, _checked(name, result, outs, sizes), dtypes)
 
         if not any(loops):
             return one(*map(wrap_value, values))
@@ -100,7 +112,21 @@ def vectorize(
 
         return tuple(map(unflattened, results)) if isinstance(results, tuple) else unflattened(results)
 
+    if doc is not None:
+        vectorized.__doc__ = doc
     return vectorized
+
+
+def _as_types(name: str, result: Any, dtypes: Sequence[np.dtype] | None) -> Any:
+    """Results as the dtypes that ``otypes`` says."""
+    if dtypes is None:
+        return result
+    several = isinstance(result, tuple)
+    results = result if several else (result,)
+    if len(results) != len(dtypes):
+        raise ArgumentError(f"vectorize: otypes says {len(dtypes)} results, but {name} gives {len(results)}.")
+    cast = tuple([wrap_value(as_dtype(value(y, name), t)) for y, t in zip(results, dtypes, strict=True)])
+    return cast if several else cast[0]
 
 
 def _read_sizes(what: str, shape: Sequence[int], dims: Sequence[str], sizes: dict[str, int]) -> None:

@@ -72,11 +72,17 @@ def _matmul(name: str, a: Any, b: Any) -> Any:
 
 @like_numpy(_without_keywords(np.matmul), real=np.matmul, arity=2)
 def matmul(
-    a: Any, b: Any, *, out: Any = None, precision: Any = None, preferred_element_type: Any = None
+    a: Any,
+    b: Any,
+    *,
+    out: Any = None,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    dtype: Any = None,
 ) -> Any:
     """Matrix product of the last two axes, leading axes broadcast; vectors are rows on the left, columns on the right."""
     refuse("matmul", out=out)
-    return _matmul("matmul", *_operands("matmul", a, b, preferred_element_type))
+    return _matmul("matmul", *_operands("matmul", a, b, preferred_element_type if dtype is None else dtype))
 
 
 @like_numpy(_without_keywords(np.dot), real=np.dot, arity=2)
@@ -325,8 +331,9 @@ def _einsum_data(
     optimize: Any = "auto",
     precision: Any = None,
     preferred_element_type: Any = None,
+    dtype: Any = None,
 ) -> Any:
-    if out is not None or preferred_element_type is not None:
+    if out is not None or preferred_element_type is not None or dtype is not None:
         raise TypeError
     return np.einsum(*operands, optimize=len(operands) > 3 and optimize not in (False, None))
 
@@ -338,6 +345,7 @@ def einsum(
     optimize: Any = "auto",
     precision: Any = None,
     preferred_element_type: Any = None,
+    dtype: Any = None,
 ) -> Any:
     """Einstein's sum: ``einsum("ij,jk->ik", a, b)``, in any of NumPy's notations.
 
@@ -346,11 +354,13 @@ def einsum(
         out: not supported, arrays are immutable.
         optimize: how opt_einsum looks for the order of products.
         precision: accepted for JAX's sake.
-        preferred_element_type: dtype to compute in.
+        preferred_element_type: dtype to compute in, as JAX calls it.
+        dtype: the same, as NumPy calls it.
     """
     refuse("einsum", out=out)
     terms, output, arrays = _parsed(operands, "einsum")
-    dtype = common_dtype(*arrays) if preferred_element_type is None else check_dtype(preferred_element_type)
+    wanted = preferred_element_type if dtype is None else dtype
+    dtype = common_dtype(*arrays) if wanted is None else check_dtype(wanted)
     arrays = [as_dtype(x, dtype) for x in arrays]
     optimize = "auto" if optimize is True else "greedy" if optimize in (False, None) else optimize
     path = _path(",".join(terms) + "->" + output, tuple(tuple(x.shape) for x in arrays), optimize)

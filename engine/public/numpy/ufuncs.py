@@ -140,8 +140,14 @@ def define(
     name = ufunc.__name__
     weak = name in _OPERATORS
 
-    def definition(*args: Any, dtype: Any = None, out: Any = None, where: Any = None) -> Any:
+    def definition(
+        *args: Any, dtype: Any = None, out: Any = None, where: Any = None, casting: str = "same_kind"
+    ) -> Any:
         refuse(name, out=out, where=where)
+        if casting != "same_kind":
+            raise ArgumentError(
+                f"{name} got casting={casting!r}: 'same_kind' is taken. Convert with astype before."
+            )
         result: Any = NotImplemented
         if special is not None and dtype is None:
             result = special(*args)
