@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from weft.kernels.schedule.expressions import Expressions
 
 Indices = tuple[Index, ...]
+_SMALL_STEP = 16
 
 
 def _key(ex: Expressions, eqn: Eqn, *what: Any) -> tuple[Any, ...]:
@@ -37,6 +38,11 @@ def _fill_in(
         return ()
     groups, known = ex.layout.groups(operand), ex.layout.carry(eqn, k, index)
     return tuple(moved(group[0]) if i is None else i for i, group in zip(known, groups, strict=True))
+
+
+def _step(ex: Expressions, key: tuple[Any, ...], step: int) -> Index:
+    """The distance of elements: known if it is small, as divisions by a known number are none."""
+    return step if step <= _SMALL_STEP else ex.builder.param(key, step)
 
 
 # Moves
@@ -173,7 +179,7 @@ def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
         ex.pads[first] = low, out.type.shape[axis]
         j = ix.sub(i, first)
         if interior:
-            step = build.param(_key(ex, window, "interior", axis), interior + 1)
+            step = _step(ex, _key(ex, window, "interior", axis), interior + 1)
             inside += [build.compare("ge", j, 0), build.compare("eq", ix.mod(j, step), 0)]
             j = ix.div(j, step)
             known = None

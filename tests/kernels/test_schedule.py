@@ -169,6 +169,12 @@ def smoothed(x: Any, border: tuple[int, int]) -> Any:
     return e.select(inside, s.pad(e.mul(e.add(before, behind), 0.5), 0.0, low, high), x)
 
 
+def test_a_small_distance_of_elements_is_known() -> None:
+    (kernel,) = kernels(check(lambda x: [s.pad(e.neg(x), 0.5, (0, 1), (0, 0), (2, 1))], normal(3, 4)))
+    text = str(schedule(kernel).nest)
+    assert all(division in text for division in ("//2", "%2", "//3", "%3"))
+
+
 def test_long_lines_are_cut_into_blocks() -> None:
     def fun(x: Any, y: Any) -> list[Any]:
         z = s.concatenate([x, y, x], 0)
