@@ -118,8 +118,11 @@ def update(**changes: Any) -> None:
             _forget()
         elif name in ("promotion", "default_float"):
             choose(**{name: value})
-        elif name == "jax_enable_x64":
-            continue  # 64-bit types are always there
+        elif name in ("jax_enable_x64", "jax_default_matmul_precision"):
+            continue  # 64-bit types are always there, and products are of the precision of their dtype
+        elif name in ("jax_platforms", "jax_platform_name"):
+            if "cpu" not in str(value).split(","):
+                raise ArgumentError(f"{name} is {value!r}, but there is one platform: 'cpu'.")
         else:
             raise ArgumentError(f"there is no setting {name}. {SETTINGS}")
 

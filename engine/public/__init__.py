@@ -49,6 +49,7 @@ with _keeping_all():
 if TYPE_CHECKING:
     from weft import (
         ad_checkpoint,
+        custom_batching,
         debug,
         experimental,
         fft,
@@ -101,6 +102,7 @@ __all__ = [
     "clear_caches",
     "closure_convert",
     "config",
+    "custom_batching",
     "custom_gradient",
     "custom_jvp",
     "custom_vjp",
@@ -166,6 +168,7 @@ __all__ = [
 _WHEN_NAMED = frozenset(
     (
         "ad_checkpoint",
+        "custom_batching",
         "debug",
         "experimental",
         "fft",

@@ -31,7 +31,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _is_weak(x: Any) -> bool:
+def is_weak(x: Any) -> bool:
+    """Whether an argument is a Python number, or stands for one."""
     return type(x) in (bool, int, float, complex) or (isinstance(x, Tracer) and x.weak)
 
 
@@ -46,7 +47,7 @@ def _widen(graph: Graph, n_args: int, captured_types: Sequence[ArrayType], place
     return build(fun, [*graph.in_types[:n_args], *captured_types])
 
 
-def _resolve(fun: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, ...]:
+def resolve(fun: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, ...]:
     """Positional arguments of a call, keywords and defaults put in their places."""
     if not kwargs:
         try:
@@ -180,7 +181,7 @@ class custom_jvp(_Custom[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Apply the function; where arguments are traced, with its rule."""
-        arguments = _resolve(self.fun, args, kwargs)
+        arguments = resolve(self.fun, args, kwargs)
         static, rest = self._split(arguments)
         leaves = tree.leaves(tuple(rest))
         name = function_name(self.fun)
@@ -191,7 +192,7 @@ class custom_jvp(_Custom[P, R]):
             raise GradientError(
                 f"{name} is a custom_jvp function without a rule: give it one with {name}.defjvp."
             )
-        types, weak = [type_of_value(v) for v in values], [_is_weak(x) for x in leaves]
+        types, weak = [type_of_value(v) for v in values], [is_weak(x) for x in leaves]
         n = len(values)
         primal = trace(
             self._bound(arguments), types, tree.structure((tuple(rest), {})), kind="custom_jvp", weak=weak
@@ -262,7 +263,7 @@ class custom_vjp(_Custom[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Apply the function; where arguments are traced, with its rule."""
-        arguments = _resolve(self.fun, args, kwargs)
+        arguments = resolve(self.fun, args, kwargs)
         static, rest = self._split(arguments)
         leaves = tree.leaves(tuple(rest))
         name = function_name(self.fun)
@@ -274,7 +275,7 @@ class custom_vjp(_Custom[P, R]):
             raise GradientError(
                 f"{name} is a custom_vjp function without a rule: give it one with {name}.defvjp."
             )
-        types, weak = [type_of_value(v) for v in values], [_is_weak(x) for x in leaves]
+        types, weak = [type_of_value(v) for v in values], [is_weak(x) for x in leaves]
         n = len(values)
         call_tree = tree.structure((tuple(rest), {}))
         primal = trace(self._bound(arguments), types, call_tree, kind="custom_vjp", weak=weak)
@@ -431,7 +432,7 @@ def checkpoint(
             [type_of_value(v) for v in values],
             in_tree,
             kind="checkpoint",
-            weak=[_is_weak(x) for x in leaves],
+            weak=[is_weak(x) for x in leaves],
         )
         operands = [*values, *traced.captured]
         graph = traced.graph if policy is None else marked(traced.graph, policy)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from weft.ir.builder import build
-from weft.ir.errors import GradientError, ShapeError
+from weft.ir.errors import ArgumentError, GradientError, ShapeError
 from weft.ir.graph import Graph, Literal
 from weft.ir.interpret import evaluate
 from weft.ir.primitive import INLINE, NOT_MAPPED, Lowering, Primitive, index
-from weft.ir.rules import instantiate, is_linear, linear, pointwise, transposed, zeros_like
+from weft.ir.rules import instantiate, is_linear, linear, pointwise, to_front, transposed, zeros_like
 from weft.ir.types import ArrayType
 
 # How a call runs on arrays. The engine puts its compiler here; by itself the IR interprets.
@@ -142,6 +142,35 @@ custom_jvp_call_p = Primitive(
     jvp=_custom_jvp_jvp,
     transpose=None,
     batch=_custom_jvp_batch,
+    lower=INLINE,
+    multiple=True,
+)
+
+
+# custom_vmap: rule(size, which arguments are mapped, arguments with the batch in front) -> (outs, their axes) is given
+
+
+def _custom_vmap_batch(prim: Primitive, args: Any, axes: Any, size: Any, params: Any) -> Any:
+    n = params["n_args"]
+    if any(axis is not NOT_MAPPED for axis in axes[n:]):
+        raise ArgumentError(
+            f"{params['name']} has a rule of its own for vmap (custom_vmap) and closes over a value that is being mapped. "
+            f"Pass that value as an argument of {params['name']}."
+        )
+    mapped = tuple(axis is not NOT_MAPPED for axis in axes[:n])
+    fronts = [to_front(x, axis, size) if own else x for x, axis, own in zip(args, axes, mapped, strict=False)]
+    return params["rule"](int(size), mapped, fronts)
+
+
+custom_vmap_call_p = Primitive(
+    "custom_vmap_call",
+    type_rule=lambda *ins, graph, rule, n_args, name: _graph_types("custom_vmap_call", graph, ins),
+    reference=lambda *args, graph, rule, n_args, name: _runner(graph, *args),
+    jvp=lambda prim, primals, tangents, params, answer: _call_jvp(
+        call_p, primals, tangents, {"graph": params["graph"], "name": params["name"]}, answer
+    ),
+    transpose=None,
+    batch=_custom_vmap_batch,
     lower=INLINE,
     multiple=True,
 )

@@ -13,6 +13,7 @@ from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
 from weft.ir.ops.replay import replay
+from weft.ir.rules import to_front
 
 # Indexing
 
@@ -200,6 +201,14 @@ def _custom_vjp(x: Any, y: Any) -> Any:
     )
 
 
+def _custom_vmap(x: Any, y: Any) -> Any:
+    def rule(size: int, mapped: Any, args: Any) -> Any:
+        x, y = (v if own else to_front(v, None, size) for v, own in zip(args, mapped, strict=True))
+        return tuple(_curve(x, y)), (0,)
+
+    return _carry(control.custom_vmap_call_p, x, y, rule=rule, n_args=2, name="curve")
+
+
 def _custom_linear(x: Any, y: Any) -> Any:
     backward = build(lambda x, ct: [e.mul(t.sin(x), ct)], [type_of_value(x)] * 2)
     return control.custom_linear_p.bind(x, y, backward=backward, n_known=1, name="curve")[0]
@@ -215,6 +224,13 @@ row(
     lambda x, y: _carry(control.call_p, x, y, name="curve"),
     _curve_reference,
     (F32, F64, C128),
+    CURVES,
+)
+row(
+    "custom_vmap_call",
+    _custom_vmap,
+    _curve_reference,
+    (F64, C128),
     CURVES,
 )
 row(

@@ -94,3 +94,11 @@ def test_importing_is_light() -> None:
 
 def test_every_public_name_is_there() -> None:
     assert [name for name in weft.__all__ if not hasattr(weft, name)] == []
+
+
+def test_settings_of_jax_that_ask_for_what_there_is() -> None:
+    config.update("jax_platform_name", "cpu")
+    config.update("jax_platforms", "cuda,cpu")
+    config.update("jax_default_matmul_precision", "highest")
+    with pytest.raises(weft.errors.ArgumentError, match="there is one platform: 'cpu'"):
+        config.update("jax_platforms", "tpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,11 @@ def test_meaning_and_types(record: OpRecord, dtype: np.dtype) -> None:
 def test_text_round_trip(record: OpRecord, dtype: np.dtype) -> None:
     for operands in record.operands(dtype):
         graph = trace(record.fun, *operands)
-        assert parse_graph(print_graph(graph)) == graph
+        text = print_graph(graph)
+        if any(inspect.isfunction(param) for eqn in graph.eqns for param in eqn.params.values()):
+            assert "=<" in text  # the user's code is named, and the text is for reading only
+            continue
+        assert parse_graph(text) == graph
 
 
 class _References:
