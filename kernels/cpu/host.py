@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from typing import Any
 
 # LLVM's newer linker, which keeps a file's code and constants together, does not know Windows' object files.
@@ -62,11 +63,24 @@ def cpu_features() -> str:
         return ""
 
 
+class _OfThread(threading.local):
+    """The target machines of a thread, by the CPU's name and features."""
+
+    def __init__(self) -> None:
+        self.machines: dict[tuple[str, str], Any] = {}
+
+
+_of_thread = _OfThread()
+
+
 def target_machine() -> Any:
-    """LLVM's target machine for this CPU: a new one, since it is not to be shared between threads."""
+    """LLVM's target machine for this CPU: one a thread, since it is not to be shared, kept for what it has worked out."""
     import llvmlite.binding as llvm
 
-    initialize()
-    target = llvm.Target.from_triple(llvm.get_process_triple())
-    where = {} if ANYWHERE else {"reloc": "pic", "codemodel": "small"}
-    return target.create_target_machine(cpu=cpu_name(), features=cpu_features(), opt=2, jit=True, **where)
+    key, machines = (cpu_name(), cpu_features()), _of_thread.machines
+    if key not in machines:
+        initialize()
+        target = llvm.Target.from_triple(llvm.get_process_triple())
+        where = {} if ANYWHERE else {"reloc": "pic", "codemodel": "small"}
+        machines[key] = target.create_target_machine(cpu=key[0], features=key[1], opt=2, jit=True, **where)
+    return machines[key]
