@@ -78,6 +78,8 @@ def _fold(
     where: Any,
 ) -> Any:
     axes = () if of_scalar(axis, x.ndim) else axis_indices(axis, x.ndim, name)
+    if initial.__class__ is int:
+        np.asarray(initial, x.dtype)  # an OverflowError where it does not fit
     if where is not None and where is not True and identity is None:
         if initial is None:
             raise ArgumentError(

@@ -152,6 +152,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "partition": (lambda x: wnp.partition(x, 1, kind="best"), ArgumentError, "there is 'introselect' alone"),
     "isin": (lambda x: wnp.isin(x, x, kind="best"), ArgumentError, "kind"),
     "full": (lambda x: wnp.full_like(x, 300, dtype="uint8"), OverflowError, "300 out of bounds"),
+    "initial": (lambda x: (x[0] > 0).astype("uint8").max(initial=-9), OverflowError, "-9 out of bounds"),
     "arange": (lambda x: x + wnp.arange(), TypeError, "arange"),
     "None": (lambda x: wnp.hypot(x, None), ArgumentError, "hypot is None"),
     "a ragged list": (lambda x: x - [[1], [2, 3]], ValueError, "inhomogeneous"),
