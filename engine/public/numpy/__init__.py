@@ -15,85 +15,78 @@ from weft.numpy import (
     creation,
     dtypes,
     elementwise,
-    files,
     functional,
-    histograms,
     joining,
-    meshes,
-    nans,
     numerics,
-    packing,
-    placing,
-    polynomials,
     products,
     reductions,
     searching,
-    sets,
     shapes,
     sorting,
-    text,
     ufunc_methods,
     ufuncs,
-    windows,
 )
 from weft.numpy.creation import *  # noqa: F403
 from weft.numpy.dtypes import *  # noqa: F403
 from weft.numpy.elementwise import *  # noqa: F403
-from weft.numpy.files import *  # noqa: F403
 from weft.numpy.functional import *  # noqa: F403
-from weft.numpy.histograms import *  # noqa: F403
 from weft.numpy.inspection import __array_api_version__, __array_namespace_info__  # noqa: F401
 from weft.numpy.joining import *  # noqa: F403
-from weft.numpy.meshes import *  # noqa: F403
-from weft.numpy.nans import *  # noqa: F403
 from weft.numpy.numerics import *  # noqa: F403
-from weft.numpy.packing import *  # noqa: F403
-from weft.numpy.placing import *  # noqa: F403
-from weft.numpy.polynomials import *  # noqa: F403
 from weft.numpy.products import *  # noqa: F403
 from weft.numpy.reductions import *  # noqa: F403
 from weft.numpy.searching import *  # noqa: F403
-from weft.numpy.sets import *  # noqa: F403
 from weft.numpy.shapes import *  # noqa: F403
 from weft.numpy.sorting import *  # noqa: F403
-from weft.numpy.text import *  # noqa: F403
 from weft.numpy.ufunc_methods import *  # noqa: F403
 from weft.numpy.ufuncs import *  # noqa: F403
-from weft.numpy.windows import *  # noqa: F403
 
 ndarray = Array
 _PARTS = (
     creation,
     dtypes,
     elementwise,
-    files,
     functional,
-    histograms,
     joining,
-    meshes,
-    nans,
     numerics,
-    packing,
-    placing,
-    polynomials,
     products,
     reductions,
     searching,
-    sets,
     shapes,
     sorting,
-    text,
     ufunc_methods,
     ufuncs,
-    windows,
 )
-__all__ = sorted({"fft", "linalg", "ndarray"}.union(*[part.__all__ for part in _PARTS]))
+# Modules that are imported when one of their functions is first named, as most programs do without them.
+_LATER = {
+    "files": "fromfile fromiter fromstring genfromtxt load loadtxt save savetxt savez savez_compressed",
+    "histograms": "bincount histogram histogram2d histogram_bin_edges histogramdd",
+    "meshes": "broadcast c_ mgrid ndenumerate ndindex ogrid r_",
+    "nans": "nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum nanvar",
+    "packing": "packbits unpackbits",
+    "placing": "fill_diagonal place put put_along_axis putmask",
+    "polynomials": "poly polyadd polyder polydiv polyfit polyint polymul polysub roots",
+    "sets": "intersect1d isin setdiff1d setxor1d union1d unique unique_all unique_counts unique_inverse unique_values",
+    "text": "array2string array_repr array_str base_repr binary_repr format_float_positional format_float_scientific "
+    "get_printoptions printoptions set_printoptions",
+    "windows": "bartlett blackman hamming hanning kaiser",
+}
+_PART_OF = {name: part for part, names in _LATER.items() for name in names.split()}
+__all__ = sorted({"fft", "linalg", "ndarray", *_PART_OF}.union(*[part.__all__ for part in _PARTS]))
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PART_OF:
+        found = getattr(importlib.import_module(f"weft.numpy.{_PART_OF[name]}"), name)
+        globals()[name] = found
+        return found
     if name in ("fft", "lib", "linalg"):  # when they are first named
         return importlib.import_module(f"weft.numpy.{name}")
     raise AttributeError(f"module 'weft.numpy' has no attribute {name!r}. {advice(name, __all__)}".rstrip())
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """The namespace as a whole."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,20 @@ from weft.numpy.ufuncs import FUNCTIONS
 
 def test_every_name_is_there() -> None:
     assert all(hasattr(wnp, name) for name in wnp.__all__)
+
+
+@pytest.mark.parametrize("part", wnp._LATER)
+def test_what_is_imported_later_is_listed_whole(part: str) -> None:
+    module = importlib.import_module(f"weft.numpy.{part}")
+    assert wnp._LATER[part].split() == sorted(module.__all__)
+    assert all(getattr(wnp, name) is getattr(module, name) for name in module.__all__)
+
+
+def test_rare_functions_are_imported_when_they_are_named() -> None:
+    code = "import sys, weft.numpy as wnp; print('weft.numpy.sets' in sys.modules, 'unique' in dir(wnp)); wnp.unique"
+    code += "; print('weft.numpy.sets' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]
 
 
 def test_type_checkers_are_told_every_elementwise_function() -> None:
