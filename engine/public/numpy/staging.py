@@ -215,7 +215,7 @@ def axis_indices(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
 
 def of_scalar(axis: Any, ndim: int) -> bool:
     """Whether ``axis`` is the one that NumPy lets reductions and sorts of 0-d arrays name although there is none."""
-    return ndim == 0 and isinstance(axis, int | np.integer) and -1 <= axis <= 0
+    return ndim == 0 and isinstance(axis, int | np.integer) and int(axis) in (0, -1)
 
 
 def static_int(x: Any, name: str, argument: str) -> int:
