@@ -138,7 +138,7 @@ class _Splitter:
         before = {acc.name: acc.init for acc in loop.carries}
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
-            bound = {getattr(s, "name", "") for s in part.body} - {""}
+            bound = [s.name for s in part.body if hasattr(s, "name")]  # in order: the text is to be the same everywhere
             now = {acc: acc if last else self._fresh(acc) for acc in before}
             names = {**now, **{name: self._fresh(name) for name in bound}}
             var = self._fresh(loop.var)
