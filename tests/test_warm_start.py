@@ -34,7 +34,8 @@ print(json.dumps([float(value), get_backend().compilations, sorted(sys.modules)]
 HEAVY = frozenset(
     "numba scipy opt_einsum jax matplotlib pandas IPython pytest hypothesis asyncio multiprocessing unittest "
     "importlib.metadata email numpy.testing numpy.f2py weft.nn weft.random weft.lax weft.kernels.maths weft.kernels.cpu.emit "
-    "weft.numpy.sets weft.numpy.histograms weft.ir.ops.linalg weft.ir.ops.random weft.ir.ops.integrals weft.ir.parser weft.kernels.library.tables".split()
+    "weft.numpy.sets weft.numpy.histograms weft.ir.ops.linalg weft.ir.ops.random weft.ir.ops.integrals weft.ir.parser "
+    "weft.kernels.library.tables".split()
 )
 
 
