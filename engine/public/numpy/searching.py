@@ -52,14 +52,9 @@ def _bounded(indices: Any, n: int, mode: str) -> Any:
 
 
 def _take_data(
-    a: Any,
-    indices: Any,
-    axis: Any = None,
-    out: Any = None,
-    mode: Any = None,
-    fill_value: Any = None,
-    **_: Any,
-) -> Any:
+    a: Any, indices: Any, axis: Any = None, out: Any = None, mode: Any = None, fill_value: Any = None, *,
+    unique_indices: bool = False, indices_are_sorted: bool = False,
+) -> Any:  # fmt: skip
     if fill_value is not None or mode not in (None, "raise", "clip", "wrap"):
         raise TypeError
     indices = np.asarray(indices)

@@ -81,8 +81,8 @@ def like_numpy(
                 result = definition(*args, **kwargs)
             except WeftError as explained:
                 raise explained from None
-            except Exception:
-                raise refused from None
+            except Exception as unexplained:
+                raise refused if refused.args else unexplained from None
             if isinstance(refused, np.linalg.LinAlgError):
                 raise refused  # what a matrix holds was wrong, which the definition says by NaN
             in_place = "read-only" in str(refused)  # leave to overwrite, which definitions do not take
@@ -91,8 +91,9 @@ def like_numpy(
                 raise ArgumentError(f"{definition.__name__}: {refused}") from None
             return result
 
-        if getattr(reference, "__module__", "").startswith("weft."):
-            reference.__qualname__ = definition.__name__  # for Python's errors about arguments
+        for own in (reference, getattr(reference, "__wrapped__", None)):
+            if (getattr(own, "__module__", None) or "").startswith("weft."):
+                own.__qualname__ = definition.__name__  # type: ignore[union-attr]  # for Python's errors about arguments
         fast = real if maker else real or reference
         return numpy_function(
             eager, maker=maker, fast=fast, fast_if_real=real is not None, arity=arity, sequence=sequence

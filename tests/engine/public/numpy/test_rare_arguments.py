@@ -156,6 +156,12 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "arange": (lambda x: x + wnp.arange(), TypeError, "arange"),
     "None": (lambda x: wnp.hypot(x, None), ArgumentError, "hypot is None"),
     "a ragged list": (lambda x: x - [[1], [2, 3]], ValueError, "inhomogeneous"),
+    "an unknown keyword of take": (
+        lambda x: wnp.take(x, [0], fast=True),
+        TypeError,
+        r"^take\(\) got an unexpected",
+    ),
+    "an array left out": (lambda x: wnp.vecdot(x), TypeError, r"^vecdot\(\) missing 1 required"),
     "an unknown keyword": (lambda x: wnp.sort(x, fast=True), TypeError, r"^sort\(\) got an unexpected"),
 }
 
