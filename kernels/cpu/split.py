@@ -40,6 +40,7 @@ from weft.kernels.schedule import index as ix
 
 _MOST_STATEMENTS = 60  # of a loop that is worth writing several times
 _MOST_CUTS = 3  # of one loop, by comparisons
+_MOST_WRITTEN = 120  # statements of all parts of a loop
 _LARGE = 2**62  # larger numbers than this are no index: what is compared is clamped, and nothing overflows
 _LEAST_GAIN = 2  # operations that a part must save, besides the questions
 _COSTS = {"div": 8, "sqrt": 8, "mod": 25, "rem": 25, "floor_div": 25, "int_div": 25}
@@ -121,9 +122,7 @@ class _Splitter:
         plain = len(loop.body) <= _MOST_STATEMENTS and all(isinstance(s, PLAIN) for s in loop.body)
         if not plain or isinstance(loop.extent, int):
             return [loop]
-        self.borders: list[IndexValue] = []
-        parts = self._by_conditions(loop, _Part(None, None, loop.body), _MOST_CUTS)
-        parts = [one for part in parts for one in self._by_places(loop, part)]
+        parts = self._parts(loop)
         if len(parts) == 1 and parts[0].body == loop.body:
             return [loop]
         own = {acc.name for acc in loop.carries}
@@ -132,13 +131,25 @@ class _Splitter:
             parts = [_Part(0, 0, ())]  # the accumulators are what they began as
         return self._written(loop, parts)
 
+    def _parts(self, loop: Loop) -> list[_Part]:
+        """The parts of a loop: as many cuts as do not make the code much longer, which takes its time to compile."""
+        whole = _Part(None, None, loop.body)
+        for cuts in range(_MOST_CUTS, -1, -1):
+            self.borders: list[IndexValue] = []
+            parts = self._by_conditions(loop, whole, cuts)
+            parts = [one for part in parts for one in self._by_places(loop, part)]
+            if sum(len(part.body) for part in parts) <= _MOST_WRITTEN:
+                return parts
+        self.borders = []
+        return [whole]
+
     def _written(self, loop: Loop, parts: Sequence[_Part]) -> list[Any]:
         """The borders, and loops over the parts, each of which goes on with the accumulators of the one before."""
         found: list[Any] = list(self.borders)
         before = {acc.name: acc.init for acc in loop.carries}
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
-            bound = [s.name for s in part.body if hasattr(s, "name")]  # in order: the text is to be the same everywhere
+            bound = [s.name for s in part.body if hasattr(s, "name")]  # in order: the same text everywhere
             now = {acc: acc if last else self._fresh(acc) for acc in before}
             names = {**now, **{name: self._fresh(name) for name in bound}}
             var = self._fresh(loop.var)
