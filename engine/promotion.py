@@ -99,6 +99,8 @@ def common(strong: tuple[np.dtype, ...], weak: str) -> tuple[np.dtype, bool]:
         strong: dtypes of arrays.
         weak: kinds of Python scalars (``"bifc"``).
     """
+    if "O" in weak:
+        raise ArgumentError("an integer among the arguments does not fit into 64 bits.")
     if rules.jax:
         node = _least(frozenset([d.name for d in strong] + [_KINDS[k] for k in weak]))
         numbers = {_INT: np.dtype(np.int64), _FLOAT: rules.float, _COMPLEX: rules.complex}

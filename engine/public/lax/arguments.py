@@ -11,7 +11,7 @@ import numpy as np
 
 from weft.engine.array import to_value
 from weft.ir.builder import state
-from weft.ir.errors import AxisError, DTypeError, ShapeError
+from weft.ir.errors import ArgumentError, AxisError, DTypeError, ShapeError
 from weft.ir.rules import KINDS
 
 P = ParamSpec("P")
@@ -24,6 +24,11 @@ _RANKS = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}  # of kinds of dtypes;
 
 def same_values(name: str, args: Sequence[Any]) -> list[Any]:
     """Arguments of an elementwise operation: arrays of one shape, scalars of their dtype."""
+    if not args:
+        raise ArgumentError(f"lax.{name} got no arguments: it computes an array from arrays.")
+    for x in args:
+        if type(x) is int and not -(2**63) <= x < 2**64:
+            raise ArgumentError(f"lax.{name} got the integer {x}, which does not fit into 64 bits.")
     arrays = [x for x in args if type(x) not in SCALARS]
     values = [x if type(x) in SCALARS else to_value(x, f"an argument of lax.{name}") for x in args]
     if not arrays:
@@ -79,6 +84,10 @@ def one_value(x: Any) -> Any:
 
 def one_axis(name: str, axis: int, ndim: int) -> int:
     """An axis counted from the front."""
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise ArgumentError(f"lax.{name} takes an axis, which is an integer, got {axis!r}.") from None
     if not -ndim <= axis < ndim:
         raise AxisError(f"lax.{name} got axis {axis} for an array of {ndim} axes.")
     return axis % ndim
@@ -86,16 +95,26 @@ def one_axis(name: str, axis: int, ndim: int) -> int:
 
 def sorted_axes(name: str, axes: Any, ndim: int) -> tuple[int, ...]:
     """Axes counted from the front, in increasing order; ``None`` means all."""
-    given = (axes,) if isinstance(axes, int) else range(ndim) if axes is None else axes
+    if axes is None:
+        return tuple(range(ndim))
+    try:
+        given = tuple(axes)
+    except TypeError:
+        given = (axes,)
     found = sorted(one_axis(name, a, ndim) for a in given)
     if len(set(found)) != len(found):
-        raise AxisError(f"lax.{name} got an axis twice: {tuple(given)}.")
+        raise AxisError(f"lax.{name} got an axis twice: {given}.")
     return tuple(found)
 
 
 def sizes(name: str, shape: Sequence[int]) -> tuple[int, ...]:
     """A shape as integers that are not negative."""
-    found = tuple(map(operator.index, shape))
+    try:
+        found = tuple(map(operator.index, shape))
+    except TypeError:
+        raise ArgumentError(
+            f"lax.{name} takes a shape, which is a tuple of integers, got {shape!r}."
+        ) from None
     if any(n < 0 for n in found):
         raise ShapeError(f"lax.{name} got the shape {found}: lengths are at least 0.")
     return found

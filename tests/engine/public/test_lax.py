@@ -390,3 +390,21 @@ def test_the_gamma_function_at_minus_infinity():
             fun(np.array([-np.inf, np.inf, -1.0, 1.0])), [np.inf, np.inf, np.inf, 0.0]
         )
     assert wl.lgamma(np.float64(-np.inf)) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: wl.cumsum(x, 0.5), "cumsum takes an axis, which is an integer, got 0.5"),
+        (lambda x: wl.argmax(x, None), "argmax takes an axis, which is an integer, got None"),
+        (lambda x: wl.reduce_sum(x, "rows"), "reduce_sum takes an axis, which is an integer, got 'r'"),
+        (lambda x: wl.exp(), "exp got no arguments"),
+        (lambda x: wl.iota(np.int32, 2.5), "takes a shape, which is a tuple of integers"),
+        (lambda x: wl.add(1, 2**70), "does not fit into 64 bits"),
+        (lambda x: weft.scipy.linalg.logm(-(2**70)), "does not fit into 64 bits"),
+    ],
+)
+def test_what_is_no_axis_shape_or_number_is_named(call: Callable[..., Any], message: str) -> None:
+    for run in (call, weft.jit(call)):
+        with pytest.raises(ArgumentError, match=message):
+            run(np.ones((2, 3)))
