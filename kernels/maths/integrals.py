@@ -159,7 +159,7 @@ def _trig_integral(x: Register, sine: bool) -> Register:
         result = size.eq(_INF).select(math.pi / 2, result)
         return keep_zero(x, x.is_nan().select(x, result.copysign(x)))
     result = size.eq(0.0).select(-_INF, x.eq(_INF).select(0.0, result))
-    return (x < 0.0).select(_NAN, x.is_nan().select(x, result))
+    return x.eq(-_INF).select(_NAN, x.is_nan().select(x, result))
 
 
 def si(x: Register) -> Register:
@@ -168,7 +168,7 @@ def si(x: Register) -> Register:
 
 
 def ci(x: Register) -> Register:
-    """The cosine integral; NaN below 0."""
+    """The cosine integral; below 0 the real part, which is that of ``-x``."""
     return through_double(lambda v: _trig_integral(v, False), x)
 
 
@@ -232,7 +232,7 @@ def _spence(x: Register) -> Register:
     result = small.select(reflected, (1.0 - rest) * factor)
     logarithm = log(at)
     result = large.select(-result - 0.5 * (logarithm * logarithm), result)
-    edge = x.eq(0.0).select(x.const(math.pi**2 / 6), x.eq(_INF).select(x.const(-_INF), _NAN))
+    edge = x.eq(0.0).select(x.const(math.pi**2 / 6), x.const(_NAN))  # at infinity too, as SciPy's
     return usual.select(result, edge)
 
 
