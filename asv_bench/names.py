@@ -223,8 +223,9 @@ left out (why). This page is written by `make names` from looking at the modules
 
 What holds for all functions: arrays are immutable, so none is written to by `out=`; `order=` where it is about memory, `subok=`
 and `out=None` change nothing; results of traced calls have shapes that follow from the shapes of the arguments alone; positions
-of traced arrays that are outside are not errors; NaN and infinities are computed without warnings. Dtypes are NumPy 2's, with bfloat16 among them, or JAX's after
-`weft.config.promotion = "jax"`. JAX's names are held against JAX's functions, NumPy's against NumPy's.
+of traced arrays that are outside are not errors; NaN and infinities are computed without warnings. Dtypes are NumPy 2's, with
+bfloat16 among them, or JAX's after `weft.config.promotion = "jax"`. JAX's names are held against JAX's functions,
+NumPy's against NumPy's.
 
 | Module | names | done | different | left out |
 |---|---|---|---|---|

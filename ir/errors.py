@@ -61,7 +61,7 @@ class DTypeError(UserError, TypeError):
 
 
 class ArgumentError(UserError, TypeError, ValueError):
-    """An argument is not an array, scalar or tree of them, has the wrong structure, or a value that is not among those allowed."""
+    """An argument is not an array, scalar or tree of them, has the wrong structure, or none of the values that are allowed."""
 
 
 class CopyError(UserError, ValueError, BufferError):
