@@ -6,6 +6,8 @@ golden`) writes those files; the diff is then read in review like code.
 
 from __future__ import annotations
 
+import copy
+import itertools
 import os
 import random
 import re
@@ -13,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -43,10 +46,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(cache.cleanup)
 
 
+_generators: dict[str, list[tuple[np.random.Generator, Any]]] = {}
+"""The generators of each file of tests, and how they began."""
+
+
 @pytest.fixture(autouse=True)
 def _fixed_seeds() -> None:
+    """A test draws the same numbers whichever tests ran before it in its process."""
     np.random.seed(0)
     random.seed(0)
+    for name in [name for name in sys.modules if name.startswith("tests.") and name not in _generators]:
+        own = [v for v in vars(sys.modules[name]).values() if isinstance(v, np.random.Generator)]
+        _generators[name] = [(generator, copy.deepcopy(generator.bit_generator.state)) for generator in own]
+    for generator, state in itertools.chain.from_iterable(_generators.values()):
+        generator.bit_generator.state = state
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -139,7 +139,8 @@ def test_array_api_compat() -> None:
 def test_strategies(data: st.DataObject) -> None:
     x = data.draw(strategies.arrays())
     assert type(x) is Array and x.dtype in DTYPES.values()
-    np.testing.assert_array_equal(wnp.concatenate([x, x])[: len(x)], x)
+    wide = np.float32 if x.dtype.name == "bfloat16" else x.dtype  # in which NumPy's tests know NaN
+    np.testing.assert_array_equal(wnp.concatenate([x, x])[: len(x)].astype(wide), x.astype(wide))
     kind = data.draw(
         st.sampled_from(["bool", "signed integer", "unsigned integer", "real floating", "complex floating"])
     )
