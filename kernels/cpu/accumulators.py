@@ -28,8 +28,8 @@ from weft.ir.loops.nest import (
     While,
     bodies,
 )
-from weft.kernels.cpu.index import names_in
 from weft.kernels.scalar import is_complex, is_float
+from weft.kernels.schedule.index import names_in
 
 
 def may_block(fold: str, dtype: np.dtype[Any], extent: Index, block: int) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from weft.ir.loops.nest import Accumulate, Accumulator, Const, Index, IndexOp, IndexValue, Load, Op, Store
 from weft.ir.records import replace
 from weft.ir.types import BOOL, is_complex, is_floating, is_integer
-from weft.kernels.cpu.index import names_in
+from weft.kernels.schedule.index import names_in
 
 PLAIN = (Accumulate, Const, IndexValue, Load, Op, Store)
 """The statements that bodies are made of here."""

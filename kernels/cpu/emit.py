@@ -44,7 +44,6 @@ from weft.kernels.cpu.index import (
     combine,
     constant_offset,
     divisions,
-    names_in,
     natural_params,
     stride_params,
 )
@@ -65,6 +64,7 @@ from weft.kernels.scalar import (
     store,
 )
 from weft.kernels.scalar_ops import apply
+from weft.kernels.schedule.index import names_in
 
 INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
 # Elements of a partial sum. A block ends with adding up the lanes of its vector, which is small beside 4096.

@@ -75,13 +75,6 @@ def divisions(index: Index) -> list[IndexOp]:
     return [*divisions(index.a), *divisions(index.b), *([index] if index.op in ("//", "%") else [])]
 
 
-def names_in(index: Index) -> list[str]:
-    """The loop variables and values that an index is made of."""
-    if isinstance(index, IndexOp):
-        return [*names_in(index.a), *names_in(index.b)]
-    return [index] if isinstance(index, str) else []
-
-
 def combine(writer: Writer, op: str, a: Offset, b: Offset) -> Offset:
     """Append ``a op b``, simplified where a literal allows it; op is one of ``+ - * // % min max``."""
     return _COMBINE[op](writer, a, b)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from weft.ir.loops.nest import Accumulate, Const, Index, IndexOp, Load, Loop, Op, Store
-from weft.kernels.cpu.index import names_in
 from weft.kernels.maths import FUNCTIONS
+from weft.kernels.schedule.index import names_in
 
 FEWEST = 4
 """Iterations of a loop that becomes vectors."""

@@ -35,7 +35,6 @@ from weft.ir.loops.nest import (
 from weft.ir.records import dataclass, replace
 from weft.ir.types import BOOL, INT64
 from weft.kernels.cpu.decide import PLAIN, decided, renamed
-from weft.kernels.cpu.index import names_in
 from weft.kernels.schedule import index as ix
 
 _MOST_STATEMENTS = 60  # of a loop that is worth writing several times
@@ -346,7 +345,7 @@ class _Scope:
 
     def _inside(self, place: _Linear | None, size: _Linear, more: int = 0) -> tuple[Index, Index] | None:
         """The iterations in which a place is from 0 to before a size; none where it is not one that moves with the loop."""
-        if place is None or abs(place.times) != 1 or size.times or self.var in names_in(place.rest):
+        if place is None or abs(place.times) != 1 or size.times or self.var in ix.names_in(place.rest):
             return None
         start = _bounded(place).rest
         end = size.rest if size.exact else IndexOp("max", IndexOp("min", size.rest, _LARGE // 2), 0)
