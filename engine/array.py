@@ -19,10 +19,11 @@ from weft.engine.exchange import array_interface, exporter, to_dlpack
 from weft.engine.methods import ArrayMethods
 from weft.engine.promotion import literal, on_change, rules
 from weft.engine.runtime.memory import Lease
+from weft.ir import quiet
 from weft.ir.builder import Value, state
 from weft.ir.errors import ArgumentError, DeletedError
 from weft.ir.ops import references
-from weft.ir.quiet import quiet, quietly
+from weft.ir.quiet import quietly
 from weft.ir.types import SHORT_NAMES, ArrayType, bfloat16, check_dtype
 
 _ndarray = np.ndarray
@@ -173,14 +174,14 @@ class Array(ArrayMethods, metaclass=_ArrayType):
         return bool(np.any(self._data == unwrap(item)))
 
     def __getitem__(self, index: Any) -> Array:
-        kind = index.__class__
-        if kind in _FAST_INDICES or (kind is tuple and all([i.__class__ in _FAST_INDICES for i in index])):
+        kind = type(index)
+        if kind in _FAST_INDICES or (kind is tuple and all([type(i) in _FAST_INDICES for i in index])):
             try:
                 data = self._data[index]
             except (IndexError, ValueError):
                 return ArrayMethods.__getitem__(self, index)  # which explains it
             array = _new(Array)
-            array._data = data if data.__class__ is _ndarray else np.asarray(data)
+            array._data = data if type(data) is _ndarray else np.asarray(data)
             array._number = 0
             return array
         return ArrayMethods.__getitem__(self, index)
@@ -463,7 +464,7 @@ def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
     slow_reflected = getattr(ArrayMethods, f"__r{name}__", None)
 
     def forward(self: Array, other: Any) -> Any:
-        data, kind = self._data, other.__class__
+        data, kind = self._data, type(other)
         try:
             if kind is Array:
                 result = quiet.run(ufunc, data, other._data)
@@ -474,7 +475,7 @@ def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
         except (RuntimeError, TypeError, ValueError):
             # This says what is wrong in our words, or runs where we are inside such a call.
             return slow(self, other)
-        if result.__class__ is not _ndarray:
+        if type(result) is not _ndarray:
             result = np.asarray(result)
         array = _new(Array)
         array._data = result
@@ -487,7 +488,7 @@ def _fast_binary(ufunc: Callable[..., Any], name: str) -> None:
     _fast_operators[f"__i{name}__"] = forward
 
     def reflected(self: Array, other: Any) -> Any:
-        if other.__class__ in _FAST_SCALARS and self._data.dtype is not bfloat16:
+        if type(other) in _FAST_SCALARS and self._data.dtype is not bfloat16:
             try:
                 return wrap(quietly(ufunc, other, self._data))
             except (TypeError, ValueError):

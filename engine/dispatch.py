@@ -21,11 +21,12 @@ from weft.engine.array import Array, freeze, native, own, to_value, wrap
 from weft.engine.device import check_device
 from weft.engine.promotion import common, rules
 from weft.engine.trace import Tracer
+from weft.ir import quiet
 from weft.ir.builder import Value, state, traces
 from weft.ir.errors import ArgumentError, ShapeError
 from weft.ir.ops.elementwise import cast
 from weft.ir.ops.shape import broadcast, reshape
-from weft.ir.quiet import names, quiet, quietly
+from weft.ir.quiet import names, quietly
 from weft.ir.types import SHORT_NAMES, bfloat16, check_dtype
 
 P = ParamSpec("P")
@@ -216,7 +217,7 @@ def numpy_function(
                 data = []
                 found = False
                 for x in args:
-                    kind = x.__class__
+                    kind = type(x)
                     if kind is Array:
                         x = x._data
                         if x.dtype is bfloat16 or (fast_if_real and x.dtype.kind == "c"):
@@ -228,19 +229,19 @@ def numpy_function(
                         data.append(x)
                     elif (kind is tuple or kind is list) and (items := _plain_items(x)) is not None:
                         data.append(items)
-                        found = found or x.__class__ is list
+                        found = found or type(x) is list
                     else:
                         return general(*args, **kwargs)
                 if not found:
                     return general(*args, **kwargs)
                 for x in kwargs.values():
-                    if x.__class__ not in _PLAIN and (x.__class__ is not tuple or _plain_items(x) is None):
+                    if type(x) not in _PLAIN and (type(x) is not tuple or _plain_items(x) is None):
                         return general(*args, **kwargs)
                 try:
                     result = quiet.run(fast, *data, **kwargs)
                 except Exception:
                     return general(*args, **kwargs)
-                return wrap(result) if result.__class__ is np.ndarray else from_data(result)
+                return wrap(result) if type(result) is np.ndarray else from_data(result)
 
             function = quick
             if arity in (1, 2) or sequence:
@@ -262,7 +263,7 @@ def _quick_unary(fast: Callable[..., Any], slow: str, general: Callable[..., Any
     """A universal function of one array; dtypes whose characters are in ``slow`` go the general way."""
 
     def quick(x: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if x.__class__ is not Array or args or kwargs or not rules.plain:
+        if type(x) is not Array or args or kwargs or not rules.plain:
             return general(x, *args, **kwargs)
         data = x._data
         if data.dtype.char in slow:
@@ -272,7 +273,7 @@ def _quick_unary(fast: Callable[..., Any], slow: str, general: Callable[..., Any
         except Exception:
             return general(x)
         array = _new(Array)
-        array._data = result if result.__class__ is _ndarray else np.asarray(result)
+        array._data = result if type(result) is _ndarray else np.asarray(result)
         array._number = 0
         return array
 
@@ -283,14 +284,14 @@ def _quick_binary(fast: Callable[..., Any], slow: str, general: Callable[..., An
     """A universal function of two arrays, or of an array and a number."""
 
     def quick(x: Any, y: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if x.__class__ is not Array or args or kwargs or not rules.plain:
+        if type(x) is not Array or args or kwargs or not rules.plain:
             return general(x, y, *args, **kwargs)
         data, other = x._data, y
-        if y.__class__ is Array:
+        if type(y) is Array:
             other = y._data
             if other.dtype.char in slow:
                 return general(x, y)
-        elif y.__class__ not in _REAL_SCALARS:
+        elif type(y) not in _REAL_SCALARS:
             return general(x, y)
         if data.dtype.char in slow:
             return general(x, y)
@@ -299,7 +300,7 @@ def _quick_binary(fast: Callable[..., Any], slow: str, general: Callable[..., An
         except Exception:
             return general(x, y)
         array = _new(Array)
-        array._data = result if result.__class__ is _ndarray else np.asarray(result)
+        array._data = result if type(result) is _ndarray else np.asarray(result)
         array._number = 0
         return array
 
@@ -310,15 +311,15 @@ def _quick_sequence(fast: Callable[..., Any], slow: str, general: Callable[..., 
     """A function of a list or tuple of arrays and of integers, which gives a new array."""
 
     def quick(arrays: Any, /, *args: Any, **kwargs: Any) -> Any:
-        kind = arrays.__class__
+        kind = type(arrays)
         if (kind is not list and kind is not tuple) or kwargs or not rules.plain:
             return general(arrays, *args, **kwargs)
         for x in args:
-            if x.__class__ is not int:
+            if type(x) is not int:
                 return general(arrays, *args)
         items = []
         for x in arrays:
-            if x.__class__ is not Array or x._data.dtype.char in slow:
+            if type(x) is not Array or x._data.dtype.char in slow:
                 return general(arrays, *args)
             items.append(x._data)
         try:
@@ -337,7 +338,7 @@ def _quick_maker(fast: Callable[..., Any], general: Callable[..., Any]) -> Calla
     """A function of a shape, or of bounds, and a dtype."""
 
     def quick(shape: Any = _MISSING, /, *args: Any, **kwargs: Any) -> Any:
-        if args or kwargs or shape.__class__ is not int or (traces and state.ambient) or not rules.plain:
+        if args or kwargs or type(shape) is not int or (traces and state.ambient) or not rules.plain:
             return several(*args, **kwargs) if shape is _MISSING else several(shape, *args, **kwargs)
         try:
             result = fast(shape)
@@ -352,8 +353,8 @@ def _quick_maker(fast: Callable[..., Any], general: Callable[..., Any]) -> Calla
         if state.ambient or not rules.plain or (kwargs and (len(kwargs) > 1 or "dtype" not in kwargs)):
             return general(*args, **kwargs)
         for x in args:
-            kind = x.__class__
-            if kind not in _OF_MAKERS and not (kind is tuple and all([n.__class__ is int for n in x])):
+            kind = type(x)
+            if kind not in _OF_MAKERS and not (kind is tuple and all([type(n) is int for n in x])):
                 return general(*args, **kwargs)
         try:
             result = fast(*args, **kwargs)

@@ -212,10 +212,8 @@ class ArrayMethods(ArrayFace):
             raise ArgumentError(f"to_device got stream={stream!r}: the device {CPU!r} has no streams.")
         return self  # type: ignore[return-value] # a traced array is an Array to its user
 
-    def __getattr__(self, name: str) -> Any:
-        # Python asks here for what is not there.
-        why = f": {left_out.METHODS[name]}." if name in left_out.METHODS else "."
-        raise AttributeError(f"arrays of Weft have no attribute {name!r}{why}")
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in left_out.METHODS]
 
     def block_until_ready(self) -> Array:
         """The array itself: results are complete when they are returned."""
@@ -265,6 +263,16 @@ class ArrayMethods(ArrayFace):
         return _protocols().array_ufunc(ufunc, method, inputs, kwargs)
 
 
+class _LeftOut:
+    """An attribute that is not there and says why; a ``__getattr__`` would make Python slow to find those that are."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self._message = f"arrays of Weft have no attribute {name!r}: {why}."
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        raise AttributeError(self._message)
+
+
 def _binary(function: str) -> tuple[Any, Any]:
     def forward(self: Any, other: Any) -> Any:
         return getattr(numpy_face(), function)(self, other) if is_operand(other) else NotImplemented
@@ -300,3 +308,5 @@ for _name, _function in UNARY.items():
     setattr(ArrayMethods, f"__{_name}__", _unary(_function))
 for _name in METHODS:
     setattr(ArrayMethods, _name, _method(_name))
+for _name, _why in left_out.METHODS.items():
+    setattr(ArrayMethods, _name, _LeftOut(_name, _why))

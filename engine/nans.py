@@ -8,6 +8,7 @@ graph is run again operation by operation, and where that is a loop or a branch,
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from weft.engine.config import local
+from weft.ir import quiet
 from weft.ir.builder import read, run_reference, type_of_value
 from weft.ir.graph import Eqn, Graph, Var
 from weft.ir.ops.control import prepared
 from weft.ir.ops.flow.bodies import split
 from weft.ir.passes.dce import dce
 from weft.ir.primitive import REGISTRY
-from weft.ir.quiet import names, quiet
+from weft.ir.quiet import names
 from weft.ir.source import at_source, user_source
 
 _NUMBERS = (np.ndarray, np.generic, bool, int, float, complex)
@@ -80,15 +82,22 @@ def _watched(run: Callable[..., Any]) -> Callable[..., Any]:
     return watched
 
 
+_watching: set[int] = set()  # the threads that do
+
+
 def watch(*, nans: bool | None = None, infs: bool | None = None) -> None:
     """Look for NaNs, infinities, or no longer, in the thread at hand."""
     given = {"nans": nans, "infs": infs}
     local.change(**{name: on for name, on in given.items() if on is not None})
-    context_run = getattr(quiet.run, "__wrapped__", quiet.run)
+    of_thread = quiet.of_thread
+    context_run = getattr(of_thread.run, "__wrapped__", of_thread.run)
     if local.nans or local.infs:
-        quiet.run = functools.update_wrapper(_watched(context_run), context_run, updated=())
+        of_thread.run = functools.update_wrapper(_watched(context_run), context_run, updated=())
+        _watching.add(threading.get_ident())
     else:
-        quiet.run = context_run
+        of_thread.run = context_run
+        _watching.discard(threading.get_ident())
+    quiet.run = quiet.refuse if _watching else quiet.first_come
 
 
 class Watch:

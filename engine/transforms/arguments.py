@@ -39,7 +39,7 @@ def read(xs: Iterable[Any], key: list[Any], values: list[np.ndarray]) -> bool:
     Values are contiguous. Those of NumPy arrays are read during the call, so they are not copied.
     """
     for x in xs:
-        kind = x.__class__
+        kind = type(x)
         if kind is Array:
             key.append(x._number or number_of(x))
             values.append(x._data)
