@@ -15,6 +15,7 @@ import numpy as np
 from weft.ir.errors import InternalError
 from weft.ir.loops.nest import (
     Accumulate,
+    Address,
     Call,
     Const,
     Copy,
@@ -32,6 +33,7 @@ from weft.ir.loops.nest import (
     Place,
     Store,
     While,
+    Words,
 )
 from weft.ir.loops.printer import print_index
 from weft.ir.loops.vocabulary import SCALAR_OPS, cast, evaluate, register_dtype
@@ -148,25 +150,32 @@ class _Run:
 
     def call(self, call: Call) -> None:
         """The library's own routine, since nothing else says what it leaves in its buffers."""
-        copies, addresses = [], []
-        for arg in call.args:
+        copies: list[np.ndarray] = []
+
+        def address(arg: Any) -> int:
             match arg:
-                case Letter(letter):
-                    copy = np.array([ord(letter)])
-                case Copy(name):
-                    copy = np.array([self.values[name]], self.dtypes[name])
                 case Place(buffer, index):
                     array, at = self.arrays[buffer], self.index(index)
                     if not 0 <= at <= len(array):
                         raise InternalError(
                             f"{call.routine} is given {buffer}[{at}] of {len(array)} elements."
                         )
-                    addresses.append(array.ctypes.data + at * array.itemsize)
-                    continue
+                    found: int = array.ctypes.data + at * array.itemsize
+                    return found
+                case Address(k):
+                    return self.params[k]
+                case Letter(letter):
+                    copies.append(np.array([ord(letter)]))
+                case Copy(name):
+                    copies.append(np.array([self.values[name]], self.dtypes[name]))
+                case Words(items):
+                    words = [address(x) if isinstance(x, Copy | Place) else self.index(x) for x in items]
+                    copies.append(np.array(words, INT64))
                 case _:
-                    copy = np.array([self.index(arg)])
-            copies.append(copy)
-            addresses.append(copy.ctypes.data)
+                    copies.append(np.array([self.index(arg)]))
+            return copies[-1].ctypes.data
+
+        addresses = [address(arg) for arg in call.args]
         if call.name:
             copies.append(np.zeros(1, INT64))
             addresses.append(copies[-1].ctypes.data)

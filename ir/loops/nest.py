@@ -23,7 +23,9 @@ The grammar of the text form (printer.py)::
     loop  ::= "for" name "in" index [kind] ["carry" acc, ...] "{" stmt* "}"
     kind  ::= "parallel" | "vector" | "steps"           or nothing: sequential
     acc   ::= name ":" dtype "=" op "from" name
-    arg   ::= index | "'" letter "'" | "&" name | "&" buffer "[" index "]"   each is handed over as an address
+    arg   ::= index | "'" letter "'" | "&" name | "&" buffer "[" index "]" | "[" arg, ... "]"   each is handed over as an
+            address; in a list, an index is a number, all else an address
+            | "@" "p" k                                 an address that is given at the call
     index ::= int | "p" k | loop variable | name (an integer value)
             | index (+ | - | * | // | %) index | min(index, index) | max(index, index)
 
@@ -190,12 +192,29 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """An argument of a `Call`: the address of 64-bit words side by side.
+
+    ``items`` are indices, whose word is the number itself, and `Copy` and `Place`, whose word is the address.
+    """
+
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An argument of a `Call`: parameter ``k``, which is an address itself."""
+
+    k: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """Call a C function of a library, whose arguments are all addresses, as Fortran wants them.
+    """Call a C function of a library, whose arguments are all addresses, as Fortran and NumPy's inner loops want them.
 
     Its own address is parameter ``k``: machine code that is kept must not know where a process has its libraries.
-    ``args`` are `Letter`, `Copy`, `Place`, or an index, which is handed over as the address of an int64; its low half
-    is what a routine reads that wants an int32.
+    ``args`` are `Letter`, `Copy`, `Place`, `Words`, `Address`, or an index, which is handed over as the address of an
+    int64; its low half is what a routine reads that wants an int32.
 
     Where ``name`` is not empty, the routine has one argument more, the last, in which it leaves an int32, 0 if all went
     well: that is ``name``. An input buffer must be given only where the routine reads.
@@ -243,6 +262,11 @@ class If:
 
 
 Stmt = Const | ParamValue | IndexValue | Load | Store | Op | Accumulate | Call | Loop | While | If
+
+
+def flat_arguments(call: Call) -> list[Any]:
+    """The arguments of a call, and in place of `Words` their items."""
+    return [item for arg in call.args for item in (arg.items if isinstance(arg, Words) else (arg,))]
 
 
 def bodies(statement: Any) -> tuple[tuple[Any, ...], ...]:

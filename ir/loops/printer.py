@@ -12,6 +12,7 @@ import numpy as np
 
 from weft.ir.loops.nest import (
     Accumulate,
+    Address,
     Call,
     Const,
     Copy,
@@ -29,6 +30,7 @@ from weft.ir.loops.nest import (
     Place,
     Store,
     While,
+    Words,
 )
 from weft.ir.types import SHORT_NAMES, is_complex, is_inexact
 
@@ -146,8 +148,12 @@ def _statement(statement: Any, folds: dict[str, str]) -> str:
 
 
 def print_argument(arg: Any) -> str:
-    """Print an argument of a call: ``'U'``, ``&c0``, ``&b1[i0*p2]``, or an index."""
+    """Print an argument of a call: ``'U'``, ``&c0``, ``&b1[i0*p2]``, ``[&b1[0], 3]``, ``@p4``, or an index."""
     match arg:
+        case Words(items):
+            return f"[{', '.join(map(print_argument, items))}]"
+        case Address(k):
+            return f"@p{k}"
         case Letter(letter):
             return repr(letter)
         case Copy(name):

@@ -16,6 +16,7 @@ from weft.ir.errors import VerificationError
 from weft.ir.loops.nest import (
     Accumulate,
     Accumulator,
+    Address,
     Buffer,
     Call,
     Const,
@@ -34,9 +35,10 @@ from weft.ir.loops.nest import (
     Place,
     Store,
     While,
+    Words,
     bodies,
 )
-from weft.ir.loops.printer import print_dtype, statement_lines
+from weft.ir.loops.printer import print_argument, print_dtype, statement_lines
 from weft.ir.loops.vocabulary import FOLDS, RULES, SCALAR_OPS
 from weft.ir.types import INT64, SHORT_NAMES, is_bool, is_integer
 
@@ -178,6 +180,13 @@ class _Verifier:
     def argument(self, arg: Any) -> None:
         """An argument of a call."""
         match arg:
+            case Words(items):
+                for item in items:
+                    if isinstance(item, Letter | Words | Address):
+                        self.fail("a word is an index, a copy or a place", print_argument(item))
+                    self.argument(item)
+            case Address(k):
+                self.param(k)
             case Letter(letter):
                 if not (len(letter) == 1 and letter.isascii()):
                     self.fail(f"{letter!r} is not one letter", letter)

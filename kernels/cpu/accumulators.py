@@ -13,6 +13,7 @@ import numpy as np
 
 from weft.ir.loops.nest import (
     Accumulate,
+    Address,
     Call,
     Copy,
     If,
@@ -27,6 +28,7 @@ from weft.ir.loops.nest import (
     Store,
     While,
     bodies,
+    flat_arguments,
 )
 from weft.kernels.scalar import is_complex, is_float
 from weft.kernels.schedule.index import names_in
@@ -86,11 +88,11 @@ class Updates:
                 case Accumulate(acc, value):
                     updated[acc] = None
                     read.update(self._open.intersection((value,)))
-                case Call(_, _, _, args):
-                    for arg in args:
+                case Call():
+                    for arg in flat_arguments(statement):
                         if isinstance(arg, Copy):
                             read.update(self._open.intersection((arg.name,)))
-                        else:
+                        elif not isinstance(arg, Address):
                             read |= self._index(arg.index if isinstance(arg, Place) else arg)
                 case While() | If():
                     for inner in bodies(statement):

@@ -19,6 +19,7 @@ import numpy as np
 
 from weft.ir.loops.nest import (
     Accumulate,
+    Address,
     Call,
     Const,
     Copy,
@@ -36,9 +37,12 @@ from weft.ir.loops.nest import (
     Place,
     Store,
     While,
+    Words,
     bodies,
+    flat_arguments,
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
+from weft.kernels.cpu.extrema import from_key, to_key, with_keys
 from weft.kernels.cpu.index import (
     Offset,
     combine,
@@ -69,6 +73,9 @@ from weft.kernels.schedule.index import names_in
 INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
 # Elements of a partial sum. A block ends with adding up the lanes of its vector, which is small beside 4096.
 BLOCK = 4096
+# Vectors that a loop takes side by side. Of two LLVM makes narrower ones out of what is left over at a loop's end, which in short
+# rows is much.
+AT_ONCE = 2
 
 
 def emit_nest(nest: Nest, name: str) -> str:
@@ -105,6 +112,7 @@ class _Emitter:
         # What was computed in this loop body or around it, kept if it cannot change.
         self.offsets: dict[IndexOp, Offset] = {}
         self.folds: dict[str, str] = {}
+        self.keys: set[str] = set()  # accumulators that are keys in the loop that is open
         self.copies = 1  # of the body that is open, were the short loops around it written out
         self.words = ""
         self.params: list[Offset] = []
@@ -209,36 +217,51 @@ class _Emitter:
         )
 
     def accumulate(self, statement: Accumulate) -> None:
-        acc, value = self.values[statement.acc], self.values[statement.value]
-        self.values[statement.acc] = _fold(self.writer, self.folds[statement.acc], acc, value)
+        fold, acc, value = self.folds[statement.acc], self.values[statement.acc], self.values[statement.value]
+        if statement.acc in self.keys:
+            value = to_key(fold, value)
+        self.values[statement.acc] = _fold(self.writer, fold, acc, value)
 
     def call(self, statement: Call) -> None:
         """Lay out the arguments that have no address in words of the stack, and call; the call may change any buffer."""
         writer = self.writer
-        addresses: list[str] = []
         used = 0
 
-        def next_words(count: int) -> str:
-            nonlocal used
-            at = writer.emit("ptr", f"getelementptr inbounds i64, ptr {self.words}, i64 {used}").ref
-            used += count
-            addresses.append(at)
-            return at
+        def word(at: int) -> str:
+            return writer.emit("ptr", f"getelementptr inbounds i64, ptr {self.words}, i64 {at}").ref
 
-        for arg in statement.args:
+        def next_words(count: int) -> int:
+            nonlocal used
+            used += count
+            return used - count
+
+        def address(arg: Any) -> str:
             match arg:
                 case Place(buffer, index):
-                    addresses.append(self.address(buffer, index)[0])
+                    return self.address(buffer, index)[0]
+                case Address(k):
+                    return writer.emit("ptr", f"inttoptr i64 {self.params[k].ref} to ptr").ref
                 case Copy(name):
-                    store(
-                        writer, self.values[name], self.values[name].dtype, next_words(_WORDS_OF_A_COPY), ""
-                    )
-                case Letter(letter):
-                    writer.do(f"store i64 {ord(letter)}, ptr {next_words(1)}, align 8")
+                    at = word(next_words(_WORDS_OF_A_COPY))
+                    store(writer, self.values[name], self.values[name].dtype, at, "")
+                    return at
+                case Words(items):
+                    first = next_words(len(items))
+                    for k, item in enumerate(items):
+                        known = isinstance(item, Copy | Place)
+                        of = f"ptr {address(item)}" if known else f"i64 {self.offset(item).ref}"
+                        writer.do(f"store {of}, ptr {word(first + k)}, align 8")
+                    return word(first)
                 case _:
-                    writer.do(f"store i64 {self.offset(arg).ref}, ptr {next_words(1)}, align 8")
+                    number = str(ord(arg.letter)) if isinstance(arg, Letter) else self.offset(arg).ref
+                    at = word(next_words(1))
+                    writer.do(f"store i64 {number}, ptr {at}, align 8")
+                    return at
+
+        addresses = [address(arg) for arg in statement.args]
         if statement.name:
-            info = next_words(1)
+            info = word(next_words(1))
+            addresses.append(info)
             writer.do(f"store i64 0, ptr {info}, align 8")
         function = writer.emit("ptr", f"inttoptr i64 {self.params[statement.k].ref} to ptr").ref
         writer.do(f"call void {function}({', '.join(f'ptr {at}' for at in addresses)}) nounwind")
@@ -285,20 +308,28 @@ class _Emitter:
             start, stop = "0", self.offset(loop.extent).ref
         names = self.updates.updated_in(loop)
         plain = loop.kind == "sequential" or any(isinstance(statement, Loop) for statement in loop.body)
-        how = self.metadata.plain if plain else self.metadata.vector(self.vectors_at_once(names))
+        how = self.metadata.plain if plain else self.metadata.vector(AT_ONCE)
         copies = self.copies
         if isinstance(loop.extent, int):
-            at_once = min(self.vectors_at_once(names), max(loop.extent // 8, 1))
+            at_once = min(AT_ONCE, max(loop.extent // 8, 1))
             how = self.metadata.vector(at_once) if is_vector(loop, copies) else self.metadata.short
             self.copies *= loop.extent
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
         blocked -= self.updates.read_in(loop)
         if how != self.metadata.plain:
             self.divide_before(loop)
+        if how not in (self.metadata.plain, self.metadata.short):
+            self.keys = with_keys(set(names) - self.updates.read_in(loop), self.folds, self.values)
+        keyed = {name: self.values[name].dtype for name in sorted(self.keys)}
+        for name in keyed:
+            self.values[name] = to_key(self.folds[name], self.values[name])
         if blocked and not plain:
             self.blocks(loop, start, stop, names, blocked, how)
         else:
             self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var), how)
+        for name, dtype in keyed.items():
+            self.values[name] = from_key(self.folds[name], self.values[name], dtype)
+        self.keys = set()
         self.copies = copies
 
     def divide_before(self, loop: Loop) -> None:
@@ -316,14 +347,6 @@ class _Emitter:
                 if not self.updates.indexing or names <= self.variables.keys():
                     divisor = combine(self.writer, "max", self.offset(part.b), constant_offset(1))
                     self.offsets[part] = combine(self.writer, part.op, self.offset(part.a), divisor)
-
-    def vectors_at_once(self, names: list[str]) -> int:
-        """How many vectors a loop shall take side by side.
-
-        Steps of an extremum wait the longest for one another. Of two at once LLVM makes narrower vectors out of what is left
-        over at a loop's end, which in short rows is much.
-        """
-        return 4 if any(self.folds[name] in ("max", "min") for name in names) else 2
 
     def repeat(self, statement: While) -> None:
         writer = self.writer
@@ -452,12 +475,10 @@ def _most_words(body: tuple[Any, ...]) -> int:
     most = 0
     for statement in body:
         match statement:
-            case Call(name, _, _, args):
-                words = [1 if name else 0]
-                words += [
-                    _WORDS_OF_A_COPY if isinstance(a, Copy) else 1 for a in args if type(a) is not Place
-                ]
-                most = max(most, sum(words), 1)
+            case Call():
+                words = [_WORDS_OF_A_COPY if isinstance(a, Copy) else 1 for a in flat_arguments(statement)]
+                words += [len(a.items) for a in statement.args if isinstance(a, Words)]
+                most = max(most, sum(words) + 1)
             case _:
                 most = max([most, *map(_most_words, bodies(statement))])
     return most

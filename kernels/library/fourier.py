@@ -1,4 +1,4 @@
-"""Fourier transforms by SciPy and NumPy, written to where a program wants them.
+"""Fourier transforms by SciPy and NumPy in Python: long lines, and all where `weft.kernels.library.transforms` finds no loops.
 
 The one idea: one long transform is slow, since it goes through memory many times. But ``n = p * q`` elements are also a
 matrix, whose columns are transformed, scaled by powers of the root of unity, and whose rows are transformed then. Those
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-_LONG = 2**16  # elements of a single transform from which it is split
+LONG = 2**16  # elements of a single transform from which it is split
 _BLOCK = 2**16  # elements that are transformed in one go, so that they stay in cache
 _LARGE = 2**14  # elements from which SciPy pays: it is loaded then, and may use threads
 
@@ -42,7 +42,7 @@ def transform(
     if is_real:
         np.copyto(out, run(x, lengths if several else lengths[0], axes))
         return
-    split = None if several or lengths[0] < _LONG else _split(lengths[0])
+    split = None if several or lengths[0] < LONG else _split(lengths[0])
     if split is None:
         np.copyto(out, x)
         _in_place(run, out, axes)

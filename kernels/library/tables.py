@@ -19,6 +19,7 @@ from weft.kernels.library.routines import HostRoutine
 from weft.kernels.library.running import ROUTINES as RUNNING
 from weft.kernels.library.searching import ROUTINES as SEARCHING
 from weft.kernels.library.sorting import ROUTINES as SORTING
+from weft.kernels.library.transforms import ROUTINES as TRANSFORMS
 from weft.kernels.library.writing import ROUTINES as WRITING
 from weft.kernels.schedule import Scheduled
 
@@ -33,6 +34,7 @@ ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {
     **SYSTEMS,
     **SPECTRAL,
     **PARTS,
+    **TRANSFORMS,
 }
 """By the name that a primitive's `library` lowering gives."""
 

@@ -10,6 +10,7 @@ from weft.ir.errors import VerificationError
 from weft.ir.loops.nest import (
     Accumulate,
     Accumulator,
+    Address,
     Call,
     Const,
     If,
@@ -24,6 +25,7 @@ from weft.ir.loops.nest import (
     ParamValue,
     Place,
     Store,
+    Words,
 )
 from weft.ir.loops.verify import verify_nest
 
@@ -72,6 +74,13 @@ BROKEN = {
     "call with two letters": ((Call("", "f", 0, (Letter("UL"),)),), "'UL' is not one letter", "UL"),
     "call with no buffer": ((Call("", "f", 0, (Place("y", 0),)),), "the nest has no buffer y", "y"),
     "call with a float": ((ZERO, Call("", "f", 0, (1, "z"))), "z is f64; an index is made of integers", "z"),
+    "letter among words": (
+        (Call("", "f", 0, (Words((1, Letter("U"))),)),),
+        "a word is an index, a copy or a place",
+        "'U'",
+    ),
+    "word in no buffer": ((Call("", "f", 0, (Words((Place("y", 0),)),)),), "the nest has no buffer y", "y"),
+    "address that is no parameter": ((Call("", "f", 0, (Address(2),)),), "parameter 2 is out of range", "p2"),
     "result of a call used as another dtype": (
         (Call("info", "f", 0, ()), Store("out", 0, "info")),
         "info is i32, the buffer out holds f64",
