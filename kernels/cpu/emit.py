@@ -42,6 +42,7 @@ from weft.ir.loops.nest import (
     flat_arguments,
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
+from weft.kernels.cpu.extrema import from_key, to_key, with_keys
 from weft.kernels.cpu.index import (
     Offset,
     combine,
@@ -72,6 +73,9 @@ from weft.kernels.schedule.index import names_in
 INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
 # Elements of a partial sum. A block ends with adding up the lanes of its vector, which is small beside 4096.
 BLOCK = 4096
+# Vectors that a loop takes side by side. Of two LLVM makes narrower ones out of what is left over at a loop's end, which in
+# short rows is much.
+AT_ONCE = 2
 
 
 def emit_nest(nest: Nest, name: str) -> str:
@@ -108,6 +112,7 @@ class _Emitter:
         # What was computed in this loop body or around it, kept if it cannot change.
         self.offsets: dict[IndexOp, Offset] = {}
         self.folds: dict[str, str] = {}
+        self.keys: set[str] = set()  # accumulators that are keys in the loop that is open
         self.copies = 1  # of the body that is open, were the short loops around it written out
         self.words = ""
         self.params: list[Offset] = []
@@ -212,8 +217,10 @@ class _Emitter:
         )
 
     def accumulate(self, statement: Accumulate) -> None:
-        acc, value = self.values[statement.acc], self.values[statement.value]
-        self.values[statement.acc] = _fold(self.writer, self.folds[statement.acc], acc, value)
+        fold, acc, value = self.folds[statement.acc], self.values[statement.acc], self.values[statement.value]
+        if statement.acc in self.keys:
+            value = to_key(fold, value)
+        self.values[statement.acc] = _fold(self.writer, fold, acc, value)
 
     def call(self, statement: Call) -> None:
         """Lay out the arguments that have no address in words of the stack, and call; the call may change any buffer."""
@@ -301,20 +308,28 @@ class _Emitter:
             start, stop = "0", self.offset(loop.extent).ref
         names = self.updates.updated_in(loop)
         plain = loop.kind == "sequential" or any(isinstance(statement, Loop) for statement in loop.body)
-        how = self.metadata.plain if plain else self.metadata.vector(self.vectors_at_once(names))
+        how = self.metadata.plain if plain else self.metadata.vector(AT_ONCE)
         copies = self.copies
         if isinstance(loop.extent, int):
-            at_once = min(self.vectors_at_once(names), max(loop.extent // 8, 1))
+            at_once = min(AT_ONCE, max(loop.extent // 8, 1))
             how = self.metadata.vector(at_once) if is_vector(loop, copies) else self.metadata.short
             self.copies *= loop.extent
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
         blocked -= self.updates.read_in(loop)
         if how != self.metadata.plain:
             self.divide_before(loop)
+        if how not in (self.metadata.plain, self.metadata.short):
+            self.keys = with_keys(set(names) - self.updates.read_in(loop), self.folds, self.values)
+        keyed = {name: self.values[name].dtype for name in sorted(self.keys)}
+        for name in keyed:
+            self.values[name] = to_key(self.folds[name], self.values[name])
         if blocked and not plain:
             self.blocks(loop, start, stop, names, blocked, how)
         else:
             self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var), how)
+        for name, dtype in keyed.items():
+            self.values[name] = from_key(self.folds[name], self.values[name], dtype)
+        self.keys = set()
         self.copies = copies
 
     def divide_before(self, loop: Loop) -> None:
@@ -332,14 +347,6 @@ class _Emitter:
                 if not self.updates.indexing or names <= self.variables.keys():
                     divisor = combine(self.writer, "max", self.offset(part.b), constant_offset(1))
                     self.offsets[part] = combine(self.writer, part.op, self.offset(part.a), divisor)
-
-    def vectors_at_once(self, names: list[str]) -> int:
-        """How many vectors a loop shall take side by side.
-
-        Steps of an extremum wait the longest for one another. Of two at once LLVM makes narrower vectors out of what is left
-        over at a loop's end, which in short rows is much.
-        """
-        return 4 if any(self.folds[name] in ("max", "min") for name in names) else 2
 
     def repeat(self, statement: While) -> None:
         writer = self.writer

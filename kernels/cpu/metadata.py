@@ -19,7 +19,7 @@ _LOOPS = (
     '!{!"llvm.loop.mustprogress"}',
     '!{!"llvm.loop.unroll.disable"}',
     '!{!"llvm.loop.vectorize.enable", i1 false}',
-    *map(_interleave, (1, 2, 4)),
+    *map(_interleave, (1, 2)),
 )
 
 
