@@ -3,10 +3,16 @@
 The one idea: LLVM is asked for what loops of scalar code need, and for nothing else. Its shortest pipeline that vectorises
 loops (O1 with the loop vectoriser) makes of them code as fast as that of O3, in less time: there is nothing to inline, no
 control flow to thread, no recursion; what one expression computes twice, the graph's own passes have found before.
+
+Nor is it asked for loop strength reduction, which on x86-64 took a third of all of LLVM's time and made no program faster:
+an address there may be a base, an index times a size and an offset, so few need a register of their own.
 """
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -30,7 +36,9 @@ def assemble(text: str, name: str = "weft", *, loops: bool = True) -> tuple[byte
     functions = [
         f.name for f in module.functions if not f.is_declaration and f.linkage == llvm.Linkage.external
     ]
-    return machine.emit_object(module), functions
+    with _without_strength_reduction(machine.triple):
+        code: bytes = machine.emit_object(module)
+    return code, functions
 
 
 def optimized_text(text: str, name: str) -> str:
@@ -41,7 +49,33 @@ def optimized_text(text: str, name: str) -> str:
 def assembly(text: str, name: str) -> str:
     """The assembly of a module."""
     machine = target_machine()
-    return str(machine.emit_assembly(_optimized(text, name, machine)))
+    module = _optimized(text, name, machine)
+    with _without_strength_reduction(machine.triple):
+        return str(machine.emit_assembly(module))
+
+
+# LLVM ends the process over an option that it does not know, and allows one to be set again from version 15 on.
+_KNOW_THE_OPTION = range(15, 23)
+_options = threading.Lock()
+
+
+@contextlib.contextmanager
+def _without_strength_reduction(triple: str) -> Iterator[None]:
+    """Code is generated without that pass; elsewhere in this process, for Numba's functions, with it.
+
+    The option is one of the process, so it is set for as long as this takes. Code that others generate meanwhile is
+    as right without the pass.
+    """
+    known = llvm.llvm_version_info[0] in _KNOW_THE_OPTION
+    if not known or not triple.startswith("x86_64"):
+        yield
+        return
+    with _options:
+        llvm.set_option("weft", "-disable-lsr=true")
+        try:
+            yield
+        finally:
+            llvm.set_option("weft", "-disable-lsr=false")
 
 
 def _parsed(text: str, name: str, machine: Any) -> Any:
