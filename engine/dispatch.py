@@ -398,6 +398,9 @@ def as_dtype(x: Any, dtype: np.dtype) -> Any:
 
 def broadcast_shapes(name: str, *shapes: Sequence[int]) -> tuple[int, ...]:
     """NumPy's common shape; raises `ShapeError` naming the function and the shapes."""
+    first, *others = [shape for shape in shapes if len(shape)] or [()]
+    if all([shape == first for shape in others]):  # nearly always: NumPy would make arrays to find out
+        return tuple(first)
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:

@@ -128,7 +128,7 @@ class Graph:
         return print_graph(self)
 
 
-WITHOUT_GRAPHS = ("scalar", "index", "reduce", "argreduce")
+WITHOUT_GRAPHS = ("scalar", "index", "reduce", "argreduce", "library")
 """The kinds of lowerings of primitives whose params are never graphs: nearly all equations."""
 
 

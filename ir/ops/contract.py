@@ -106,7 +106,7 @@ def _plan(x_shape: tuple[int, ...], y_shape: tuple[int, ...], dims: Dims) -> Dot
     x_free = free_axes(len(x_shape), x_contract, x_batch)
     y_free = free_axes(len(y_shape), y_contract, y_batch)
     # Products are summed in any order, so the contracted pairs may stand as either operand has them.
-    orders = {tuple(np.argsort(axes, kind="stable").tolist()) for axes in (x_contract, y_contract)}
+    orders = {tuple(sorted(range(len(axes)), key=axes.__getitem__)) for axes in (x_contract, y_contract)}
 
     def read(order: Sequence[int]) -> tuple[int, _Matrices, _Matrices]:
         a = _matrices(x_shape, x_batch, x_free, tuple(x_contract[i] for i in order))

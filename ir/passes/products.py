@@ -8,15 +8,14 @@ sum, which fuse with their neighbours; so do products of empty matrices, and of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from weft.ir.builder import build, read
-from weft.ir.graph import Graph, Var
-from weft.ir.interpret import run_eqns
+from weft.ir.graph import Eqn, Graph
+from weft.ir.match import Rewriter
 from weft.ir.ops import contract, elementwise, reduce, shape
-from weft.ir.source import at_source
 from weft.ir.types import is_bool, is_floating
 
 Axes = tuple[int, ...]
@@ -29,18 +28,21 @@ def lower_products(graph: Graph) -> Graph:
     if not any(eqn.prim is contract.dot_general_p for eqn in graph.eqns):
         return graph
 
-    def fun(*args: Any) -> list[Any]:
-        env: dict[Var, Any] = dict(zip(graph.ins, args, strict=True))
-        for eqn in graph.eqns:
-            if eqn.prim is contract.dot_general_p:
-                with at_source(eqn.source):
-                    x, y = (read(env, a) for a in eqn.ins)
-                    env[eqn.outs[0]] = product(x, y, eqn.params["dims"])
-            else:
-                run_eqns([eqn], env)
-        return [read(env, a) for a in graph.outs]
+    return Rewriter(_step).run(graph, lambda carried: carried)
 
-    return build(fun, graph.in_types)
+
+def _step(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
+    """What stands for an equation; ``None`` for those that stay, among them products that are prepared."""
+    if eqn.prim is not contract.dot_general_p:
+        return None
+    (x_sum, y_sum), (x_batch, y_batch) = dims = eqn.params["dims"]
+    x, y = (a.type for a in eqn.ins)
+    has_free = x.ndim > len(x_sum) + len(x_batch) or y.ndim > len(y_sum) + len(y_batch)
+    if x.dtype in BLAS_DTYPES and has_free and x.shape and y.shape and 0 not in (*x.shape, *y.shape):
+        plan = contract.dot_plan(x, y, dims)
+        if plan.copy_a is None and plan.copy_b is None:
+            return None
+    return (product(*map(rewriter.value, eqn.ins), dims),)
 
 
 def product(x: Any, y: Any, dims: Any) -> Any:

@@ -10,10 +10,9 @@ Index tuples have one index a group. Axes of size 1 belong to no group.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
-
-import numpy as np
 
 from weft.ir.graph import Eqn, Graph, Var
 from weft.ir.loops.nest import Index
@@ -87,7 +86,7 @@ class Layout:
         """The product of the sizes of some axes, as a parameter, unless it is known."""
         if not axes:
             return 1
-        key, value = self._size_key(var, axes), int(np.prod([var.type.shape[axis] for axis in axes]))
+        key, value = self._size_key(var, axes), math.prod([var.type.shape[axis] for axis in axes])
         return value if key in self._known else self.builder.param(key, value)
 
     def know(self, var: Var, axes: Sequence[int]) -> None:
@@ -201,10 +200,8 @@ class Layout:
         if rule == "pad" and k == 1:
             return
         position = {axis: j for j, axis in enumerate(outer)}
-        to = [
-            None if axis is MOVED or axis == UNIT else position[axis]
-            for axis in [carried(eqn, k)[a] for a in inner]
-        ]
+        axes = carried(eqn, k)
+        to = [None if axes[a] is MOVED or axes[a] == UNIT else position[axes[a]] for a in inner]
         for j, (p, q) in enumerate(pairwise(to)):
             if p is None and q is None and is_reduction(eqn):
                 continue  # both are folded

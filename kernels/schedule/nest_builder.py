@@ -125,8 +125,7 @@ class NestBuilder:
     def lookup(self, key: Hashable) -> str | None:
         """The value that `remember` noted under ``key`` in a body that is open."""
         for body in reversed(self._bodies):
-            name = body.known.get(key)
-            if name is not None:
+            if body.known and (name := body.known.get(key)) is not None:
                 return name
         return None
 

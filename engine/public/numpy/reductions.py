@@ -7,6 +7,7 @@ function says what it accumulates in, and with which identity elements left out 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -87,7 +88,7 @@ def _fold(
             )
         identity = initial
     x = _masked(x, where, identity, name)
-    empty = identity is None and not all_positive(x.shape, axes) and np.prod(_rest(x.shape, axes)) != 0
+    empty = identity is None and not all_positive(x.shape, axes) and 0 not in _rest(x.shape, axes)
     if empty and initial is not None:
         return full(
             [1 if i in axes else n for i, n in enumerate(x.shape)] if keepdims else _rest(x.shape, axes),
@@ -104,7 +105,7 @@ def _fold(
 
 def all_positive(shape: tuple[int, ...], axes: tuple[int, ...]) -> bool:
     """Whether there is something to reduce."""
-    return np.prod([shape[a] for a in axes], dtype=int) != 0
+    return all([shape[a] for a in axes])
 
 
 def _rest(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -244,7 +245,7 @@ def _of_some(reference: Callable[..., Any]) -> Callable[..., Any]:
 def _count(x: Any, axes: tuple[int, ...], where: Any, name: str) -> Any:
     """How many elements are averaged: a number, or an array where ``where`` decides (axes kept)."""
     if where is None or where is True:
-        return int(np.prod([x.shape[a] for a in axes], dtype=int))
+        return math.prod([x.shape[a] for a in axes])
     mask = broadcast_to(mask_of(where, name), x.shape)
     return e.cast(keep(r.reduce_sum(e.cast(mask, INT64), axes), x.shape, axes), real_dtype(x.dtype))
 

@@ -7,6 +7,7 @@ exception that broadcasting makes: they are no axes at all, and are left out of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 from weft.ir.graph import Eqn, Literal, Var
@@ -60,15 +61,21 @@ def carried(eqn: Eqn, k: int) -> tuple[int | None, ...]:
     shape = eqn.ins[k].type.shape
     if not shape:
         return ()
+    if eqn.prim.lower.kind == "scalar":
+        return _unmoved(shape)
     axes = _carried(eqn, k, shape)
     return tuple([UNIT if n == 1 else axis for n, axis in zip(shape, axes, strict=True)])
+
+
+@functools.lru_cache(maxsize=4096)
+def _unmoved(shape: tuple[int, ...]) -> tuple[int | None, ...]:
+    """What is carried where axes stay what they are."""
+    return tuple([UNIT if n == 1 else axis for axis, n in enumerate(shape)])
 
 
 def _carried(eqn: Eqn, k: int, shape: tuple[int, ...]) -> Sequence[int | None]:
     lower, params = eqn.prim.lower, eqn.params
     every = range(len(shape))
-    if lower.kind == "scalar":
-        return every
     if is_reduction(eqn):
         kept = kept_axes(eqn)
         return [kept.index(axis) if axis in kept else MOVED for axis in every]
