@@ -559,3 +559,29 @@ def test_steps_of_a_gradient_touch_what_the_steps_of_the_loop_touch() -> None:
     text = grad.lower(d, low).as_text("loops")
     assert text.count(" steps {") == 4
     assert not re.search(r"^ {4,}for \w+ in p", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("checkpoints", [None, 5])
+@pytest.mark.parametrize("n", [0, 1, 2, 8, 9, 31, 63, 64, 65, 97])
+def test_gradient_of_a_while_loop_of_any_length_is_that_of_a_scan(n: int, checkpoints: int | None) -> None:
+    """Steps that are left over beside long stretches are kept in buffers of eight rows, or of as many as there may be."""
+    x, a = np.linspace(0.5, 1.0, 3), np.array(0.7)
+
+    def step(x: Any, a: Any) -> Any:
+        return wnp.sin(a * x) + 0.5 * x[::-1]
+
+    def unknown(x: Any, a: Any) -> Any:
+        def body(state: Any) -> Any:
+            return state[0] + 1, step(state[1], a)
+
+        return wnp.sum(
+            lax.while_loop(lambda s: s[0] < n, body, (wnp.asarray(0), x), checkpoints=checkpoints)[1] ** 2
+        )
+
+    def known(x: Any, a: Any) -> Any:
+        return wnp.sum(lax.scan(lambda x, _: (step(x, a), None), x, None, length=n)[0] ** 2)
+
+    wanted = weft.grad(known, (0, 1))(x, a)
+    for found in (weft.grad(unknown, (0, 1))(x, a), weft.jit(weft.grad(unknown, (0, 1)))(x, a)):
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-300)
