@@ -1,12 +1,16 @@
 """Convolutions without padding: which form their loops have, and the direct form.
 
 The one idea: matrix products (patches.py) are for convolutions with many products for each element that is read. What is left
-are depthwise and small ones, and integers: a row of results is summed in place, one product at a time, side by side.
+are depthwise and small ones, and integers: a row of results is summed side by side, in registers where there are few terms, or
+in place, one product at a time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+
+import numpy as np
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Index
@@ -21,6 +25,8 @@ from weft.kernels.schedule.nest_builder import NestBuilder
 
 _CHUNK_TIME = 30_000.0  # nanoseconds
 _PRODUCT = 0.6  # nanoseconds for a product of the direct form
+_IN_REGISTERS = 0.15  # and one of a sum that is written out
+_WRITTEN_OUT = 32  # terms of a sum that stays in a register
 
 
 def _convolution(eqn: Eqn) -> Scheduled | None:
@@ -63,20 +69,37 @@ def _direct(eqn: Eqn, found: Contraction) -> Scheduled:
             rest = ix.div(rest, count)
             at_x = ix.add(at_x, ix.mul(i, number("x", n, outer[n].x)))
             at_w = ix.add(at_w, ix.mul(i, number("w", n, outer[n].w)))
-        with build.loop(width, "vector") as (j, _):
-            build.store(out, ix.add(first, j), build.const(dtype, 0))
-        with ExitStack() as stack:
-            for n, axis in enumerate(found.summed):
-                k, _ = stack.enter_context(build.loop(build.param(("terms", n), axis.count), "sequential"))
-                at_x = ix.add(at_x, ix.mul(k, number("x of terms", n, axis.x)))
-                at_w = ix.add(at_w, ix.mul(k, number("w of terms", n, axis.w)))
-            j, _ = stack.enter_context(build.loop(width, "vector"))
-            left = build.load(dtype, x, ix.add(at_x, ix.mul(j, number("x of lane", 0, lane.x))))
-            right = build.load(dtype, w, ix.add(at_w, ix.mul(j, number("w of lane", 0, lane.w))))
-            place = ix.add(first, j)
-            before = build.load(dtype, out, place, written=True)
-            build.store(out, place, build.op(dtype, "add", before, build.op(dtype, "mul", left, right)))
-    time = _PRODUCT * min(lane.count, WIDTH) * max(found.terms, 1)
+
+        def product(j: Index, terms: Sequence[Index]) -> str:
+            """One term of the sum that is lane ``j``."""
+            place_x, place_w = at_x, at_w
+            for n, (k, axis) in enumerate(zip(terms, found.summed, strict=True)):
+                place_x = ix.add(place_x, ix.mul(k, number("x of terms", n, axis.x)))
+                place_w = ix.add(place_w, ix.mul(k, number("w of terms", n, axis.w)))
+            left = build.load(dtype, x, ix.add(place_x, ix.mul(j, number("x of lane", 0, lane.x))))
+            right = build.load(dtype, w, ix.add(place_w, ix.mul(j, number("w of lane", 0, lane.w))))
+            return build.op(dtype, "mul", left, right)
+
+        if 0 < found.terms <= _WRITTEN_OUT:
+            with build.loop(width, "vector") as (j, _):
+                total = build.const(dtype, 0)
+                for tap in np.ndindex(*(axis.count for axis in found.summed)):
+                    total = build.op(dtype, "add", total, product(j, tap))
+                build.store(out, ix.add(first, j), total)
+        else:
+            with build.loop(width, "vector") as (j, _):
+                build.store(out, ix.add(first, j), build.const(dtype, 0))
+            with ExitStack() as stack:
+                terms = [
+                    stack.enter_context(build.loop(build.param(("terms", n), axis.count), "sequential"))[0]
+                    for n, axis in enumerate(found.summed)
+                ]
+                j, _ = stack.enter_context(build.loop(width, "vector"))
+                place, term = ix.add(first, j), product(j, terms)
+                before = build.load(dtype, out, place, written=True)
+                build.store(out, place, build.op(dtype, "add", before, term))
+    each = _IN_REGISTERS if found.terms <= _WRITTEN_OUT else _PRODUCT
+    time = each * min(lane.count, WIDTH) * max(found.terms, 1)
     return Scheduled(
         build.finish(),
         tuple(build.params),
