@@ -16,6 +16,7 @@ import numpy as np
 
 from weft.engine import tree
 from weft.engine.array import to_value
+from weft.engine.garbage import seldom
 from weft.engine.methods import ArrayMethods
 from weft.engine.tree_paths import leaves_with_path
 from weft.ir.builder import GraphBuilder, Value, check_alive, concrete, tracing
@@ -196,7 +197,7 @@ def run_on(
     from weft.engine.conversions import passing_traced
 
     args, kwargs = tree.unflatten(in_tree, leaves)
-    with passing_traced, tracing(builder):
+    with seldom, passing_traced, tracing(builder):
         return fun(*args, **kwargs)
 
 

@@ -24,9 +24,19 @@ T = TypeVar("T")
 @overload
 def dataclass(cls: type[T], /) -> type[T]: ...
 @overload
-def dataclass(*, frozen: bool = ..., slots: bool = ..., eq: bool = ...) -> Callable[[type[T]], type[T]]: ...
+def dataclass(
+    *, frozen: bool = ..., slots: bool = ..., eq: bool = ..., keep_hash: bool = ...
+) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(field_specifiers=(field,))
-def dataclass(cls: Any = None, /, *, frozen: bool = False, slots: bool = False, eq: bool = True) -> Any:
+def dataclass(
+    cls: Any = None,
+    /,
+    *,
+    frozen: bool = False,
+    slots: bool = False,
+    eq: bool = True,
+    keep_hash: bool = False,
+) -> Any:
     """Give a class fields, one for each annotation, and methods that go with them: see `dataclasses.dataclass`.
 
     Args:
@@ -34,16 +44,17 @@ def dataclass(cls: Any = None, /, *, frozen: bool = False, slots: bool = False, 
         frozen: whether fields stay what they are.
         slots: whether instances have no ``__dict__``.
         eq: whether instances are compared by their fields; frozen ones are then hashed by them too.
+        keep_hash: whether a frozen instance with slots is hashed once, when it is made: for trees that are keys.
     """
     if cls is None:
-        return lambda cls: dataclass(cls, frozen=frozen, slots=slots, eq=eq)  # type: ignore[call-overload]
+        return lambda cls: dataclass(cls, frozen=frozen, slots=slots, eq=eq, keep_hash=keep_hash)  # type: ignore[call-overload]
     names = tuple(inspect.get_annotations(cls))
     defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
     if slots:  # they are settled when a class is made, so it is made again
         space = {
             name: x for name, x in cls.__dict__.items() if name not in (*names, "__dict__", "__weakref__")
         }
-        space |= {"__slots__": names, "__qualname__": cls.__qualname__}
+        space |= {"__slots__": (*names, "_hash") if keep_hash else names, "__qualname__": cls.__qualname__}
         cls = type(cls)(cls.__name__, cls.__bases__, space)
     shared: dict[str, Any] = {"__match_args__": names, "__fields__": names}
     if "__repr__" not in cls.__dict__:
@@ -54,7 +65,7 @@ def dataclass(cls: Any = None, /, *, frozen: bool = False, slots: bool = False, 
         shared |= {"__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
     for name, value in shared.items():
         setattr(cls, name, value)
-    _write_methods(cls, names, defaults, frozen, slots, eq)
+    _write_methods(cls, names, defaults, frozen, slots, eq, keep_hash)
     return cls
 
 
@@ -66,7 +77,13 @@ def replace(x: T, /, **changes: Any) -> T:
 
 
 def _write_methods(
-    cls: Any, names: tuple[str, ...], defaults: Mapping[str, Any], frozen: bool, slots: bool, eq: bool
+    cls: Any,
+    names: tuple[str, ...],
+    defaults: Mapping[str, Any],
+    frozen: bool,
+    slots: bool,
+    eq: bool,
+    keep_hash: bool,
 ) -> None:
     fields = {f"f{i}": name for i, name in enumerate(names)}  # as the text below calls them
     known: dict[str, Any] = {"MISSING": MISSING, "put": object.__setattr__, "__name__": cls.__module__}
@@ -93,6 +110,9 @@ def _write_methods(
             body.append(f"put(self, {short!r}, {value})" if frozen else f"self.{short} = {value}")
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
+    if keep_hash:
+        known["put_hash"] = cls.__dict__["_hash"].__set__
+        body.append(f"put_hash(self, hash(({''.join(f'{short}, ' for short in fields)})))")
     mine, theirs = ("".join(f"{owner}.{short}, " for short in fields) for owner in ("self", "other"))
     texts = {"__init__": f"def __init__(self, {', '.join(fields)}):\n  " + ("\n  ".join(body) or "pass")}
     if eq:
@@ -102,7 +122,9 @@ def _write_methods(
             f"  return ({mine}) == ({theirs})"
         )
         if frozen:
-            texts["__hash__"] = f"def __hash__(self): return hash(({mine}))"
+            texts["__hash__"] = (
+                f"def __hash__(self): return {'self._hash' if keep_hash else f'hash(({mine}))'}"
+            )
         elif cls.__dict__.get("__hash__") is None:
             cls.__hash__ = None
     for name, text in texts.items():

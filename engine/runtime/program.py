@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.engine.garbage import seldom
 from weft.engine.runtime import threads
 from weft.engine.runtime.assemble import assemble
 from weft.engine.runtime.blocks import Block, compile_block
@@ -119,7 +120,7 @@ def compile_graph(graph: Graph, donated: tuple[int, ...] = ()) -> Program:
         graph: the program.
         donated: the numbers of the inputs in whose memory outputs may be; `Program.overwritten` says which are.
     """
-    with _compile_lock:
+    with _compile_lock, seldom:
         block = compile_block(graph, donated)
         buffers = bufferize(block, donated)
         tape, host_calls = assemble(block, buffers)

@@ -60,7 +60,7 @@ class Param:
     k: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, keep_hash=True)
 class IndexOp:
     """``op`` of two indices: ``+ - * // % min max``; division floors, and divisors are positive."""
 

@@ -142,3 +142,20 @@ def test_copies() -> None:
     match a:
         case Segment(start, stop):
             assert (start, stop) == (1, 5)
+
+
+def test_a_kept_hash_is_that_of_the_fields() -> None:
+    @records.dataclass(frozen=True, slots=True, keep_hash=True)
+    class Pair:
+        a: Any
+        b: Any = 0
+
+    x, y = Pair(1, Pair(2, 3)), Pair(1, Pair(2, 3))
+    assert x == y
+    assert x != Pair(1, Pair(2, 4))
+    assert {x: "found"}[y] == "found"
+    assert hash(records.replace(x, b=1)) == hash(Pair(1, 1)) != hash(x)
+    assert hash(copy.copy(x)) == hash(x)
+    assert repr(Pair(1)).endswith("Pair(a=1, b=0)")
+    with pytest.raises(TypeError, match="unhashable"):
+        Pair([])
