@@ -51,7 +51,8 @@ def kept_axes(eqn: Eqn) -> tuple[int, ...]:
     return tuple(axis for axis in range(eqn.ins[0].type.ndim) if axis not in reduced)
 
 
-def wide_axes(shape: Sequence[int]) -> tuple[int, ...]:
+@functools.lru_cache(maxsize=4096)
+def wide_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The axes whose size is not 1."""
     return tuple([axis for axis, n in enumerate(shape) if n != 1])
 
@@ -117,7 +118,7 @@ def _carried(eqn: Eqn, k: int, shape: tuple[int, ...]) -> Sequence[int | None]:
     return [MOVED] * len(shape)
 
 
-def reshape_groups(a: Sequence[int], b: Sequence[int]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+def reshape_groups(a: tuple[int, ...], b: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """The finest split of a reshape from ``a`` to ``b``: axes of ``a`` and axes of ``b`` that hold the same elements."""
     left, right = wide_axes(a), wide_axes(b)
     if [a[i] for i in left] == [b[i] for i in right]:
