@@ -17,7 +17,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from weft.kernels.cpu.host import target_machine
+from weft.kernels.cpu.host import target_machine, with_tuning
 
 
 def assemble(text: str, name: str = "weft", *, loops: bool = True) -> tuple[bytes, list[str]]:
@@ -80,7 +80,7 @@ def _without_strength_reduction(triple: str) -> Iterator[None]:
 
 def _parsed(text: str, name: str, machine: Any) -> Any:
     """The module that ``text`` says, verified, in a context of its own."""
-    module = llvm.parse_assembly(text, llvm.create_context())
+    module = llvm.parse_assembly(with_tuning(text), llvm.create_context())
     module.name = name
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)

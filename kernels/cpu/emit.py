@@ -43,6 +43,7 @@ from weft.ir.loops.nest import (
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
 from weft.kernels.cpu.extrema import from_key, to_key, with_keys
+from weft.kernels.cpu.host import APART
 from weft.kernels.cpu.index import (
     Offset,
     combine,
@@ -107,6 +108,7 @@ class _Emitter:
         self.writer = Writer(module)
         self.metadata = metadata
         self.updates = Updates(nest)
+        self.inputs = {buffer.name for buffer in nest.buffers if buffer.kind == "in"}
         self.values: dict[str, Scalar] = {}
         self.variables: dict[str, Offset] = {}
         # What was computed in this loop body or around it, kept if it cannot change.
@@ -115,6 +117,7 @@ class _Emitter:
         self.keys: set[str] = set()  # accumulators that are keys in the loop that is open
         self.copies = 1  # of the body that is open, were the short loops around it written out
         self.words = ""
+        self.reads_own = False  # whether it reads what it has written
         self.params: list[Offset] = []
         self.strides: dict[int, Offset] = {}
         # By buffer: its address, element type, metadata of accesses.
@@ -141,7 +144,9 @@ class _Emitter:
         self.writer.define(
             name,
             f"define void @{name}(ptr noalias readonly %dims, "
-            f"ptr noalias readonly %buffers, i64 %begin, i64 %end) nounwind alignstack(64)",
+            f"ptr noalias readonly %buffers, i64 %begin, i64 %end) nounwind alignstack(64)"
+            # Steps that follow one another wait for memory: a gather asks for more of it at once.
+            + ("" if self.reads_own else f" {APART}"),
         )
 
     def entry(self) -> None:
@@ -187,6 +192,7 @@ class _Emitter:
 
     def load(self, statement: Load) -> None:
         at, scope = self.address(statement.buffer, statement.index)
+        self.reads_own = self.reads_own or statement.buffer not in self.inputs
         if statement.mask is None:
             value = load(self.writer, statement.dtype, at, scope)
         else:

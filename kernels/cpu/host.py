@@ -63,6 +63,20 @@ def cpu_features() -> str:
         return ""
 
 
+APART = '"weft-apart"'
+"""Marks functions that had better load, one by one, what does not lie side by side, where the CPU gathers slowly."""
+
+
+def with_tuning(text: str) -> str:
+    """LLVM IR in which functions that are marked as `APART` say so in LLVM's words, if that concerns this CPU.
+
+    AMD's Zen takes for a gather longer than for its loads one by one: a transposition two to four times as long.
+    """
+    if APART not in text or not cpu_name().startswith("znver"):
+        return text
+    return text.replace(APART, f'"target-features"="{cpu_features()},+prefer-no-gather"')
+
+
 class _OfThread(threading.local):
     """The target machines of a thread, by the CPU's name and features."""
 
