@@ -17,7 +17,7 @@ from weft.ir.ops.linalg import batch_right_hand_sides, check_matrices
 from weft.ir.ops.matrix import scale_rows
 from weft.ir.ops.matrix_forms import each_matrix
 from weft.ir.ops.shape import concatenate, slice_axis
-from weft.ir.primitive import HOST, Primitive
+from weft.ir.primitive import HOST, Primitive, library
 from weft.ir.rules import add_all, batch_all
 from weft.ir.types import ArrayType, real_dtype
 
@@ -48,7 +48,7 @@ packed_hessenberg_p = Primitive(
     jvp=None,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("packed_hessenberg"),
     multiple=True,
 )
 
@@ -175,7 +175,7 @@ tridiagonal_solve_p = Primitive(
     jvp=_solve_jvp,
     transpose=_solve_transpose,
     batch=batch_right_hand_sides,
-    lower=HOST,
+    lower=library("tridiagonal_solve"),
 )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from weft.ir.errors import ShapeError
 from weft.ir.ops.linalg import INT32, check_matrices
-from weft.ir.primitive import HOST, Primitive
+from weft.ir.primitive import HOST, Primitive, library
 from weft.ir.rules import batch_all, no_tangent
 from weft.ir.types import ArrayType, complex_dtype, is_complex, is_inexact
 
@@ -64,7 +64,7 @@ schur_p = Primitive(
     jvp=None,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("schur"),
     multiple=True,
 )
 
@@ -142,7 +142,7 @@ hessenberg_p = Primitive(
     jvp=None,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("hessenberg"),
     multiple=True,
 )
 
@@ -182,7 +182,7 @@ column_order_p = Primitive(
     jvp=no_tangent,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("column_order"),
 )
 
 

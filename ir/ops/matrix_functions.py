@@ -21,7 +21,7 @@ from weft.ir.ops.linalg import check_matrices
 from weft.ir.ops.matrix import matrix_transpose
 from weft.ir.ops.matrix_forms import each_matrix
 from weft.ir.ops.shape import concatenate, slice_axis
-from weft.ir.primitive import HOST, Primitive
+from weft.ir.primitive import HOST, Primitive, library
 from weft.ir.rules import add_all, batch_all, zeros_like
 from weft.ir.types import ArrayType, complex_dtype, is_complex
 
@@ -67,7 +67,7 @@ sylvester_p = Primitive(
     jvp=_sylvester_jvp,
     transpose=_sylvester_transpose,
     batch=batch_all,
-    lower=HOST,
+    lower=library("sylvester"),
 )
 
 

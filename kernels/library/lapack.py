@@ -23,7 +23,7 @@ from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule.nest_builder import NestBuilder
 
 LETTERS = {np.dtype(name): letter for name, letter in zip(("f4", "f8", "c8", "c16"), "sdcz", strict=True)}
-_COMPLEX_NAMES = {"orgqr": "ungqr", "syevd": "heevd"}
+_COMPLEX_NAMES = {"orgqr": "ungqr", "orghr": "unghr", "syevd": "heevd"}
 _MODULES = {"trsm": "blas", "trsv": "blas", "gemm": "blas"}
 
 

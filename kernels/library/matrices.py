@@ -77,6 +77,7 @@ class Stack:
         eqn: the equation, whose operands and results have the same leading axes.
         cost: about how many nanoseconds one matrix takes.
         copied: the operand that the first result starts as a copy of; it has no buffer of its own.
+        matrix: the operand that has a matrix at each place of the stack.
         columns: how many of something each matrix has that can be computed side by side, such as right-hand sides: where they
             are many, they go in panels.
 
@@ -86,13 +87,15 @@ class Stack:
         width: the number of columns in this panel; 1 is known as such.
     """
 
-    def __init__(self, eqn: Eqn, cost: float, copied: int | None = None, columns: int = 1) -> None:
+    def __init__(
+        self, eqn: Eqn, cost: float, copied: int | None = None, columns: int = 1, matrix: int = 0
+    ) -> None:
         self.eqn, self.build, self.copied = eqn, NestBuilder(), copied
         self.ins = [
             self.build.buffer(a.type.dtype, "in") if k != copied else "" for k, a in enumerate(eqn.ins)
         ]
         self.outs = [self.build.buffer(var.type.dtype, "out") for var in eqn.outs]
-        lead = eqn.ins[0].type.shape[:-2]
+        lead = eqn.ins[matrix].type.shape[:-2]
         self.columns, self.panels = columns, max(-(-columns // PANEL), 1)
         self.count = math.prod(lead) * self.panels
         self.work = math.prod(lead) * cost

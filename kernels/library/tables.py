@@ -11,6 +11,7 @@ from weft.ir.graph import Eqn
 from weft.kernels.library.convolution import ROUTINES as CONVOLUTION
 from weft.kernels.library.fourier import transform
 from weft.kernels.library.lapack_factors import ROUTINES as FACTORS
+from weft.kernels.library.lapack_forms import ROUTINES as FORMS
 from weft.kernels.library.lapack_spectral import ROUTINES as SPECTRAL
 from weft.kernels.library.lapack_systems import ROUTINES as SYSTEMS
 from weft.kernels.library.part_products import ROUTINES as PARTS
@@ -33,6 +34,7 @@ ROUTINES: dict[str, Callable[[Eqn], Scheduled | None]] = {
     **FACTORS,
     **SYSTEMS,
     **SPECTRAL,
+    **FORMS,
     **PARTS,
     **TRANSFORMS,
 }
