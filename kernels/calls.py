@@ -40,6 +40,8 @@ def call_shared(name: str, build: Callable[..., Register], args: Sequence[Regist
                 f"{function}.v{n}",
                 f"declare {vector} @{function}.v{n}({', '.join([vector] * len(args))}) {_PURE}",
             )
+    if writer.lanes > 1:
+        return writer.call(f"{function}.v{writer.lanes}", kind, args, f" {_PURE}")
     return writer.call(function, kind, args, f" {_PURE}{_vector_names(function, kind, len(args))}")
 
 

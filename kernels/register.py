@@ -10,6 +10,8 @@ Kinds are LLVM's first-class types by their LLVM names: ``i1 i8 i16 i32 i64 i128
 
 from __future__ import annotations
 
+import copy
+import itertools
 import math
 import struct
 from collections.abc import Sequence
@@ -102,12 +104,26 @@ class Writer:
         self.block = "entry"
         self._lines: list[str] = []
         self._phis: dict[str, tuple[int, str, list[str]]] = {}
-        self._count = 0
+        self._count = itertools.count(1)
+
+    def of_lanes(self, lanes: int) -> Writer:
+        """This writer for vectors of so many lanes: what either writes stands in the same body. It must not branch."""
+        writer = copy.copy(self)
+        writer.lanes = lanes
+        return writer
+
+    def splat(self, scalar: Register) -> Register:
+        """A register of a writer without lanes, in all lanes of this one."""
+        if self.lanes == 1:
+            return scalar
+        vector, kind = self.type(scalar.kind), scalar.kind
+        first = self.emit(kind, f"insertelement {vector} poison, {kind} {scalar.ref}, i64 0")
+        mask = f"<{self.lanes} x i32> zeroinitializer"
+        return self.emit(kind, f"shufflevector {vector} {first.ref}, {vector} poison, {mask}")
 
     def fresh(self, stem: str = "v") -> str:
         """A name that nothing else in this function has, without ``%``."""
-        self._count += 1
-        return f"{stem}{self._count}"
+        return f"{stem}{next(self._count)}"
 
     def declare(self, line: str) -> None:
         """Add a module-level line, once."""
@@ -124,8 +140,7 @@ class Writer:
 
     def emit(self, kind: str, instruction: str) -> Register:
         """Append an instruction that makes a value of ``kind``."""
-        self._count += 1
-        ref = f"%v{self._count}"
+        ref = f"%v{next(self._count)}"
         self._lines.append(f"  {ref} = {instruction}")
         return Register(self, kind, ref)
 
@@ -175,7 +190,7 @@ class Writer:
         ref = f"%{self.fresh('p')}"
         self._phis[ref] = (
             len(self._lines),
-            kind,
+            self.type(kind),
             [f"[ {value.ref}, %{label} ]" for value, label in incoming],
         )
         self._lines.append("")
@@ -188,8 +203,8 @@ class Writer:
     def body(self) -> str:
         """The instructions so far, without the function's header."""
         lines = list(self._lines)
-        for ref, (at, kind, edges) in self._phis.items():
-            lines[at] = f"  {ref} = phi {self.type(kind)} {', '.join(edges)}"
+        for ref, (at, type, edges) in self._phis.items():
+            lines[at] = f"  {ref} = phi {type} {', '.join(edges)}"
         return "\n".join(lines)
 
     def define(self, name: str, header: str) -> None:

@@ -34,7 +34,12 @@ Expression = Callable[..., Register]
 
 
 def _maximum(x: Register, y: Register) -> Register:
-    """The larger; NaN if either is (on the CPU by LLVM's own op, which it knows how to reduce with)."""
+    """The larger; NaN if either is (in loops of the CPU by LLVM's own op, which it knows how to reduce with).
+
+    In vectors so that what waits for ``x``, in a row of such steps, is one comparison.
+    """
+    if x.writer.lanes > 1:
+        return y.is_nan().select(y + y, (y > x).select(y, x))
     if x.writer.module.target == "cpu":
         return x.writer.intrinsic("maximum", x.kind, [x, y])
     return x.is_nan().select(x, x.compare("ogt", "", y).select(x, y))
@@ -42,6 +47,8 @@ def _maximum(x: Register, y: Register) -> Register:
 
 def _minimum(x: Register, y: Register) -> Register:
     """The smaller; NaN if either is."""
+    if x.writer.lanes > 1:
+        return y.is_nan().select(y + y, (y < x).select(y, x))
     if x.writer.module.target == "cpu":
         return x.writer.intrinsic("minimum", x.kind, [x, y])
     return x.is_nan().select(x, x.compare("olt", "", y).select(x, y))
@@ -54,6 +61,8 @@ def _sign(x: Register) -> Register:
 
 # Functions so short that a call takes longer.
 _SHORT = ("sqrt", "rsqrt", "exp", "exp2")
+SHARED_FUNCTIONS = frozenset(FUNCTIONS) - frozenset(_SHORT)
+"""Functions that kernels call, of which there are versions for vectors."""
 
 
 def _shared(name: str, build: Expression) -> Expression:

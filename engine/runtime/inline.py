@@ -49,7 +49,7 @@ class Parts(Protocol):
     def name(self, stem: str) -> str:
         """A new name."""
 
-    def size(self, value: int) -> Index:
+    def size(self, value: int, largest: int) -> Index:
         """A parameter's value as an index."""
 
 
@@ -60,10 +60,11 @@ class Renamed:
         rolled: writes the nest around.
         one: the nest.
         operands: where its buffers are.
+        largest: up to which sizes are constants.
     """
 
-    def __init__(self, rolled: Parts, one: Scheduled, operands: Sequence[Where]) -> None:
-        self.rolled = rolled
+    def __init__(self, rolled: Parts, one: Scheduled, operands: Sequence[Where], largest: int) -> None:
+        self.rolled, self.largest = rolled, largest
         self.values = one.params
         self.places = dict(zip((b.name for b in one.nest.buffers), operands, strict=True))
         self.prefix = rolled.name("k")
@@ -107,7 +108,7 @@ class Renamed:
                 return 0 if index in self.firsts else self._name(index)
             case Param(k):
                 if k not in self.params:
-                    self.params[k] = self.rolled.size(self.values[k])
+                    self.params[k] = self.rolled.size(self.values[k], self.largest)
                 return self.params[k]
             case IndexOp(op, a, b):
                 return _ARITHMETIC[op](self._index(a), self._index(b))

@@ -33,7 +33,8 @@ from weft.ir.loops.nest import bodies as nested
 from weft.ir.ops.contract import dot_general_p
 from weft.ir.ops.flow.branch import cond_p
 from weft.ir.records import dataclass
-from weft.kernels.library.small_products import multiply_small
+from weft.ir.types import ArrayType
+from weft.kernels.library.small_products import LONGEST, multiply_small
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.costs import estimate
@@ -201,9 +202,9 @@ class Rolled:
         self.scratch.append(max(elements, 1))
         return Where(self.buffer(dtype, "scratch"))
 
-    def size(self, value: int) -> Index:
+    def size(self, value: int, largest: int = SMALL) -> Index:
         """A size as an index: a constant if it is small."""
-        return value if 0 <= value <= SMALL else self.param(value)
+        return value if 0 <= value <= largest else self.param(value)
 
     def param(self, value: int) -> Param:
         """A new parameter."""
@@ -214,6 +215,24 @@ class Rolled:
         """A new name."""
         self.count += 1
         return f"{stem}{self.count}"
+
+    def copy_rows(self, target: Where, source: Where, type_: ArrayType) -> None:
+        """Copy a small array in a loop over its rows, which may be in registers."""
+        length = type_.shape[-1] if type_.ndim > 1 else 0
+        if not 1 < length < type_.size or type_.size > SMALL**2:
+            self.copy(target, source, type_.dtype, type_.size)
+            return
+        outside, self.statements = self.statements, []
+        row = self.name("i")
+        begin = ix.mul(row, length)
+        self.copy(
+            Where(target.buffer, ix.add(target.offset, begin)),
+            Where(source.buffer, ix.add(source.offset, begin)),
+            type_.dtype,
+            length,
+        )
+        body, self.statements = tuple(self.statements), outside
+        self.statements.append(Loop(row, self.size(type_.size // length), "sequential", body))
 
     def copy(self, target: Where, source: Where, dtype: np.dtype, elements: int) -> None:
         """Copy elements in a loop."""
@@ -314,7 +333,7 @@ class Rolled:
                 moves.append((now[k], place, carry[k]))
         self.block(body, ins, [*new, *zip(graph.outs[self.n_carry :], rows, strict=True)], set(carry))
         for target, source, var in moves:
-            self.copy(target, source, var.type.dtype, var.type.size)
+            self.copy_rows(target, source, var.type)
 
     def block(
         self,
@@ -355,8 +374,9 @@ class Rolled:
             operands = [at(eqn.ins[k]) for k in one.passed(eqn)]  # type: ignore[arg-type]
             operands += results
             operands += [self.new_scratch(dtype, elements) for dtype, elements in one.scratch_buffers]
+            largest = LONGEST if eqn.prim is dot_general_p else SMALL
             for nest in one.chain():
-                self.statements += Renamed(self, nest, operands).body(nest.nest.body)
+                self.statements += Renamed(self, nest, operands, largest).body(nest.nest.body)
         for target, atom in later:
             self.put(target, atom, at(atom) if isinstance(atom, Var) else None)
 

@@ -22,6 +22,7 @@ from weft.ir.passes.reroll import reroll
 from weft.ir.passes.simplify import simplify
 from weft.ir.passes.strip_barriers import strip_barriers
 from weft.ir.passes.triangles import trim_products
+from weft.ir.passes.turn import turn_matrices
 from weft.ir.passes.windows import lower_windows
 from weft.ir.verify import verify as verify_graph
 
@@ -41,6 +42,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("lower_products", lower_products),
     ("simplify", simplify),
     ("reread", reread),
+    ("turn_matrices", turn_matrices),
     ("strip_barriers", strip_barriers),
     ("dce", dce),
 )

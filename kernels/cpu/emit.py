@@ -52,6 +52,7 @@ from weft.kernels.cpu.index import (
     natural_params,
     stride_params,
 )
+from weft.kernels.cpu.lanes import Lanes, lane_loops
 from weft.kernels.cpu.metadata import Metadata
 from weft.kernels.cpu.short import is_vector
 from weft.kernels.cpu.split import split
@@ -108,6 +109,7 @@ class _Emitter:
         self.writer = Writer(module)
         self.metadata = metadata
         self.updates = Updates(nest)
+        self.lanes = lane_loops(nest)
         self.inputs = {buffer.name for buffer in nest.buffers if buffer.kind == "in"}
         self.values: dict[str, Scalar] = {}
         self.variables: dict[str, Offset] = {}
@@ -305,6 +307,9 @@ class _Emitter:
         return Offset(register.ref, unsigned, low=narrow or unsigned, high=narrow)
 
     def loop(self, loop: Loop) -> None:
+        if (dtype := self.lanes.get(id(loop))) is not None:
+            Lanes(self, loop, dtype).write()
+            return
         for acc in loop.carries:
             self.folds[acc.name] = acc.op
             self.values[acc.name] = self.values[acc.init]

@@ -43,16 +43,16 @@ def is_vector(loop: Loop, copies: int) -> bool:
 
 def _goes_along(statement: Any, var: str) -> bool:
     """Whether what a statement accesses lies side by side in the iterations of a loop, or is always the same."""
-    return not isinstance(statement, Load | Store) or _factor(statement.index, var) in (0, 1)
+    return not isinstance(statement, Load | Store) or factor(statement.index, var) in (0, 1)
 
 
-def _factor(index: Index, var: str) -> int | None:
+def factor(index: Index, var: str) -> int | None:
     """What an index goes up by with a variable; ``None`` where that is not simple."""
     if index == var:
         return 1
     if var not in names_in(index):
         return 0
     if isinstance(index, IndexOp) and index.op in "+-":
-        a, b = _factor(index.a, var), _factor(index.b, var)
+        a, b = factor(index.a, var), factor(index.b, var)
         return None if a is None or b is None else a + b if index.op == "+" else a - b
     return None

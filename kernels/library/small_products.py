@@ -7,8 +7,8 @@ By itself such a nest is no faster than BLAS, but where sizes are constants of t
 from __future__ import annotations
 
 from weft.ir.graph import Eqn, Literal
-from weft.ir.ops.contract import dot_plan
-from weft.ir.types import is_inexact
+from weft.ir.ops.contract import DotPlan, dot_plan
+from weft.ir.types import is_floating, is_inexact
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.costs import estimate, grain_of
@@ -16,6 +16,8 @@ from weft.kernels.schedule.nest_builder import NestBuilder
 
 SMALL = 2**9
 """Multiply-adds of the largest product that is written as loops."""
+LONGEST = 32
+"""Elements of the longest vectors in a product of a vector and a matrix whose result's elements lie side by side in it."""
 
 
 def multiply_small(eqn: Eqn) -> Scheduled | None:
@@ -25,7 +27,7 @@ def multiply_small(eqn: Eqn) -> Scheduled | None:
     if isinstance(a, Literal) or isinstance(b, Literal) or not is_inexact(c.type.dtype):
         return None
     plan = dot_plan(a.type, b.type, eqn.params["dims"])
-    if plan.copy_a is not None or plan.copy_b is not None or plan.m * plan.n * plan.k > SMALL:
+    if plan.copy_a is not None or plan.copy_b is not None or plan.m * plan.n * plan.k > _largest(eqn, plan):
         return None
     dtype, build = c.type.dtype, NestBuilder()
     in_a, in_b = (build.buffer(dtype, "in") for _ in range(2))
@@ -47,6 +49,13 @@ def multiply_small(eqn: Eqn) -> Scheduled | None:
     nest, params = build.finish(), tuple(build.params)
     work = estimate(nest, params, sum(t.nbytes for t in (a.type, b.type, c.type)))
     return Scheduled(nest, params, plan.batch, (), grain=grain_of(plan.batch, work), work=work)
+
+
+def _largest(eqn: Eqn, plan: DotPlan) -> int:
+    """Multiply-adds up to which a product is written as loops."""
+    along = (plan.m == 1 and not plan.trans_b) or (plan.n == 1 and plan.trans_a)
+    real = is_floating(eqn.outs[0].type.dtype)
+    return LONGEST**2 if along and real and max(plan.m, plan.n, plan.k) <= LONGEST else SMALL
 
 
 def _place(base: ix.Index, where: tuple[ix.Index, ix.Index], ld: ix.Index) -> ix.Index:

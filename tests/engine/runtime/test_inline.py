@@ -37,7 +37,7 @@ class Writer:
         self.count += 1
         return f"{stem}{self.count}"
 
-    def size(self, value: int) -> Index:
+    def size(self, value: int, largest: int) -> Index:
         return value
 
 
@@ -67,7 +67,7 @@ def test_it_does_what_the_nest_did(op: str, start: float, times: int, rows: int,
     nest = nested(op, start, times)
     params = (rows, columns, 1)
     places = [Where("x"), Where("y", 1)]
-    inlined = Renamed(Writer(), Scheduled(nest, params, rows, ()), places).body(nest.body)
+    inlined = Renamed(Writer(), Scheduled(nest, params, rows, ()), places, 16).body(nest.body)
     whole = Nest(0, BUFFERS, (Loop("t", 1, "steps", inlined),))
     verify_nest(whole)
     text = str(whole)
