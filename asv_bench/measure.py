@@ -118,9 +118,11 @@ def seconds(call: Callable[[], Any], number: int) -> float:
 
 def _run(code: str, environment: dict[str, str] | None = None) -> str:
     """What a new process prints on its last line."""
+    # An installed package has its bytecode beside it: so do files that were edited, after one process.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     run = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, **(environment or {})},
+        env={**inherited, **(environment or {})},
         cwd=ROOT,
         check=True,
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Addresses of BLAS routines: those of the library that SciPy brings along.
+"""Addresses of routines of BLAS and LAPACK: those of the library that SciPy brings along.
 
 SciPy's wheels carry a tuned OpenBLAS as a file beside the package. It is loaded as any shared library is, without a word to
 SciPy, whose import takes longer than a program's own. Where there is no such file, SciPy exports each routine as a C function
@@ -29,6 +29,7 @@ __all__ = [
     "blas_address",
     "gemm_address",
     "gemm_name",
+    "library_address",
     "set_thread_counts",
     "threads_addresses",
 ]
@@ -83,13 +84,18 @@ def blas_address(name: str) -> int:
     Raises:
         ValueError: there is no routine of that name.
     """
+    return library_address(name) or cython_function("scipy.linalg.cython_blas", name)[0]
+
+
+def library_address(name: str) -> int:
+    """Return the address of a routine of BLAS or LAPACK in SciPy's OpenBLAS, or 0 where that is not found."""
     found = _openblas("scipy")
     if found is not None:
         for symbol in (f"scipy_{name}_", f"{name}_"):
             function = getattr(found.library, symbol, None)
             if function is not None:
                 return _address(function)
-    return cython_function("scipy.linalg.cython_blas", name)[0]
+    return 0
 
 
 def _address(function: Any) -> int:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from weft.ir.graph import Eqn
+from weft.kernels.library.blas import library_address
 from weft.kernels.library.cython_capi import cython_function
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule.nest_builder import NestBuilder
@@ -52,9 +53,11 @@ def routine_address(stem: str, dtype: np.dtype) -> int:
     Raises:
         NoRoutine: SciPy has none, or one that takes other integers.
     """
+    name = routine_name(stem, dtype)
+    if address := library_address(name):
+        return address
     try:
-        module = f"scipy.linalg.cython_{_MODULES.get(stem, 'lapack')}"
-        address, signature = cython_function(module, routine_name(stem, dtype))
+        address, signature = cython_function(f"scipy.linalg.cython_{_MODULES.get(stem, 'lapack')}", name)
     except (ImportError, ValueError) as error:
         raise NoRoutine(stem) from error
     if "int *" not in signature:

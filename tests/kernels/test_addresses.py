@@ -59,3 +59,18 @@ def test_the_capsules_serve_where_there_is_no_library(monkeypatch: pytest.Monkey
     monkeypatch.setattr(blas, "blas_address", blas.blas_address.__wrapped__)
     assert blas.gemm_address(np.float32) == cython_function("scipy.linalg.cython_blas", "sgemm")[0]
     assert blas.threads_addresses.__wrapped__() == (0, 0)
+
+
+def test_the_library_has_lapack_too_and_the_package_is_not_imported() -> None:
+    if not blas.library_address("dgetrf"):
+        pytest.skip("SciPy has no OpenBLAS of its own here")
+    script = """
+import sys
+import numpy as np
+from weft.kernels.library import lapack
+addresses = [lapack.routine_address(stem, np.dtype(float)) for stem in ("gemm", "trsm", "getrf", "syevd")]
+assert len(set(addresses)) == 4 and all(addresses)
+print([name for name in sys.modules if name.startswith("scipy")])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

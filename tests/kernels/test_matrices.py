@@ -355,6 +355,7 @@ def test_without_lapack_the_references_run(monkeypatch: pytest.MonkeyPatch) -> N
         raise ValueError(name)
 
     lapack.routine_address.cache_clear()
+    monkeypatch.setattr(lapack, "library_address", lambda name: 0)
     monkeypatch.setattr(lapack, "cython_function", missing)
     try:
         x = draw((SMALL + 2, SMALL + 2), DTYPES[1])
@@ -367,6 +368,7 @@ def test_without_lapack_the_references_run(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_lapack_that_takes_other_integers_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     lapack.routine_address.cache_clear()
+    monkeypatch.setattr(lapack, "library_address", lambda name: 0)
     monkeypatch.setattr(lapack, "cython_function", lambda module, name: (1, "void (long *, double *)"))
     try:
         with pytest.raises(lapack.NoRoutine):
