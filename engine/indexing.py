@@ -97,6 +97,13 @@ def _traced_index(index: Any) -> bool:
     return any(is_traced(i) for i in index) if isinstance(index, tuple) else is_traced(index)
 
 
+def _may_repeat(index: Any) -> bool:
+    """Whether an index may address an element twice: it has an array of positions, with an axis."""
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [i for i in parts if isinstance(i, list | np.ndarray | Array | Value)]
+    return any(np.ndim(i) and getattr(i, "dtype", None) != BOOL for i in arrays)
+
+
 _SIMPLE = (int, slice)  # what NumPy takes as it is: the parts of slices become integers there
 
 
@@ -397,8 +404,24 @@ class AtIndex:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Array:
-        """The array with the elements replaced by ``func`` of them."""
-        return self.set(func(self.get(mode=mode)), mode=mode, unique_indices=unique_indices)
+        """The array with the elements replaced by ``func`` of them, as often as an element is addressed."""
+        inside = "clip" if mode is None else mode  # what is read beyond the array is dropped
+        if unique_indices or not _may_repeat(self._index):
+            return self.set(func(self.get(mode=inside)), mode=mode, unique_indices=unique_indices)
+        import weft.lax
+        import weft.numpy as wnp
+
+        none = wrap_value(np.zeros(self._array.shape, np.int64))
+        times = none.at[self._index].add(1, mode=mode)
+        due = times.at[self._index].get(mode=inside)
+
+        def once(i: Any, x: Any) -> Any:
+            """All positions of one element write the same, so their order does not matter."""
+            elements = x.at[self._index].get(mode=inside)
+            changed = wnp.where(due > i, func(elements), elements)
+            return x.at[self._index].set(changed, mode=mode)
+
+        return weft.lax.fori_loop(0, times.max(initial=0), once, wrap_value(to_value(self._array)))
 
     def get(
         self,

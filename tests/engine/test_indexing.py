@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+import weft
 import weft.numpy as wnp
 from tests.engine.public.numpy.checks import BFLOAT16, eager, same, staged
 from weft.ir.errors import ImmutableError, IndexingError, ShapeError
@@ -123,8 +124,29 @@ def test_duplicates() -> None:
         same(call(lambda x, i, v: (x + 2).at[i].multiply(v), x, i, v), np.array([2.0, 4, 2, 10]), "multiply")
         same(call(lambda x, i, v: (x + 2).at[i].divide(v), x, i, v), np.array([2.0, 1, 2, 0.4]), "divide")
         same(call(lambda x, i, v: (x + 2).at[i].power(v), x, i, v), np.array([2.0, 4, 2, 32]), "power")
-        same(call(lambda x, i: (x + 2).at[i].apply(lambda t: t * t), x, i), np.array([2.0, 4, 2, 4]), "apply")
+        same(
+            call(lambda x, i: (x + 2).at[i].apply(lambda t: t * t), x, i), np.array([2.0, 16, 2, 4]), "apply"
+        )
         same(call(lambda x, i: x.at[i].max(7), x, i), np.array([0.0, 7, 0, 7]), "max")
+
+
+@pytest.mark.parametrize("mode", [None, "clip", "drop"])
+def test_apply_is_done_as_often_as_an_element_is_addressed(mode: str | None) -> None:
+    """As by `numpy.ufunc.at`, and by JAX; what is outside is dropped, or moved inside; both modes of derivatives."""
+    x, i = np.array([0.3, 0.5, 0.7]), np.array([[1, 1], [9, 0]])
+    times = np.array([1, 2, 1 if mode == "clip" else 0])
+
+    def fun(x: Any, i: Any) -> Any:
+        return x.at[i].apply(wnp.sin, mode=mode)
+
+    wanted = [np.sin(x), np.sin(np.sin(x)), x]
+    wanted = np.where(times == 1, wanted[0], np.where(times == 2, wanted[1], wanted[2]))
+    slope = np.where(times == 1, np.cos(x), np.where(times == 2, np.cos(np.sin(x)) * np.cos(x), 1.0))
+    for call in (eager, staged):
+        same(call(fun, x, i), wanted, "apply")
+        same(call(weft.grad(lambda x, i: wnp.sum(fun(x, i))), x, i), slope, "its gradient")
+        same(call(lambda x, i: weft.jvp(lambda x: fun(x, i), (x,), (x,))[1], x, i), slope * x, "its tangent")
+        same(call(lambda x: x.at[np.array([], int)].apply(wnp.sin, mode=mode), x), x, "nothing")
 
 
 def test_updates_never_change_the_array() -> None:
