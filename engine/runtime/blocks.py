@@ -13,6 +13,7 @@ from weft.engine.runtime.aliases import body_consts, carry_operands
 from weft.engine.runtime.overwrite import overwrite_carry
 from weft.engine.runtime.roll import roll, steps_of
 from weft.engine.runtime.spread import spread
+from weft.engine.runtime.sweep import sweep
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.loops.nest import Nest
 from weft.ir.ops.control import optimization_barrier_p
@@ -120,7 +121,8 @@ def _lower(graph: Graph, loop: Eqn | None = None) -> Block:
             if eqn.prim in LOOPS:
                 overwrite_carry(eqn, inner[0].graph, inner[0].scheduled)
                 steps = steps_of(inner)
-                rolled = (spread(eqn, steps[0]) or roll(eqn, steps)) if steps else None
+                if steps:
+                    rolled = spread(eqn, steps[0]) or roll(eqn, steps) or sweep(eqn, steps[0])
             if rolled is not None:
                 block.scheduled[i] = rolled
             else:

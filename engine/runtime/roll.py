@@ -114,7 +114,8 @@ class Step:
             if i in scheduled:
                 for step in scheduled[i].chain():
                     inside = list(_walk(step.nest.body))
-                    if any(isinstance(one, Call) for one in inside):
+                    repeated = step.times > 1 or any(isinstance(one, Loop) and one.turns for one in inside)
+                    if repeated or any(isinstance(one, Call) for one in inside):
                         return None
                     statements += len(inside)
                     work += estimate(step.nest, step.params, 0)

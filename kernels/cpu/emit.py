@@ -119,6 +119,7 @@ class _Emitter:
         self.keys: set[str] = set()  # accumulators that are keys in the loop that is open
         self.copies = 1  # of the body that is open, were the short loops around it written out
         self.words = ""
+        self.apart: int | None = None  # the group of accesses, where buffers take turns
         self.reads_own = False  # whether it reads what it has written
         self.params: list[Offset] = []
         self.strides: dict[int, Offset] = {}
@@ -162,7 +163,11 @@ class _Emitter:
         # What calls hand over by address.
         if words := _most_words(self.nest.body):
             self.words = self.writer.emit("ptr", f"alloca [{words} x i64], align 16").ref
-        scopes = self.metadata.buffer_scopes([b.kind == "in" for b in self.nest.buffers])
+        written = [b.name for b in self.nest.buffers if b.kind != "in"]
+        owners = {name: k for k, name in enumerate(written)}
+        for group in _turns(self.nest.body):
+            owners.update(dict.fromkeys(group, owners[group[0]]))
+        scopes = self.metadata.buffer_scopes([owners.get(b.name) for b in self.nest.buffers])
         for k, (buffer, scope) in enumerate(zip(self.nest.buffers, scopes, strict=True)):
             kind = memory_kind(buffer.dtype)
             element = f"{{ {kind}, {kind} }}" if is_complex(buffer.dtype) else kind
@@ -329,6 +334,8 @@ class _Emitter:
         blocked -= self.updates.read_in(loop)
         if how != self.metadata.plain:
             self.divide_before(loop)
+        if self.apart is not None and not plain and not names:
+            how = self.metadata.apart(how, self.apart)
         if how not in (self.metadata.plain, self.metadata.short):
             self.keys = with_keys(set(names) - self.updates.read_in(loop), self.folds, self.values)
         keyed = {name: self.values[name].dtype for name in sorted(self.keys)}
@@ -418,10 +425,32 @@ class _Emitter:
 
     def iteration(self, loop: Loop, var: str) -> None:
         self.variables[loop.var] = Offset(var, True)
-        outside = self.offsets
+        outside, pointers, apart = self.offsets, self.pointers, self.apart
         self.offsets = dict(outside)
+        if loop.turns:
+            self.turn(loop)
         self.body(loop.body)
-        self.offsets = outside
+        self.offsets, self.pointers, self.apart = outside, pointers, apart
+
+    def turn(self, loop: Loop) -> None:
+        """Let buffers stand for one another. LLVM does not see which, and is told that iterations of loops inside are apart."""
+        writer, self.apart = self.writer, self.metadata.group()
+        before, by = self.pointers, self.offset(loop.by)
+        self.pointers = dict(before)
+        for group in loop.turns:
+            size = len(group)
+            places = combine(writer, "%", by, constant_offset(size)).ref
+            tests = [writer.emit("i1", f"icmp eq i64 {places}, {number}").ref for number in range(1, size)]
+            for k, name in enumerate(group):
+                at, element, scope = before[name]
+                for number, test in enumerate(tests, 1):
+                    other = before[group[(k + number) % size]][0]
+                    at = writer.emit("ptr", f"select i1 {test}, ptr {other}, ptr {at}").ref
+                self.pointers[name] = (at, element, scope)
+        access = f", !llvm.access.group !{self.apart}"
+        self.pointers = {
+            name: (at, kind, scope + access) for name, (at, kind, scope) in self.pointers.items()
+        }
 
     def counted(
         self,
@@ -456,6 +485,14 @@ class _Emitter:
             self.values[name] = node
         writer.do(f"br label %{head}{self.metadata.loop(how)}")
         writer.place(done)
+
+
+def _turns(body: tuple[Any, ...]) -> Iterator[tuple[str, ...]]:
+    """The groups of buffers that take turns."""
+    for statement in body:
+        yield from getattr(statement, "turns", ())
+        for inner in bodies(statement):
+            yield from _turns(inner)
 
 
 def _bound_in(body: tuple[Any, ...]) -> set[str]:

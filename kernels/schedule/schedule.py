@@ -47,6 +47,7 @@ class Scheduled:
         work: about how long the nest takes on one thread, in nanoseconds; 0.0 where nobody knows.
         calls: whether the nest calls BLAS or LAPACK.
         then: a kernel over the same buffers, to be run when all chunks of this one have ended.
+        times: how often this kernel and all that come after it are run, one after the other.
     """
 
     nest: Nest
@@ -60,6 +61,7 @@ class Scheduled:
     calls: bool = False
     carried: tuple[tuple[int, int], ...] = ()
     overwritten: tuple[int, ...] = ()
+    times: int = 1
 
     def __post_init__(self) -> None:
         """Settle the grain."""
@@ -95,14 +97,36 @@ class Scheduled:
         chunked = self.nest.chunked
         return isinstance(chunked, While) or (chunked is not None and chunked.kind == "steps")
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is something to be counted while it runs."""
+        return self.in_steps or any(step.times > 1 for step in self.chain())
+
 
 def schedule(kernel: Eqn | Graph) -> Scheduled:
     """Write the loops of a `kernel` equation, or of the graph in one: once for equal graphs."""
     return _schedule(kernel.params["graph"] if isinstance(kernel, Eqn) else kernel)
 
 
+def schedule_rows(kernel: Eqn, rows: int) -> Scheduled | None:
+    """Write the loops of a `kernel` equation from row to row: the outermost one counts slices of the first axis.
+
+    Args:
+        kernel: the equation.
+        rows: how many lines of that axis a slice has.
+
+    Returns:
+        None where the kernel reduces something, or is no loop at all.
+    """
+    graph = kernel.params["graph"]
+    if make_plan(_with_own_results(expand_positions(graph))).reduced:
+        return None
+    one = _schedule(graph, rows)
+    return one if one.then is None and one.nest.chunked is one.nest.body[-1] else None
+
+
 @functools.lru_cache(maxsize=1024)
-def _schedule(graph: Graph) -> Scheduled:
+def _schedule(graph: Graph, rows: int = 0) -> Scheduled:
     graph = _with_own_results(expand_positions(graph))
     builder = NestBuilder()
     plan = make_plan(graph)
@@ -111,7 +135,7 @@ def _schedule(graph: Graph) -> Scheduled:
     outs = {var: builder.buffer(var.type.dtype, "out") for var in graph.outs if isinstance(var, Var)}
     loops = Loops(plan, builder, layout, expressions, outs)
     if not plan.reduced:
-        write_map(loops)
+        write_map(loops, rows and rows * loops.lines())
     elif is_long(loops):
         write_partials(loops)
     elif is_narrow(loops):
