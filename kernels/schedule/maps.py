@@ -21,6 +21,8 @@ from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.bounds import Bounds
 from weft.kernels.schedule.loops import TILE, Cut, Loops
 
+_SHORT = 8  # the most elements along an axis without a loop
+_MOST_BYTES = 40  # of them all: vectors of them are mixed, and there are only so many registers
 SQUARE = 64  # height and width of a tile that is read across
 _MOST_ZONES = 16
 _NARROW = 8  # elements of a zone of which no vectors are made: the code would be longer, and hardly used
@@ -45,6 +47,12 @@ def write_map(loops: Loops, height: int = 0) -> None:
             loops.open_tiles(stack, [Cut(last, 1)])
             _write_body(loops)
             return
+        if not (zones or height) and _is_short(loops, outer, last):
+            loops.set_narrow()
+            loops.open_tiles(stack, loops.cuts(outer, TILE // loops.count([last])))
+            loops.open(stack, outer, vector=True)
+            _write_body(loops)
+            return
         cuts = [Cut(loops.kept[0], height, fixed=height == 1)] if height else _cuts(loops, outer, last)
         loops.open_tiles(stack, cuts)
         loops.open(stack, outer)
@@ -61,6 +69,14 @@ def write_map(loops: Loops, height: int = 0) -> None:
             _write_body(loops)
 
 
+def _is_short(loops: Loops, outer: list[int], last: int) -> bool:
+    """Whether the innermost loop would do little but begin and end, and the one around it goes on for long."""
+    graph, width = loops.plan.graph, loops.count([last])
+    largest = max(var.type.dtype.itemsize for var in (*graph.ins, *loops.plan.kept_outs))
+    short = 1 < width <= min(_SHORT, _MOST_BYTES // largest) and len(graph.eqns) * width <= _MOST_STATEMENTS
+    return short and loops.count(outer[-1:]) >= 2 * _SHORT
+
+
 def _cuts(loops: Loops, outer: list[int], last: int) -> list[Cut]:
     """How to cut the space: in lines, or in squares where an operand lies crosswise, for its lines to stay in the cache."""
     crossed = [n for n in outer if loops.wide_axes(n) & loops.plan.crossed]
@@ -71,11 +87,13 @@ def _cuts(loops: Loops, outer: list[int], last: int) -> list[Cut]:
 
 
 def _write_body(loops: Loops) -> None:
-    index = loops.kept_index()
-    values = [
-        (loops.outs[var], loops.layout.offset(var, index), loops.ex.at(var, index))
-        for var in loops.plan.kept_outs
-    ]
+    values = []
+    for _ in loops.across():
+        index = loops.kept_index()
+        values += [
+            (loops.outs[var], loops.layout.offset(var, index), loops.ex.at(var, index))
+            for var in loops.plan.kept_outs
+        ]
     loops.store(values)
 
 
