@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import math
 
 import numpy as np
@@ -39,8 +40,7 @@ def _loop_of(kind: str, odd: bool, dtype: np.dtype) -> tuple[int, int]:
         NoRoutine: there is none, or one that does not do what `numpy.fft` does.
     """
     try:
-        from numpy.fft import _pocketfft_umath as ufuncs
-
+        ufuncs = importlib.import_module("numpy.fft._pocketfft_umath")
         ufunc = getattr(ufuncs, f"rfft_n_{'odd' if odd else 'even'}" if kind == "rfft" else kind)
     except (ImportError, AttributeError) as error:
         raise NoRoutine(kind) from error
@@ -89,7 +89,8 @@ class _Transforms:
         Raises:
             NoRoutine: a transform has no function.
         """
-        last, scratch = self.rank - 1, ()
+        last = self.rank - 1
+        scratch: tuple[int, ...] = ()
         if self.kind == "irfft":
             source, size = self.ins, self.count * math.prod(self.taken)
             if last:  # the operand stays as it is
@@ -145,9 +146,8 @@ class _Transforms:
                 between = ix.mul(build.param("lines", lines), step)
                 steps = step, 0, to, between, between
             args = Words((Place(source, places[0]), factor, Place(target, places[1])))
-            data = Address(build.param("data", data).k)
-            dims = Words((many, taken, made))
-            build.call(f"{kind}_{self.dtype.char}", function, args, dims, Words(steps), data, info=False)
+            dims, own = Words((many, taken, made)), Address(build.param("data", data).k)
+            build.call(f"{kind}_{self.dtype.char}", function, args, dims, Words(steps), own, info=False)
         self.blocks.append((blocks * (1 if is_last else before), 200 + 0.35 * most * n * math.log2(2 + n)))
 
 
