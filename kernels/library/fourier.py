@@ -17,7 +17,7 @@ import numpy as np
 
 LONG = 2**16  # elements of a single transform from which it is split
 _BLOCK = 2**16  # elements that are transformed in one go, so that they stay in cache
-_LARGE = 2**14  # elements from which SciPy pays: it is loaded then, and may use threads
+LARGE = 2**14  # elements from which SciPy pays: it is loaded then, and may use threads
 
 
 def transform(
@@ -33,7 +33,7 @@ def transform(
     name = f"{kind}n" if several else kind
     is_single = math.prod(lengths) == max(x.size, out.size)
     is_real = kind in ("rfft", "irfft")
-    if out.size < _LARGE or (is_real and (is_single or threads == 1)):
+    if out.size < LARGE or (is_real and (is_single or threads == 1)):
         getattr(np.fft, name)(x, lengths if several else lengths[0], axes, None, out)
         return
     from scipy import fft as scipy_fft

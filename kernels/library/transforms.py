@@ -5,7 +5,7 @@ array, side by side in vector registers where there are several. So axes are tra
 with the factors of `numpy.fft.fftn`; threads take blocks of lines. These functions want neither the GIL nor Python's memory;
 one that finds no memory for a single line takes the GIL to say so, which nobody who calls it holds.
 
-Long lines, which gain by being split, are left to `weft.kernels.library.fourier`.
+Long lines, which gain by being split, and crowds of small arrays are left to `weft.kernels.library.fourier`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Address, Copy, Place, Words
 from weft.ir.types import real_dtype
-from weft.kernels.library.fourier import LONG
+from weft.kernels.library.fourier import LARGE, LONG
 from weft.kernels.library.lapack import NoRoutine
 from weft.kernels.library.ufunc_loops import ufunc_loop
 from weft.kernels.schedule import Scheduled
@@ -152,7 +152,10 @@ class _Transforms:
 
 
 def _transform(eqn: Eqn) -> Scheduled | None:
-    if max(eqn.params["lengths"]) >= LONG or not eqn.outs[0].type.size:
+    lengths, size = eqn.params["lengths"], eqn.outs[0].type.size
+    # Of small arrays it takes a call each, for every axis but the last; SciPy takes them all at once.
+    is_crowd = len(lengths) > 1 and lengths[-1] < _SIDE_BY_SIDE and size >= LARGE
+    if max(lengths) >= LONG or is_crowd or not size:
         return None
     try:
         return _Transforms(eqn).schedule()

@@ -129,8 +129,12 @@ def test_a_loop_does_not_come_back_to_python() -> None:
     np.testing.assert_allclose(both[0], found, rtol=1e-9, atol=1e-12)
 
 
-def test_long_lines_are_left_to_python() -> None:
+def test_long_lines_and_crowds_of_small_arrays_are_left_to_python() -> None:
     assert len(program(wnp.fft.fft, np.ones(LONG, complex)).host_calls) == 1
+    crowd = np.ones((300, 8, 8), complex)
+    assert len(program(wnp.fft.fft2, crowd).host_calls) == 1
+    assert program(wnp.fft.fft2, crowd[:200]).host_calls == []
+    np.testing.assert_allclose(weft.jit(wnp.fft.fft2)(crowd), np.fft.fft2(crowd))
 
 
 def test_without_loops_the_reference_runs(monkeypatch: pytest.MonkeyPatch) -> None:
