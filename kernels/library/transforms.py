@@ -74,9 +74,9 @@ class _Transforms:
     def __init__(self, eqn: Eqn) -> None:
         self.kind, self.lengths = eqn.params["kind"], eqn.params["lengths"]
         x, out = eqn.ins[0].type, eqn.outs[0].type
-        self.rank = len(self.lengths)
-        self.taken, self.given = x.shape[-self.rank :], out.shape[-self.rank :]
-        self.count = math.prod(out.shape[: -self.rank])
+        self.rank, end = len(self.lengths), x.ndim - eqn.params.get("behind", 0)
+        self.taken, self.given = x.shape[end - self.rank : end], out.shape[end - self.rank : end]
+        self.count, self.behind = math.prod(x.shape[: end - self.rank]), math.prod(x.shape[end:])
         self.dtype = x.dtype if x.dtype.kind == "c" else out.dtype
         self.real = real_dtype(self.dtype)
         self.build = NestBuilder()
@@ -92,7 +92,7 @@ class _Transforms:
         last = self.rank - 1
         scratch: tuple[int, ...] = ()
         if self.kind == "irfft":
-            source, size = self.ins, self.count * math.prod(self.taken)
+            source, size = self.ins, self.count * math.prod(self.taken) * self.behind
             if last:  # the operand stays as it is
                 between = self.build.buffer(self.dtype, "scratch")
                 scratch = (size,)
@@ -127,8 +127,8 @@ class _Transforms:
         taken = made = build.param("taken", lengths[axis])
         if kind in ("rfft", "irfft"):
             made = build.param("made", self.given[axis])
-        before, behind = self.count * math.prod(lengths[:axis]), math.prod(lengths[axis + 1 :])
-        is_last = axis == self.rank - 1
+        before, behind = self.count * math.prod(lengths[:axis]), math.prod(lengths[axis + 1 :]) * self.behind
+        is_last = axis == self.rank - 1 and self.behind == 1
         lines = before if is_last else behind
         most = min(max(_BLOCK // n, _SIDE_BY_SIDE), lines)
         blocks = -(-lines // most)
@@ -142,9 +142,9 @@ class _Transforms:
                 places = ix.mul(first, taken), ix.mul(first, made)
                 steps = ix.mul(taken, step), 0, ix.mul(made, to), step, to
             else:
-                places = (ix.add(ix.mul(array, ix.mul(taken, build.param("lines", lines))), first),) * 2
-                between = ix.mul(build.param("lines", lines), step)
-                steps = step, 0, to, between, between
+                across = build.param("lines", lines)
+                places = tuple(ix.add(ix.mul(array, ix.mul(n, across)), first) for n in (taken, made))
+                steps = step, 0, to, ix.mul(across, step), ix.mul(across, to)
             args = Words((Place(source, places[0]), factor, Place(target, places[1])))
             dims, own = Words((many, taken, made)), Address(build.param("data", data).k)
             build.call(f"{kind}_{self.dtype.char}", function, args, dims, Words(steps), own, info=False)
@@ -152,9 +152,11 @@ class _Transforms:
 
 
 def _transform(eqn: Eqn) -> Scheduled | None:
-    lengths, size = eqn.params["lengths"], eqn.outs[0].type.size
+    lengths, size, x = eqn.params["lengths"], eqn.outs[0].type.size, eqn.ins[0].type
     # Of small arrays it takes a call each, for every axis but the last; SciPy takes them all at once.
-    is_crowd = len(lengths) > 1 and lengths[-1] < _SIDE_BY_SIDE and size >= LARGE
+    behind = math.prod(x.shape[x.ndim - eqn.params.get("behind", 0) :])
+    side_by_side = lengths[-1] if behind == 1 and len(lengths) > 1 else behind
+    is_crowd = size >= LARGE and 1 < side_by_side < _SIDE_BY_SIDE
     if max(lengths) >= LONG or is_crowd or not size:
         return None
     try:
