@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Hashable, Iterable
+from typing import TypeGuard
 
 import numpy as np
 
@@ -44,8 +45,8 @@ def without_literals(graph: Graph) -> tuple[Graph, list[np.generic]]:
     return (graph.replace(eqns=eqns), literals) if literals else (graph, literals)
 
 
-def _has_mark(atom: Atom) -> bool:
-    return type(atom) is Literal and atom.type.dtype in _MARKED and not is_common(atom.value)
+def _has_mark(atom: Atom) -> TypeGuard[Literal]:
+    return isinstance(atom, Literal) and atom.type.dtype in _MARKED and not is_common(atom.value)
 
 
 @functools.lru_cache(maxsize=1024)
