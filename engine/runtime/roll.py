@@ -283,6 +283,7 @@ class Rolled:
         length, t = self.eqn.params["length"], self.name("t")
         steps = self.param(length)
         at: Index = ix.sub(ix.sub(steps, 1), t) if self.eqn.params["reverse"] else t
+        at = 0 if length == 1 else at
 
         def row(buffer: str, atom: Atom) -> Where:
             return Where(buffer, ix.mul(at, self.size(atom.type.size)))

@@ -56,6 +56,7 @@ from weft.kernels.cpu.lanes import Lanes, lane_loops
 from weft.kernels.cpu.metadata import Metadata
 from weft.kernels.cpu.short import is_vector
 from weft.kernels.cpu.split import split
+from weft.kernels.cpu.squares import Transposed, declaration, transposed_copy
 from weft.kernels.cpu.unswitch import unswitch
 from weft.kernels.register import Module, Register, Writer
 from weft.kernels.scalar import (
@@ -315,6 +316,9 @@ class _Emitter:
         if (dtype := self.lanes.get(id(loop))) is not None:
             Lanes(self, loop, dtype).write()
             return
+        if loop is not self.nest.chunked and (copy := transposed_copy(loop)) is not None:
+            self.transpose(copy)
+            return
         for acc in loop.carries:
             self.folds[acc.name] = acc.op
             self.values[acc.name] = self.values[acc.init]
@@ -324,7 +328,8 @@ class _Emitter:
             start, stop = "0", self.offset(loop.extent).ref
         names = self.updates.updated_in(loop)
         plain = loop.kind == "sequential" or any(isinstance(statement, Loop) for statement in loop.body)
-        how = self.metadata.plain if plain else self.metadata.vector(AT_ONCE)
+        at_once = 1 if _is_part(loop) and not names else AT_ONCE
+        how = self.metadata.plain if plain else self.metadata.vector(at_once)
         copies = self.copies
         if isinstance(loop.extent, int):
             at_once = min(AT_ONCE, max(loop.extent // 8, 1))
@@ -349,6 +354,26 @@ class _Emitter:
             self.values[name] = from_key(self.folds[name], self.values[name], dtype)
         self.keys = set()
         self.copies = copies
+
+    def transpose(self, copy: Transposed) -> None:
+        """Rows that become columns: a call, with where they begin and how far they are apart."""
+        writer, args = self.writer, []
+        for one, along in ((copy.load, copy.rows), (copy.store, copy.columns)):
+            places = []
+            for k in (0, 1):
+                self.variables.update(
+                    {copy.rows.var: constant_offset(0), copy.columns.var: constant_offset(0)}
+                )
+                self.variables[along.var] = constant_offset(k)
+                outside, self.offsets = self.offsets, dict(self.offsets)
+                places.append(self.offset(one.index))
+                self.offsets = outside
+            base, element, _ = self.pointers[one.buffer]
+            at = writer.emit("ptr", f"getelementptr {element}, ptr {base}, i64 {places[0].ref}").ref
+            args += [f"ptr {at}", f"i64 {combine(writer, '-', places[1], places[0]).ref}"]
+        args += [f"i64 {self.offset(loop.extent).ref}" for loop in (copy.rows, copy.columns)]
+        writer.declare(declaration(copy.function))
+        writer.do(f"call void @{copy.function}({', '.join(args)})")
 
     def divide_before(self, loop: Loop) -> None:
         """Compute quotients that do not change in a loop before it, where they are in indices of what a mask or an `If` guards.
@@ -493,6 +518,14 @@ def _turns(body: tuple[Any, ...]) -> Iterator[tuple[str, ...]]:
         yield from getattr(statement, "turns", ())
         for inner in bodies(statement):
             yield from _turns(inner)
+
+
+def _is_part(loop: Loop) -> bool:
+    """Whether a loop is over a part of a block, whose width is a parameter: some full vectors, and such loops are many.
+
+    It takes less than the code for two vectors at once takes to compile.
+    """
+    return isinstance(loop.extent, IndexOp) and loop.extent.op == "min" and isinstance(loop.extent.a, Param)
 
 
 def _bound_in(body: tuple[Any, ...]) -> set[str]:
