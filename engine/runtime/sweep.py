@@ -34,7 +34,7 @@ __all__ = ["sweep"]
 
 _LEAST_BYTES = 2**16  # of the carry: what is smaller is in the cache anyhow
 _LINE = 32  # elements of a line that is a row by itself
-_ROW = 512  # elements of a row of several lines
+_ROW = 2048  # elements of a row of several lines
 _ROWS = 2**14  # at most
 _CACHE = 2**18  # bytes of the rows that a sweep goes to and fro in
 _TIMES = 8  # steps of a sweep, at most

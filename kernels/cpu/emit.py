@@ -43,7 +43,7 @@ from weft.ir.loops.nest import (
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
 from weft.kernels.cpu.extrema import from_key, to_key, with_keys
-from weft.kernels.cpu.host import APART
+from weft.kernels.cpu.host import APART, BESIDE
 from weft.kernels.cpu.index import (
     Offset,
     combine,
@@ -54,6 +54,7 @@ from weft.kernels.cpu.index import (
 )
 from weft.kernels.cpu.lanes import Lanes, lane_loops
 from weft.kernels.cpu.metadata import Metadata
+from weft.kernels.cpu.neighbours import waits_for_neighbours
 from weft.kernels.cpu.short import is_vector
 from weft.kernels.cpu.split import split
 from weft.kernels.cpu.squares import Transposed, declaration, transposed_copy
@@ -150,7 +151,8 @@ class _Emitter:
             f"define void @{name}(ptr noalias readonly %dims, "
             f"ptr noalias readonly %buffers, i64 %begin, i64 %end) nounwind alignstack(64)"
             # Steps that follow one another wait for memory: a gather asks for more of it at once.
-            + ("" if self.reads_own else f" {APART}"),
+            + ("" if self.reads_own else f" {APART}")
+            + (f" {BESIDE}" if waits_for_neighbours(self.nest.body) else ""),
         )
 
     def entry(self) -> None:
