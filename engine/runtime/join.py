@@ -28,11 +28,11 @@ _MOST = 600  # statements of a nest, beyond which LLVM takes longer than it take
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """One equation of a joined graph, with its schedule, and its number before; none if it is new."""
+    """One equation of a joined graph, with its schedule, and its number before; -1 if it is new."""
 
     eqn: Eqn
     scheduled: Scheduled | None
-    number: int | None
+    number: int
 
 
 def join(graph: Graph, scheduled: Mapping[int, Scheduled], steps: Mapping[int, Step]) -> list[Joined]:
@@ -175,13 +175,13 @@ class _Group:
         if one is None:
             return None
         names = [
-            Joined(Eqn(reshape_p, (row,), (var,), {"shape": var.type.shape}, source), None, None)
+            Joined(Eqn(reshape_p, (row,), (var,), {"shape": var.type.shape}, source), None, -1)
             for row, var in zip(rows, outs, strict=True)
         ]
-        return [Joined(loop, one, None), *names]
+        return [Joined(loop, one, -1), *names]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Body:
     """What `Step` asks of a body."""
 
