@@ -42,8 +42,7 @@ def _step(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
         plan = contract.dot_plan(x, y, dims)
         if plan.copy_a is None and plan.copy_b is None:
             return None
-    left, right = map(rewriter.value, eqn.ins)
-    return (product(left, right, dims),)
+    return (product(*map(rewriter.value, eqn.ins), dims),)
 
 
 def product(x: Any, y: Any, dims: Any) -> Any:
