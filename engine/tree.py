@@ -128,6 +128,21 @@ def broadcast_prefix(prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | No
     return result
 
 
+_takes: dict[type, Callable[[Any], Sequence[Any]]] = {}
+
+
+def taking_apart(x: Any) -> Callable[[Any], Sequence[Any]] | None:
+    """What gives ``(children, static, ...)`` of things of a class like that of ``x``: of registered classes and named tuples.
+
+    None for leaves, and for containers that are to be taken apart by `flatten`.
+    """
+    kind = type(x)
+    found = _takes.get(kind)
+    if found is None and isinstance(x, tuple) and structure(x).kind == optree.PyTreeKind.NAMEDTUPLE:
+        found = _takes[kind] = lambda x: (x, None)
+    return found
+
+
 def register_pytree_node(
     cls: type,
     flatten_fun: Callable[[Any], tuple[Iterable[Any], Any]],
@@ -135,6 +150,7 @@ def register_pytree_node(
 ) -> None:
     """Make a class a container: ``flatten_fun(x) -> (children, aux)``, ``unflatten_fun(aux, children) -> x``."""
     optree.register_pytree_node(cls, flatten_fun, unflatten_fun, namespace=NAMESPACE)
+    _takes[cls] = flatten_fun
 
 
 def register_pytree_node_class(cls: type) -> type:
@@ -167,6 +183,7 @@ def register_pytree_with_keys(
         return children, aux, keys
 
     optree.register_pytree_node(cls, flatten_fun, unflatten_func, namespace=NAMESPACE)
+    _takes[cls] = flatten_fun
 
 
 def register_pytree_with_keys_class(cls: type) -> type:
@@ -211,6 +228,7 @@ def register_dataclass(
     optree.register_pytree_node(
         cls, flatten_fun, unflatten_fun, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE
     )
+    _takes[cls] = flatten_fun
     return cls
 
 

@@ -285,6 +285,11 @@ class Rewriter(GraphBuilder):
         """What a rewrite's function gets for an atom."""
         return atom.value if isinstance(atom, Literal) else Value(self, atom)
 
+    def made(self, atom: Atom, name: str) -> Eqn | None:
+        """The equation that makes ``atom``, if it applies the primitive ``name``."""
+        eqn = self.made_by.get(atom) if isinstance(atom, Var) else None
+        return eqn if eqn is not None and eqn.prim.name == name else None
+
     def uniform(self, atom: Atom) -> Any:
         """The scalar that ``atom`` is, or repeats; ``None`` where it is not known to be one."""
         if isinstance(atom, Literal):

@@ -96,7 +96,11 @@ class _Assembler:
             self.builder.steps(kernel.address, one.params, operands, one.extent, plan.progress[number], flag)
             self.builder.note(kernel.name)
             return
+        again = None
         for step, kernel in zip(one.chain(), block.kernels[number], strict=True):
+            if step.times > 1:
+                self.builder.set(plan.progress[number], step.times)
+                again = self.builder.here
             if step.calls:
                 if step.extent > 1 or step.work < OWN_THREADS:
                     self.keep_to_one_thread()
@@ -104,6 +108,8 @@ class _Assembler:
                     self.own_threads()
             self.builder.kernel(kernel.address, step.params, operands, step.extent, _grain(step))
             self.builder.note(kernel.name)
+        if again is not None:
+            self.builder.repeat(plan.progress[number], again)
 
     def product(self, eqn: Eqn, slots: dict[Var, int]) -> None:
         """A product of matrices."""

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 
 from weft.engine import config
 from weft.engine.runtime.aliases import body_consts, carry_operands
+from weft.engine.runtime.join import join
 from weft.engine.runtime.overwrite import overwrite_carry
-from weft.engine.runtime.roll import roll, steps_of
+from weft.engine.runtime.roll import Step, roll, steps_of
 from weft.engine.runtime.spread import spread
+from weft.engine.runtime.sweep import sweep
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var, sub_graphs
 from weft.ir.loops.nest import Nest
 from weft.ir.ops.control import optimization_barrier_p
@@ -107,7 +109,7 @@ def _lower(graph: Graph, loop: Eqn | None = None) -> Block:
         verify(fused)
     fused = _with_own_memory(_without_literal_operands(fused))
     block = Block(fused)
-    eqns = list(fused.eqns)
+    eqns, spreads = list(fused.eqns), {}
     for i, eqn in enumerate(eqns):
         if eqn.prim in FLOW:
             bodies = {
@@ -120,7 +122,10 @@ def _lower(graph: Graph, loop: Eqn | None = None) -> Block:
             if eqn.prim in LOOPS:
                 overwrite_carry(eqn, inner[0].graph, inner[0].scheduled)
                 steps = steps_of(inner)
-                rolled = (spread(eqn, steps[0]) or roll(eqn, steps)) if steps else None
+                if steps and (rolled := spread(eqn, steps[0])) is not None:
+                    spreads[i] = steps[0]
+                elif steps:
+                    rolled = roll(eqn, steps) or sweep(eqn, steps[0])
             if rolled is not None:
                 block.scheduled[i] = rolled
             else:
@@ -129,7 +134,16 @@ def _lower(graph: Graph, loop: Eqn | None = None) -> Block:
             block.scheduled[i] = one
     if any(eqn.prim in FLOW for eqn in eqns):
         block.graph = fused.replace(eqns=eqns)
-    return block
+    return _with_joined_loops(block, spreads) if spreads else block
+
+
+def _with_joined_loops(block: Block, spreads: dict[int, Step]) -> Block:
+    """The block with loops over the same rows as one, where there are such among those given by their steps."""
+    found = join(block.graph, block.scheduled, spreads)
+    joined = Block(block.graph.replace(eqns=[one.eqn for one in found]))
+    joined.scheduled = {i: one.scheduled for i, one in enumerate(found) if one.scheduled is not None}
+    joined.inner = {i: block.inner[one.number] for i, one in enumerate(found) if one.number in block.inner}
+    return joined
 
 
 def _without_literal_operands(graph: Graph) -> Graph:

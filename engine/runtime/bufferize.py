@@ -219,7 +219,7 @@ class Planner:
                     ends.setdefault(max(last.get(base, i), i), []).append(interval)
             scratch = [self.buffer(nbytes) for nbytes in _scratch_bytes(block, i)]
             plan.scratch[i] = [slot for slot, _ in scratch]
-            if i in block.scheduled and block.scheduled[i].in_steps:
+            if i in block.scheduled and block.scheduled[i].counts:
                 plan.progress[i] = self.slot()
             if i in block.inner:
                 operands, results = slots_of(eqn.ins), slots_of(eqn.outs)

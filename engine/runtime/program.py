@@ -30,7 +30,10 @@ from weft.kernels.backend import Kernel
 
 @dataclass(slots=True, eq=False)
 class Program:
-    """A compiled graph for given shapes. ``run`` takes NumPy arrays of exactly its input types."""
+    """A compiled graph for given shapes. ``run`` takes NumPy arrays of exactly its input types.
+
+    ``overwritten`` are the numbers of the inputs that come back as outputs, perhaps written over.
+    """
 
     graph: Graph
     block: Block
@@ -39,6 +42,7 @@ class Program:
     host_calls: list[Callable[[Any], None]]
     out_types: tuple[ArrayType, ...]
     constants: dict[int, np.ndarray]
+    overwritten: tuple[int, ...]
     _new: tuple[tuple[Callable[..., np.ndarray], tuple[int, ...], np.dtype], ...]
     _arena_bytes: int
     _start: Callable[[int, int, int, tuple[object, ...]], int]
@@ -86,11 +90,6 @@ class Program:
             if arena is not None:
                 pool.give_back(arena)
         return new if len(new) == len(self.out_types) else self._outputs(new, values)
-
-    @property
-    def overwritten(self) -> tuple[int, ...]:
-        """The numbers of the inputs that come back as outputs, perhaps written over."""
-        return tuple(place.given for place in self.buffers.outputs if place.given is not None)
 
     def _outputs(self, new: list[np.ndarray], values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Outputs where some are constants, other names of one another, or in the memory of inputs."""
@@ -140,6 +139,7 @@ def compile_graph(graph: Graph, donated: tuple[int, ...] = ()) -> Program:
         host_calls=host_calls,
         out_types=fused.out_types,
         constants={i: np.asarray(a.value) for i, a in enumerate(fused.outs) if isinstance(a, Literal)},
+        overwritten=tuple(place.given for place in buffers.outputs if place.given is not None),
         _new=new,
         _arena_bytes=buffers.arena_bytes,
         _comes_back=tape.comes_back,

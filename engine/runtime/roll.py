@@ -14,7 +14,6 @@ import numpy as np
 
 from weft.engine.runtime.aliases import body_consts, carry_operands, find_roots, is_alias, root_of
 from weft.engine.runtime.inline import Renamed, Where
-from weft.engine.runtime.tiles import in_tiles
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import (
     Buffer,
@@ -78,12 +77,7 @@ def roll(eqn: Eqn, bodies: Sequence[Step]) -> Scheduled | None:
         eqn: the loop.
         bodies: its body, and the condition of a `while_loop`.
     """
-    if any(one.work > _LARGEST_STEP for one in bodies):
-        return None
-    rolled = Rolled(eqn, bodies)
-    if eqn.prim.name == "scan":
-        in_tiles(rolled)
-    return rolled.finish()
+    return None if any(one.work > _LARGEST_STEP for one in bodies) else Rolled(eqn, bodies).finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +114,8 @@ class Step:
             if i in scheduled:
                 for step in scheduled[i].chain():
                     inside = list(_walk(step.nest.body))
-                    if any(isinstance(one, Call) for one in inside):
+                    repeated = step.times > 1 or any(isinstance(one, Loop) and one.turns for one in inside)
+                    if repeated or any(isinstance(one, Call) for one in inside):
                         return None
                     statements += len(inside)
                     work += estimate(step.nest, step.params, 0)
@@ -174,7 +169,6 @@ class Rolled:
         self.scratch: list[int] = []
         self.statements: list[Any] = []
         self.count = 0
-        self.length: int = eqn.params.get("length", _FOREVER)  # of the outermost loop
         self.first, self.n_carry = carry_operands(eqn)
         self.carried = tuple([(k, self.first + k) for k in range(self.n_carry) if self.is_carried(k)])
         gone = {k for _, k in self.carried}
@@ -189,7 +183,8 @@ class Rolled:
     def finish(self) -> Scheduled:
         """The nest, and what to call it with."""
         nest = Nest(len(self.params), tuple(self.buffers), tuple(self.statements))
-        return Scheduled(nest, tuple(self.params), self.length, tuple(self.scratch), carried=self.carried)
+        length = self.eqn.params.get("length", _FOREVER)
+        return Scheduled(nest, tuple(self.params), length, tuple(self.scratch), carried=self.carried)
 
     # The pieces of a nest
 
@@ -288,6 +283,7 @@ class Rolled:
         length, t = self.eqn.params["length"], self.name("t")
         steps = self.param(length)
         at: Index = ix.sub(ix.sub(steps, 1), t) if self.eqn.params["reverse"] else t
+        at = 0 if length == 1 else at
 
         def row(buffer: str, atom: Atom) -> Where:
             return Where(buffer, ix.mul(at, self.size(atom.type.size)))

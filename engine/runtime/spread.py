@@ -9,26 +9,32 @@ the indices of the loop nest, with the sizes at hand: the lane's number times a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any
 
 from weft.engine.runtime.inline import Where
+from weft.engine.runtime.merge import merged, without_unread
 from weft.engine.runtime.roll import Rolled, Step
+from weft.engine.runtime.stage import LEAST, LONGEST, Stage, buffers_in, copied, moved, padded
 from weft.ir.graph import Eqn
-from weft.ir.loops.nest import If, Index, IndexOp, IndexValue, Load, Loop, Nest, Param, Store, While
+from weft.ir.loops.nest import If, Index, IndexOp, Load, Loop, Nest, Param, Store, While
 from weft.ir.loops.nest import bodies as nested
 from weft.ir.ops.flow.scan import scan_p
-from weft.ir.records import dataclass, replace
+from weft.ir.records import dataclass
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.costs import estimate, grain_of
 
-__all__ = ["spread"]
+__all__ = ["lanes_of", "spread"]
 
 _FEW = 32  # lanes that are not worth it
 _LANES = (64, 1024)  # of a block: vectors must be full, and a cache hold them
+_LEAST_STAGED = 16  # lanes of a block whose rows are put aside
+_TEAM = 16  # threads that have such a place of their own
 _CACHE = 2**17  # bytes that the lanes of a block may go through
 _LEAST, _MOST = 50_000.0, 100_000_000.0  # nanoseconds; a kernel cannot be interrupted
-_BLOCK = "block"  # the variable of the loop over blocks
+_BLOCK = "block"  # the variable of the loop over blocks, or over groups of them
+_PART = "part"  # of that over the blocks of a group
 _UNKNOWN = (-(2**62), 2**62)
 
 
@@ -36,9 +42,15 @@ class _Dependent(Exception):
     """Lanes know of one another, or we cannot show that they do not."""
 
 
-def spread(eqn: Eqn, step: Step) -> Scheduled | None:
-    """A `scan` as one nest over blocks of lanes; none where its steps are not of many lanes, each by itself."""
-    lanes = _lanes(step) if eqn.prim is scan_p else 0
+def spread(eqn: Eqn, step: Step, lanes: int = 0) -> Scheduled | None:
+    """A `scan` as one nest over blocks of lanes; none where its steps are not of many lanes, each by itself.
+
+    Args:
+        eqn: the loop.
+        step: its body.
+        lanes: how many there are; 0 if that is to be found out.
+    """
+    lanes = lanes or lanes_of(eqn, step)
     if lanes < _FEW or step.work * eqn.params["length"] < _LEAST:
         return None
     try:
@@ -47,8 +59,10 @@ def spread(eqn: Eqn, step: Step) -> Scheduled | None:
         return None
 
 
-def _lanes(step: Step) -> int:
+def lanes_of(eqn: Eqn, step: Step) -> int:
     """The fewest iterations of a loop that stands alone in a nest of a step, small ones aside; 0 without such."""
+    if eqn.prim is not scan_p:
+        return 0
     found = [
         size
         for one in step.scheduled.values()
@@ -71,6 +85,10 @@ class _Spread(Rolled):
     def __init__(self, eqn: Eqn, step: Step, lanes: int) -> None:
         self.lanes = lanes
         self.alone: set[str] = set()  # scratch of which each block has its own
+        self.lane: Index = _BLOCK  # the number of the block
+        self.stages: dict[str, Stage] = {}
+        self.common: dict[int, Param] = {}
+        self.lane_loops: set[str] = set()  # their variables
         super().__init__(eqn, [step])
 
     def is_carried(self, k: int) -> bool:
@@ -100,23 +118,89 @@ class _Spread(Rolled):
         (steps,) = self.statements
         found = _Apart(self.lanes, self.params, self.buffers, self.alone)
         found.body(steps.body, None, {steps.var: self.eqn.params["length"]})
-        width = found.width()
-        self.extent = -(-self.lanes // width)
+        strides = self.staged(found)
+        width = found.width(_LEAST_STAGED if strides else _LANES[0])
+        blocks = -(-self.lanes // width)
+        group = -(-blocks // _TEAM) if strides else 1
+        self.extent = -(-blocks // group)
         for k, buffer in enumerate(b.name for b in self.buffers if b.kind == "scratch"):
             if buffer in self.alone:
                 self.scratch[k] *= self.extent
-        several = self.param(width)
-        inside = Loop(steps.var, steps.extent, "sequential", self.narrow(steps.body, several))
+        several, self.all_lanes = self.param(width), self.param(self.lanes)
+        self.lane = _BLOCK if group == 1 else ix.add(ix.mul(_BLOCK, self.param(group)), _PART)
+        self.stages = {name: self.stage(name, stride, width) for name, stride in strides.items()}
+        scratch = {buffer.name for buffer in self.buffers if buffer.kind == "scratch"}
+        written = without_unread(self.narrow(steps.body, several), scratch - self.alone)
+        inside = Loop(steps.var, steps.extent, "sequential", written)
         self.statements = []
         own = [(k, where) for k, where in enumerate(self.now) if where.buffer in self.alone]
         for k, where in own:
             out = self.eqn.outs[k].type
             self.copy(where, Where(self.ins[self.first + k]), out.dtype, out.size)
+        self.put_aside(strides, several, back=False)
         self.statements.append(inside)
+        self.put_aside(strides, several, back=True)
         for k, where in own:
             out = self.eqn.outs[k].type
             self.copy(Where(self.outs[k]), where, out.dtype, out.size)
+        if group > 1:
+            here = ix.minimum(
+                self.param(group), ix.sub(self.param(blocks), ix.mul(_BLOCK, self.param(group)))
+            )
+            self.statements = [Loop(_PART, here, "sequential", tuple(self.statements))]
         self.statements = [Loop(_BLOCK, self.param(self.extent), "parallel", tuple(self.statements))]
+
+    def staged(self, found: _Apart) -> dict[str, int]:
+        """The buffers whose rows are put aside, and how long those are."""
+        if found.nbytes() > LONGEST:
+            return {}
+        sizes = {name: self.eqn.ins[k].type.size for k, name in self.ins.items()}
+        sizes |= {name: var.type.size for name, var in zip(self.outs, self.eqn.outs, strict=True)}
+        scratch = [buffer.name for buffer in self.buffers if buffer.kind == "scratch"]
+        sizes |= {n: size for n, size in zip(scratch, self.scratch, strict=True) if n not in self.alone}
+        strides: dict[str, int] = {}
+        for name, (stride, accesses) in found.rows.items():
+            copies = (name in self.starting) + (name not in scratch)
+            whole = sizes.get(name) == stride * self.lanes and found.flat.get(name, stride) == stride
+            if whole and stride >= LEAST and 2 * accesses >= copies * stride:
+                strides[name] = stride
+        for names, times in found.turned:  # a loop over whole rows goes the way of what is put aside there
+            if names & strides.keys():
+                strides |= {n: times for n in names - found.mixed if sizes.get(n) == times * self.lanes}
+        for k, name in enumerate(scratch):
+            if name in strides:
+                self.scratch[k] = 1
+        return strides
+
+    @property
+    def starting(self) -> set[str]:
+        """The results that have contents when the loop begins."""
+        return {self.outs[k] for k, _ in self.carried}
+
+    def stage(self, name: str, stride: int, width: int) -> Stage:
+        """Scratch for the rows of a buffer."""
+        size = stride * padded(width)
+        dtype = next(buffer.dtype for buffer in self.buffers if buffer.name == name)
+        where = Rolled.new_scratch(self, dtype, self.extent * size)
+        return Stage(where.buffer, ix.mul(_BLOCK, self.shared(size)), self.shared(padded(width)))
+
+    def shared(self, value: int) -> Param:
+        """A parameter of all stages that want this value: the less LLVM must tell apart, the sooner it is done."""
+        if value not in self.common:
+            self.common[value] = self.param(value)
+        return self.common[value]
+
+    def put_aside(self, strides: dict[str, int], width: Param, back: bool) -> None:
+        """Put rows aside, or back what was written."""
+        dtypes = {buffer.name: buffer.dtype for buffer in self.buffers}
+        first = ix.mul(self.lane, width)
+        count = ix.minimum(width, ix.sub(self.all_lanes, first))
+        for name, stride in strides.items():
+            if name in (self.outs if back else {*self.ins.values(), *self.starting}):
+                rows, length = (first, count), self.shared(stride)
+                self.statements.append(
+                    copied(self.name, self.stages[name], name, dtypes[name], rows, length, back)
+                )
 
     def step(self, body: Step, ins: Sequence[Where], now: Sequence[Where], rows: Sequence[Where]) -> None:
         self.now = now
@@ -124,7 +208,7 @@ class _Spread(Rolled):
 
     def narrow(self, body: Iterable[Any], width: Param) -> tuple[Any, ...]:
         """Statements with loops over all lanes made loops over those of the block."""
-        return tuple([self._narrow(statement, width) for statement in body])
+        return merged([self._narrow(statement, width) for statement in body], self.lane_loops)
 
     def _narrow(self, statement: Any, width: Param) -> Any:
         match statement:
@@ -132,16 +216,38 @@ class _Spread(Rolled):
                 size = _value(extent, self.params)
                 if not self.of_lanes(size):
                     return Loop(var, extent, kind, self.narrow(inner, width), carries)
-                several = ix.mul(width, self.size(size // self.lanes))
-                start = ix.mul(_BLOCK, several)
+                times = size // self.lanes
+                several = ix.mul(width, self.size(times))
+                if times > 1 and any(buffer in self.stages for buffer in buffers_in(inner)):
+                    return self.turned(statement, times, width)
+                start = ix.mul(self.lane, several)
+                if times == 1:
+                    self.lane_loops.add(var)
+                    extent = self.all_lanes
                 here = ix.minimum(several, ix.sub(extent, start))
-                moved = tuple([_moved(one, var, ix.add(start, var)) for one in inner])
-                return Loop(var, here, kind, moved, carries)
+
+                def place(index: Index) -> Index:
+                    return _rest(index, var, self.params)
+
+                at = ix.add(start, var)
+                body = tuple([moved(one, var, at, self.stages, place) for one in inner])
+                if self.stages and not any(nested(one) for one in inner):  # rows are vectors now
+                    kind = "vector"
+                return Loop(var, here, kind, body, carries)
             case While(cond, flag, inner):
                 return While(self.narrow(cond, width), flag, self.narrow(inner, width))
             case If(flag, then, other):
                 return If(flag, self.narrow(then, width), self.narrow(other, width))
         return statement
+
+    def turned(self, loop: Loop, times: int, width: Param) -> Loop:
+        """A loop over whole rows as one over their elements, and in it one over lanes."""
+        start, element = ix.mul(self.lane, width), self.name("i")
+        here = ix.minimum(width, ix.sub(self.all_lanes, start))
+        length = self.shared(times)
+        at = ix.add(ix.mul(ix.add(start, loop.var), length), element)
+        body = tuple([moved(one, loop.var, at, self.stages, lambda _: element) for one in loop.body])
+        return Loop(element, length, "sequential", (Loop(loop.var, here, "vector", body),))
 
     def finish(self) -> Scheduled:
         nest = Nest(len(self.params), tuple(self.buffers), tuple(self.statements))
@@ -163,36 +269,6 @@ class _Spread(Rolled):
 def _of_lanes(size: int, lanes: int) -> bool:
     """Whether so many elements, or iterations, are some of each lane's."""
     return size >= lanes and size % lanes == 0
-
-
-def _moved(statement: Any, var: str, index: Index) -> Any:
-    """A statement with another index in the place of a loop variable."""
-
-    def new(old: Index) -> Index:
-        if old == var:
-            return index
-        if isinstance(old, IndexOp):
-            a, b = new(old.a), new(old.b)
-            return old if a is old.a and b is old.b else IndexOp(old.op, a, b)
-        return old
-
-    match statement:
-        case Load(name, dtype, buffer, at, mask):
-            return Load(name, dtype, buffer, new(at), mask)
-        case Store(buffer, at, value):
-            return Store(buffer, new(at), value)
-        case IndexValue(name, dtype, at):
-            return IndexValue(name, dtype, new(at))
-        case Loop():
-            inner = tuple([_moved(one, var, index) for one in statement.body])
-            return replace(statement, extent=new(statement.extent), body=inner)
-        case While(cond, flag, body):
-            parts = [tuple([_moved(one, var, index) for one in part]) for part in (cond, body)]
-            return While(parts[0], flag, parts[1])
-        case If(flag, then, other):
-            parts = [tuple([_moved(one, var, index) for one in part]) for part in (then, other)]
-            return If(flag, parts[0], parts[1])
-    return statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,14 +294,22 @@ class _Apart:
         self.buffers = {buffer.name: buffer for buffer in buffers}
         self.strides: dict[str, int] = {}  # elements of each lane, of buffers that are written
         self.read: dict[str, int] = {}  # the same of inputs
+        self.rows: dict[
+            str, tuple[int, int]
+        ] = {}  # where a lane is a row: how long, and how often it is accessed
+        self.mixed: set[str] = set()  # where it is not, or loops inside go through it
+        self.flat: dict[str, int] = {}  # where a loop goes through whole rows: their length
+        self.turned: list[tuple[set[str], int]] = []  # such loops: what they go through, and the length
 
-    def width(self) -> int:
-        """How many lanes a block has."""
+    def nbytes(self) -> int:
+        """How many bytes a lane goes through."""
         sizes = {**self.read, **self.strides}
-        nbytes = sum(self.buffers[name].dtype.itemsize * stride for name, stride in sizes.items())
-        least, most = _LANES
-        width = max(min(_CACHE // max(nbytes, 1), most, -(-self.lanes // 8)), least)
-        return width // least * least
+        return sum(self.buffers[name].dtype.itemsize * stride for name, stride in sizes.items())
+
+    def width(self, least: int) -> int:
+        """How many lanes a block has."""
+        most = min(_CACHE // max(self.nbytes(), 1), _LANES[1], -(-self.lanes // 8))
+        return max(most, least) // least * least
 
     def body(self, body: Iterable[Any], lane: _Lane | None, extents: dict[str, int]) -> None:
         """Look at statements, inside of loops with these extents (0 where it is not known)."""
@@ -239,6 +323,8 @@ class _Apart:
                     if of_lanes and carries:
                         raise _Dependent
                     here = _Lane(var, size // self.lanes) if of_lanes else lane
+                    if of_lanes and size > self.lanes:
+                        self.turned.append((buffers_in(inner), size // self.lanes))
                     self.body(inner, here, {**extents, var: size})
                 case _:
                     for inner in nested(one):
@@ -253,6 +339,7 @@ class _Apart:
                 raise _Dependent
             return
         constant = self.buffers[buffer].kind == "in"
+        self.note_row(buffer, index, lane, extents)
         if lane is None:
             # All blocks write the same there, and nobody reads it.
             if not constant and not (store and self.strides.setdefault(buffer, 0) == 0):
@@ -281,6 +368,25 @@ class _Apart:
         ):
             raise _Dependent
 
+    def note_row(self, buffer: str, index: Index, lane: _Lane | None, extents: dict[str, int]) -> None:
+        """See whether an access is to an element of the lane's row, in a loop over nothing but lanes."""
+        if lane is not None and next(reversed(extents)) == lane.var:
+            if index == lane.var and lane.times > 1:
+                if self.flat.setdefault(buffer, lane.times) == lane.times:
+                    return
+            elif lane.times == 1 and buffer not in self.mixed:
+                factors = [_factor(term, lane.var, self.params) for term in _terms(index)]
+                stride = sum(factor for factor in factors if factor is not None)
+                rest = _rest(index, lane.var, self.params)
+                low, high = _range(rest, self.params, extents)
+                before, count = self.rows.get(buffer, (stride, 0))
+                times = prod(size for var, size in extents.items() if var != lane.var)
+                if lane.var not in ix.names_in(rest) and 0 <= low and high < stride == before:
+                    self.rows[buffer] = stride, count + times
+                    return
+        self.mixed.add(buffer)
+        self.rows.pop(buffer, None)
+
 
 def _terms(index: Index) -> list[Index]:
     """What an index is the sum of."""
@@ -299,6 +405,15 @@ def _factor(index: Index, var: str, params: Sequence[int]) -> int | None:
             if by is not None and low == high:
                 return by * low
     return None
+
+
+def _rest(index: Index, var: str, params: Sequence[int]) -> Index:
+    """An index without the terms that are multiples of a variable."""
+    rest: Index = 0
+    for term in _terms(index):
+        if _factor(term, var, params) is None:
+            rest = ix.add(rest, term)
+    return rest
 
 
 def _is_multiple(index: Index, of: int, params: Sequence[int]) -> bool:

@@ -1,8 +1,9 @@
 """Reading the arguments of a call: arrays that a program runs on, and a key that tells signatures apart.
 
 The one idea: plain containers are walked here, in the order they are in, and no tree is made. The key is what the walk met
-before its leaves, in that order: for a dict its keys, for a list or tuple its length, for an array the number of its type,
-for a Python scalar its class. Anything else ends the walk, and the slower way of `weft.engine.tree` is taken.
+before its leaves, in that order: for a dict its keys, for a list or tuple its length, for an object of a registered class what
+is static in it, for an array the number of its type, for a Python scalar its class. Anything else ends the walk, and the slower
+way of `weft.engine.tree` is taken.
 """
 
 from __future__ import annotations
@@ -69,6 +70,12 @@ def read(xs: Iterable[Any], key: list[Any], values: list[np.ndarray]) -> bool:
             values.append(_array(x, np.int64))
         elif x is None:
             key.append(None)
+        elif (take := tree.taking_apart(x)) is not None:
+            parts = take(x)
+            children = tuple(parts[0])
+            key += (kind, len(children), parts[1])
+            if not read(children, key, values):
+                return False
         else:
             return False
     return True
@@ -92,4 +99,6 @@ def _places(x: Any, places: Iterator[int]) -> Any:
         return {name: _places(part, places) for name, part in x.items()}
     if kind is list or kind is tuple:
         return kind(_places(part, places) for part in x)
+    if x is not None and (take := tree.taking_apart(x)) is not None:
+        return [_places(part, places) for part in take(x)[0]]
     return None if x is None else next(places)

@@ -213,7 +213,9 @@ class Jitted(Generic[P, R]):
     ) -> Any:
         """Run, and let results take over the memory of donated arguments."""
         dynamic, named, _ = self._static.split(args, kwargs) if self._static else (args, kwargs, ())
-        leaves = tree.leaves((dynamic, named))
+        leaves: Sequence[Any] = dynamic
+        if named or not all([type(x) is Array for x in dynamic]):
+            leaves = tree.leaves((dynamic, named))
         return entry.run(give_up(leaves, values, entry.donated, entry.program.overwritten, held))
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Entry, list[Any], bool]:

@@ -138,9 +138,15 @@ class _Run:
         if loop is self.chunked:
             start, stop = self.begin or 0, stop if self.end is None else self.end
         self.dtypes[loop.var] = INT64
+        here = self.arrays
         for i in range(start, stop):
             self.values[loop.var] = i
+            for group in loop.turns:
+                by = self.index(loop.by)
+                others = [here[group[(k + by) % len(group)]] for k in range(len(group))]
+                self.arrays = {**self.arrays, **dict(zip(group, others, strict=True))}
             self.body(loop.body)
+            self.arrays = here
 
     def accumulate(self, acc: str, value: str) -> None:
         fold, dtype, new = self.folds[acc], self.dtypes[acc], self.values[value]

@@ -20,7 +20,7 @@ The grammar of the text form (printer.py)::
             | loop
             | "while" "{" stmt* "}" name "{" stmt* "}"   run the first, and if it makes the bool true, the second; again
             | "if" name "{" stmt* "}" "else" "{" stmt* "}"
-    loop  ::= "for" name "in" index [kind] ["carry" acc, ...] "{" stmt* "}"
+    loop  ::= "for" name "in" index [kind] ["carry" acc, ...] ["turn" buffer ... "by" index] "{" stmt* "}"
     kind  ::= "parallel" | "vector" | "steps"           or nothing: sequential
     acc   ::= name ":" dtype "=" op "from" name
     arg   ::= index | "'" letter "'" | "&" name | "&" buffer "[" index "]" | "[" arg, ... "]"   each is handed over as an
@@ -228,13 +228,20 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """``for var in range(extent)`` over ``body``, carrying accumulators."""
+    """``for var in range(extent)`` over ``body``, carrying accumulators.
+
+    Inside, each buffer in a group of ``turns`` stands for the one ``by`` places further on in the group, which is a ring. So
+    steps take turns with buffers: what one writes the next one reads. An iteration of an innermost loop inside must not access
+    what another one writes.
+    """
 
     var: str
     extent: Index
     kind: str
     body: tuple[Any, ...]
     carries: tuple[Accumulator, ...] = ()
+    turns: tuple[tuple[str, ...], ...] = ()
+    by: Index = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,7 @@ def _statement(statement: Any, folds: dict[str, str]) -> str:
             words += [kind] if kind != "sequential" else []
             accs = ", ".join(f"{a.name}: {print_dtype(a.dtype)} = {a.op} from {a.init}" for a in carries)
             words += [f"carry {accs}"] if carries else []
+            words += [f"turn {' '.join(group)} by {print_index(statement.by)}" for group in statement.turns]
             return " ".join(words) + " {"
         case While():
             return "while {"

@@ -213,11 +213,22 @@ class _Verifier:
         names = [name for acc in loop.carries for name in self.bind(acc.name, acc.dtype)]
         self.open.update({acc.name: acc for acc in loop.carries})
         self.bind(loop.var, INT64)
+        self.turns(loop)
         self.body(loop.body)
         del self.visible[loop.var]
         for acc in loop.carries:
             del self.open[acc.name]
         return names
+
+    def turns(self, loop: Loop) -> None:
+        if loop.turns:
+            self.index(loop.by)
+        for group in loop.turns:
+            first = self.buffers.get(group[0])
+            for buffer in group:
+                self.access(buffer, first.dtype if first else INT64, buffer)
+                if self.buffers[buffer].kind == "in":
+                    self.fail(f"{buffer} is an input, which does not take turns", buffer)
 
     def repeat(self, statement: While) -> None:
         around, self.open = self.open, {}  # it folds into no accumulator around

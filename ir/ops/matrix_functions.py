@@ -165,7 +165,7 @@ matrix_function_p = Primitive(
     jvp=_function_jvp,
     transpose=None,
     batch=batch_all,
-    lower=HOST,
+    lower=library("matrix_function"),
 )
 
 

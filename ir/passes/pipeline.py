@@ -13,6 +13,7 @@ from weft.ir.graph import Graph
 from weft.ir.passes.counters import fold_counters
 from weft.ir.passes.cse import cse
 from weft.ir.passes.dce import dce
+from weft.ir.passes.few_steps import few_steps
 from weft.ir.passes.fold import fold
 from weft.ir.passes.hoist import hoist
 from weft.ir.passes.inline import inline
@@ -37,6 +38,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("simplify", simplify),
     ("hoist", hoist),
     ("dce", dce),
+    ("few_steps", few_steps),
     ("trim_products", trim_products),
     ("lower_windows", lower_windows),
     ("lower_products", lower_products),

@@ -42,7 +42,8 @@ def _step(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
         plan = contract.dot_plan(x, y, dims)
         if plan.copy_a is None and plan.copy_b is None:
             return None
-    return (product(*map(rewriter.value, eqn.ins), dims),)
+    left, right = map(rewriter.value, eqn.ins)
+    return (product(left, right, dims),)
 
 
 def product(x: Any, y: Any, dims: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.ir.graph import Eqn, Graph, Var
+from weft.ir.graph import Atom, Eqn, Graph, Var
 from weft.ir.match import Rewriter, Rules, constant, op, rewrite, scalar, variables
 from weft.ir.ops import contract, elementwise, shape
 from weft.ir.types import ArrayType, is_bool, is_floating, is_inexact, is_integer
@@ -34,8 +34,10 @@ def simplify(graph: Graph) -> Graph:
 
 
 def _step(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
-    found = RULES.step(eqn, rewriter)
-    return _same_window(eqn, rewriter) if found is None else found
+    for step in (RULES.step, _same_window, _inside_frame):
+        if (found := step(eqn, rewriter)) is not None:
+            return found
+    return None
 
 
 def _same_window(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
@@ -53,6 +55,37 @@ def _same_window(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
     if eqn.ins[1].type != update.type or list(eqn.ins[2:]) != starts:
         return None
     return rewriter.emit(eqn.prim, [rewriter.value(a) for a in (x, *eqn.ins[1:])], eqn.params)
+
+
+def _inside_frame(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
+    """The inside of what is framed, slice(select(pad(c),x,y)): what is chosen there by the condition inside.
+
+    What was there before may be framed in turn, as often as a loop wrote to the inside of its array: a few frames are read
+    through, lest each slice of a long program were written out for all frames before it.
+    """
+    if eqn.prim.name != "slice" or rewriter.nesting > _MOST_FRAMES:
+        return None
+    chosen = rewriter.made(eqn.ins[0], "select")
+    framed = None if chosen is None else rewriter.made(chosen.ins[0], "pad")
+    if chosen is None or framed is None:
+        return None
+    condition, start, limit = framed.ins[0], eqn.params["start"], eqn.params["limit"]
+    same = framed.params["low"] == start and condition.type.shape == eqn.outs[0].type.shape
+    if not same or any(framed.params["interior"]) or any(step != 1 for step in eqn.params["strides"]):
+        return None
+
+    def inside(atom: Atom) -> Any:
+        value = rewriter.value(atom)
+        return shape.slice_(value, start, limit) if atom.type.shape else value
+
+    always = rewriter.uniform(condition)
+    if always is None:  # slice(select(pad(c),x,y)) -> select(c,slice(x),slice(y))
+        return (elementwise.select(rewriter.value(condition), *map(inside, chosen.ins[1:])),)
+    only = chosen.ins[1 if always else 2]  # one side of it is read alone
+    return (inside(only),) if only.type.shape else None
+
+
+_MOST_FRAMES = 4
 
 
 def _zero(out: ArrayType) -> Any:
@@ -146,15 +179,6 @@ def _slice_padded(x: Any, p: Any, q: Any, c: Any, d: Any, out: ArrayType) -> Any
     return x if whole else None
 
 
-def _slice_framed(c: Any, x: Any, y: Any, p: Any, q: Any, low: Any, frame: Any, out: ArrayType) -> Any:
-    """The inside of what is framed: what is chosen there by the condition inside."""
-    if p != low or c.shape != out.shape or any(frame) or not all(step == 1 for step in q):
-        return None
-    limit = [a + n for a, n in zip(p, out.shape, strict=True)]
-    inside = [shape.slice_(v, p, limit) if v.shape else v for v in (x, y)]
-    return elementwise.select(c, *inside)
-
-
 MOVEMENT = Rules(
     [
         (op.transpose(x, perm=p), lambda x, p: x if p == tuple(range(len(p))) else None),  # in place
@@ -172,10 +196,6 @@ MOVEMENT = Rules(
         (op.slice(x, strides=d), _slice_all),  # x[:] -> x
         (op.slice(op.slice(x, start=p, strides=c), start=q, strides=d), _slice_twice),  # at once
         (op.slice(op.pad(x, y, low=p, interior=c), start=q, strides=d), _slice_padded),  # what was padded
-        (  # slice(select(pad(c),x,y)) -> select(c,slice(x),slice(y))
-            op.slice(op.select(op.pad(c, d, low=low, interior=frame), x, y), start=p, strides=q),
-            _slice_framed,
-        ),
         (op.pad(x, y), _pad_nothing),  # pad by nothing
         (op.reverse(x, axes=()), lambda x: x),  # along no axes
         (

@@ -43,7 +43,7 @@ from weft.ir.loops.nest import (
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
 from weft.kernels.cpu.extrema import from_key, to_key, with_keys
-from weft.kernels.cpu.host import APART
+from weft.kernels.cpu.host import APART, BESIDE
 from weft.kernels.cpu.index import (
     Offset,
     combine,
@@ -54,8 +54,10 @@ from weft.kernels.cpu.index import (
 )
 from weft.kernels.cpu.lanes import Lanes, lane_loops
 from weft.kernels.cpu.metadata import Metadata
+from weft.kernels.cpu.neighbours import waits_for_neighbours
 from weft.kernels.cpu.short import is_vector
 from weft.kernels.cpu.split import split
+from weft.kernels.cpu.squares import Transposed, declaration, transposed_copy
 from weft.kernels.cpu.unswitch import unswitch
 from weft.kernels.register import Module, Register, Writer
 from weft.kernels.scalar import (
@@ -119,6 +121,7 @@ class _Emitter:
         self.keys: set[str] = set()  # accumulators that are keys in the loop that is open
         self.copies = 1  # of the body that is open, were the short loops around it written out
         self.words = ""
+        self.apart: int | None = None  # the group of accesses, where buffers take turns
         self.reads_own = False  # whether it reads what it has written
         self.params: list[Offset] = []
         self.strides: dict[int, Offset] = {}
@@ -148,7 +151,8 @@ class _Emitter:
             f"define void @{name}(ptr noalias readonly %dims, "
             f"ptr noalias readonly %buffers, i64 %begin, i64 %end) nounwind alignstack(64)"
             # Steps that follow one another wait for memory: a gather asks for more of it at once.
-            + ("" if self.reads_own else f" {APART}"),
+            + ("" if self.reads_own else f" {APART}")
+            + (f" {BESIDE}" if waits_for_neighbours(self.nest.body) else ""),
         )
 
     def entry(self) -> None:
@@ -162,7 +166,11 @@ class _Emitter:
         # What calls hand over by address.
         if words := _most_words(self.nest.body):
             self.words = self.writer.emit("ptr", f"alloca [{words} x i64], align 16").ref
-        scopes = self.metadata.buffer_scopes([b.kind == "in" for b in self.nest.buffers])
+        written = [b.name for b in self.nest.buffers if b.kind != "in"]
+        owners = {name: k for k, name in enumerate(written)}
+        for group in _turns(self.nest.body):
+            owners.update(dict.fromkeys(group, owners[group[0]]))
+        scopes = self.metadata.buffer_scopes([owners.get(b.name) for b in self.nest.buffers])
         for k, (buffer, scope) in enumerate(zip(self.nest.buffers, scopes, strict=True)):
             kind = memory_kind(buffer.dtype)
             element = f"{{ {kind}, {kind} }}" if is_complex(buffer.dtype) else kind
@@ -310,6 +318,9 @@ class _Emitter:
         if (dtype := self.lanes.get(id(loop))) is not None:
             Lanes(self, loop, dtype).write()
             return
+        if loop is not self.nest.chunked and (copy := transposed_copy(loop)) is not None:
+            self.transpose(copy)
+            return
         for acc in loop.carries:
             self.folds[acc.name] = acc.op
             self.values[acc.name] = self.values[acc.init]
@@ -319,7 +330,8 @@ class _Emitter:
             start, stop = "0", self.offset(loop.extent).ref
         names = self.updates.updated_in(loop)
         plain = loop.kind == "sequential" or any(isinstance(statement, Loop) for statement in loop.body)
-        how = self.metadata.plain if plain else self.metadata.vector(AT_ONCE)
+        at_once = 1 if _is_part(loop) and not names else AT_ONCE
+        how = self.metadata.plain if plain else self.metadata.vector(at_once)
         copies = self.copies
         if isinstance(loop.extent, int):
             at_once = min(AT_ONCE, max(loop.extent // 8, 1))
@@ -329,6 +341,8 @@ class _Emitter:
         blocked -= self.updates.read_in(loop)
         if how != self.metadata.plain:
             self.divide_before(loop)
+        if self.apart is not None and not plain and not names:
+            how = self.metadata.apart(how, self.apart)
         if how not in (self.metadata.plain, self.metadata.short):
             self.keys = with_keys(set(names) - self.updates.read_in(loop), self.folds, self.values)
         keyed = {name: self.values[name].dtype for name in sorted(self.keys)}
@@ -342,6 +356,26 @@ class _Emitter:
             self.values[name] = from_key(self.folds[name], self.values[name], dtype)
         self.keys = set()
         self.copies = copies
+
+    def transpose(self, copy: Transposed) -> None:
+        """Rows that become columns: a call, with where they begin and how far they are apart."""
+        writer, args = self.writer, []
+        for one, along in ((copy.load, copy.rows), (copy.store, copy.columns)):
+            places = []
+            for k in (0, 1):
+                self.variables.update(
+                    {copy.rows.var: constant_offset(0), copy.columns.var: constant_offset(0)}
+                )
+                self.variables[along.var] = constant_offset(k)
+                outside, self.offsets = self.offsets, dict(self.offsets)
+                places.append(self.offset(one.index))
+                self.offsets = outside
+            base, element, _ = self.pointers[one.buffer]
+            at = writer.emit("ptr", f"getelementptr {element}, ptr {base}, i64 {places[0].ref}").ref
+            args += [f"ptr {at}", f"i64 {combine(writer, '-', places[1], places[0]).ref}"]
+        args += [f"i64 {self.offset(loop.extent).ref}" for loop in (copy.rows, copy.columns)]
+        writer.declare(declaration(copy.function))
+        writer.do(f"call void @{copy.function}({', '.join(args)})")
 
     def divide_before(self, loop: Loop) -> None:
         """Compute quotients that do not change in a loop before it, where they are in indices of what a mask or an `If` guards.
@@ -418,10 +452,32 @@ class _Emitter:
 
     def iteration(self, loop: Loop, var: str) -> None:
         self.variables[loop.var] = Offset(var, True)
-        outside = self.offsets
+        outside, pointers, apart = self.offsets, self.pointers, self.apart
         self.offsets = dict(outside)
+        if loop.turns:
+            self.turn(loop)
         self.body(loop.body)
-        self.offsets = outside
+        self.offsets, self.pointers, self.apart = outside, pointers, apart
+
+    def turn(self, loop: Loop) -> None:
+        """Let buffers stand for one another. LLVM does not see which, and is told that iterations of loops inside are apart."""
+        writer, self.apart = self.writer, self.metadata.group()
+        before, by = self.pointers, self.offset(loop.by)
+        self.pointers = dict(before)
+        for group in loop.turns:
+            size = len(group)
+            places = combine(writer, "%", by, constant_offset(size)).ref
+            tests = [writer.emit("i1", f"icmp eq i64 {places}, {number}").ref for number in range(1, size)]
+            for k, name in enumerate(group):
+                at, element, scope = before[name]
+                for number, test in enumerate(tests, 1):
+                    other = before[group[(k + number) % size]][0]
+                    at = writer.emit("ptr", f"select i1 {test}, ptr {other}, ptr {at}").ref
+                self.pointers[name] = (at, element, scope)
+        access = f", !llvm.access.group !{self.apart}"
+        self.pointers = {
+            name: (at, kind, scope + access) for name, (at, kind, scope) in self.pointers.items()
+        }
 
     def counted(
         self,
@@ -456,6 +512,22 @@ class _Emitter:
             self.values[name] = node
         writer.do(f"br label %{head}{self.metadata.loop(how)}")
         writer.place(done)
+
+
+def _turns(body: tuple[Any, ...]) -> Iterator[tuple[str, ...]]:
+    """The groups of buffers that take turns."""
+    for statement in body:
+        yield from getattr(statement, "turns", ())
+        for inner in bodies(statement):
+            yield from _turns(inner)
+
+
+def _is_part(loop: Loop) -> bool:
+    """Whether a loop is over a part of a block, whose width is a parameter: some full vectors, and such loops are many.
+
+    It takes less than the code for two vectors at once takes to compile.
+    """
+    return isinstance(loop.extent, IndexOp) and loop.extent.op == "min" and isinstance(loop.extent.a, Param)
 
 
 def _bound_in(body: tuple[Any, ...]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Maths functions as machine code of their own, which all kernels call.
+"""Functions as machine code of their own, which all kernels call: maths, and copies that turn rows into columns.
 
 The one idea: LLVM takes several times as long for a sine as for the loop around it, so a sine is compiled once: when the first
 kernel calls it, for the vectors which that kernel calls it with; the disk cache keeps it for all processes. What a kernel
@@ -51,13 +51,21 @@ def function_text(names: Sequence[str]) -> str:
 
     Of one function, only the form of most lanes is written out; the others call it.
     """
-    from weft.kernels.maths import FUNCTIONS  # who finds them on disk never looks at them
+    from weft.kernels.cpu.squares import (
+        TRANSPOSE,
+        define_transpose,
+    )  # who finds them on disk never looks at them
+    from weft.kernels.maths import FUNCTIONS
 
     module = Module(loops=False)
     widest: dict[tuple[str, str], int] = {}
-    for name, kind, lanes in map(_parse, names):
+    parsed = [_parse(name) for name in names]
+    for name, kind, lanes in parsed:
         widest[name, kind] = max(lanes, widest.get((name, kind), 1))
-    for name, kind, lanes in map(_parse, names):
+    for name, kind, lanes in parsed:
+        if name == TRANSPOSE:
+            define_transpose(module, _symbol(name, kind, lanes), kind)
+            continue
         build = FUNCTIONS[name]
         writer = Writer(module, lanes)
         args = [Register(writer, kind, f"%x{k}") for k in range(len(inspect.signature(build).parameters))]

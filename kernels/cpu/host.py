@@ -67,14 +67,20 @@ APART = '"weft-apart"'
 """Marks functions that had better load, one by one, what does not lie side by side, where the CPU gathers slowly."""
 
 
-def with_tuning(text: str) -> str:
-    """LLVM IR in which functions that are marked as `APART` say so in LLVM's words, if that concerns this CPU.
+BESIDE = '"weft-beside"'
+"""Marks functions that read neighbours, which lie across cache lines: with the widest vectors each time."""
 
-    AMD's Zen takes for a gather longer than for its loads one by one: a transposition two to four times as long.
+
+def with_tuning(text: str) -> str:
+    """LLVM IR in which functions that are marked as `APART` or `BESIDE` say so in LLVM's words, if that concerns this CPU.
+
+    AMD's Zen takes for a gather longer than for its loads one by one: a transposition two to four times as long. The fourth
+    one makes two halves of a vector of 64 bytes anyhow, and of 32 bytes every second only lies across lines.
     """
-    if APART not in text or not cpu_name().startswith("znver"):
-        return text
-    return text.replace(APART, f'"target-features"="{cpu_features()},+prefer-no-gather"')
+    name = cpu_name()
+    if APART in text and name.startswith("znver"):
+        text = text.replace(APART, f'"target-features"="{cpu_features()},+prefer-no-gather"')
+    return text.replace(BESIDE, '"prefer-vector-width"="256"') if name == "znver4" else text
 
 
 class _OfThread(threading.local):

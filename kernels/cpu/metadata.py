@@ -31,19 +31,17 @@ class Metadata:
         self._lines += [f"!{number} = {node}" for number, node in enumerate(_LOOPS, 2)]
         self._scopes: dict[str, int] = {}
         self._lists: dict[tuple[int, ...], int] = {}
+        self._lists_of_loops: dict[str, int] = {}
         self.invariant = ", !invariant.load !0"
 
-    def buffer_scopes(self, inputs: Sequence[bool]) -> list[str]:
-        """The text after an access to each buffer, given which of them are inputs."""
-        reading = self._scope("in")
-        writing = [self._scope(f"out{k}") for k in range(len(inputs) - sum(inputs))]
-        written = iter(writing)
+    def buffer_scopes(self, numbers: Sequence[int | None]) -> list[str]:
+        """The text after an access to each buffer: none stands for an input, equal numbers for what may be the same memory."""
+        scopes = [self._scope("in" if number is None else f"out{number}") for number in numbers]
         result = []
-        for is_input in inputs:
-            own = reading if is_input else next(written)
-            others = tuple(s for s in (reading, *writing) if s != own)
+        for own, number in zip(scopes, numbers, strict=True):
+            others = tuple(dict.fromkeys(s for s in (self._scope("in"), *scopes) if s != own))
             text = f", !alias.scope !{self._list((own,))}, !noalias !{self._list(others)}"
-            result.append(f"{text}{self.invariant}" if is_input else text)
+            result.append(f"{text}{self.invariant}" if number is None else text)
         return result
 
     short = "!2"
@@ -55,6 +53,17 @@ class Metadata:
     def vector(self, at_once: int) -> str:
         """A loop of which vectors may be made, so many side by side; more code hardly makes it faster."""
         return f"!2, !3, !{_LOOPS.index(_interleave(at_once)) + 2}"
+
+    def group(self) -> int:
+        """A group of accesses none of which depends on what another iteration of an innermost loop does."""
+        return self._node("distinct !{}")
+
+    def apart(self, how: str, group: int) -> str:
+        """What `loop` is told of a loop whose accesses are all of a group."""
+        node = f'!{{!"llvm.loop.parallel_accesses", !{group}}}'
+        if node not in self._lists_of_loops:
+            self._lists_of_loops[node] = self._node(node)
+        return f"{how}, !{self._lists_of_loops[node]}"
 
     def loop(self, how: str) -> str:
         """The text after the back edge of a loop that is ``short``, ``plain`` or ``vector``."""

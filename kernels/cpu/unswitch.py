@@ -47,7 +47,12 @@ def _inside(body: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _split(loop: Loop) -> list[Any]:
-    if len(loop.body) > _MOST_STATEMENTS or not all(isinstance(s, _SPLIT) for s in loop.body):
+    """The loop in two, unless it is short."""
+    if (
+        loop.kind == "sequential"
+        or len(loop.body) > _MOST_STATEMENTS
+        or not all(isinstance(s, _SPLIT) for s in loop.body)
+    ):
         return [loop]
     own = {loop.var, *(getattr(s, "name", "") for s in loop.body)}
     asked = [s.args[0] for s in loop.body if isinstance(s, Op) and s.op == "select" and s.args[0] not in own]

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from weft.ir.ops.fft import transformed_axes
+
 LONG = 2**16  # elements of a single transform from which it is split
 _BLOCK = 2**16  # elements that are transformed in one go, so that they stay in cache
-_LARGE = 2**14  # elements from which SciPy pays: it is loaded then, and may use threads
+LARGE = 2**14  # elements from which SciPy pays: it is loaded then, and may use threads
 
 
 def transform(
@@ -25,15 +27,15 @@ def transform(
 ) -> None:
     """Run an ``fft`` equation from arrays to arrays, on up to ``threads`` threads."""
     (x,), (out,) = ins, outs
-    kind, lengths = params["kind"], params["lengths"]
+    kind, lengths, behind = params["kind"], params["lengths"], params.get("behind", 0)
     if not out.size:
         return
     several = len(lengths) > 1
-    axes: Any = tuple(range(-len(lengths), 0)) if several else -1
+    axes: Any = transformed_axes(lengths, behind) if several else -1 - behind
     name = f"{kind}n" if several else kind
     is_single = math.prod(lengths) == max(x.size, out.size)
     is_real = kind in ("rfft", "irfft")
-    if out.size < _LARGE or (is_real and (is_single or threads == 1)):
+    if out.size < LARGE or (is_real and (is_single or threads == 1)):
         getattr(np.fft, name)(x, lengths if several else lengths[0], axes, None, out)
         return
     from scipy import fft as scipy_fft
@@ -42,7 +44,7 @@ def transform(
     if is_real:
         np.copyto(out, run(x, lengths if several else lengths[0], axes))
         return
-    split = None if several or lengths[0] < LONG else _split(lengths[0])
+    split = None if several or behind or lengths[0] < LONG else _split(lengths[0])
     if split is None:
         np.copyto(out, x)
         _in_place(run, out, axes)

@@ -1,4 +1,4 @@
-"""Schur and Hessenberg forms, Sylvester's equation, the order of pivoted columns, and tridiagonal systems.
+"""Schur and Hessenberg forms, Sylvester's equation, square roots, the order of pivoted columns, and tridiagonal systems.
 
 The one idea: as in lapack_spectral.py, LAPACK is given what the reference gives it, by columns, with its best workspaces; a
 matrix that is not finite, or has no form, gives NaN.
@@ -10,7 +10,7 @@ import math
 
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Copy, Index, Letter, Place
-from weft.ir.types import is_complex, real_dtype
+from weft.ir.types import BOOL, FLOAT64, complex_dtype, is_complex, real_dtype
 from weft.kernels.library.lapack import call, cost_of, routine, workspaces
 from weft.kernels.library.matrices import INT32, PANEL, Stack, View
 from weft.kernels.schedule import Scheduled
@@ -116,6 +116,54 @@ def _sylvester(eqn: Eqn) -> Scheduled:
             stack.store(out, i, j, build.op(dtype, "mul", factor, stack.load(x, i, j)))
         stack.fill(out, ix.mul(m, ix.maximum(failed, infinite)), n, math.nan)
     return stack.finish()
+
+
+# matrix_function
+
+# What stands for the sum of two roots of 0, which nothing but 0 is divided by.
+_NO_SUM = 1e-292
+
+
+@routine
+def _matrix_function(eqn: Eqn) -> Scheduled | None:
+    """Of the functions the square root: that of the Schur form, in complex128 as the reference."""
+    if (eqn.params["function"], eqn.params["exponent"]) != ("power", 0.5):
+        return None
+    rows = eqn.ins[0].type.shape[-1]
+    stack = Stack(eqn, cost_of(16 * rows**3, steps=20))
+    n = stack.size("n", rows)
+    with stack.each():
+        a, z, y = (stack.scratch(name, complex_dtype(FLOAT64), rows, rows) for name in "azy")
+        out = stack.result(0, n, n)
+        _copy_as(stack, a, stack.operand(0, n, n), n)
+        failed = _write_schur(stack, "", a, z, rows)
+        _write_triangular_root(stack, a, n)
+        _write_product(stack, "NN", z, a, y, (n, n, n))
+        _write_product(stack, "NC", y, z, a, (n, n, n))
+        _copy_as(stack, out, a, n)
+        stack.fill(out, ix.mul(n, failed), n, math.nan)
+    return stack.finish()
+
+
+def _write_triangular_root(stack: Stack, t: View, n: Index) -> None:
+    """The square root of an upper triangular matrix in its place, column by column.
+
+    Source: A. Bjorck & S. Hammarling, "A Schur method for the square root of a matrix" (1983),
+    doi:10.1016/0024-3795(83)80010-X.
+    """
+    build, dtype = stack.build, t.dtype
+    with build.loop(n, "sequential") as (j, _):
+        stack.store(t, j, j, build.op(dtype, "sqrt", stack.load(t, j, j)))
+        with build.loop(j, "sequential") as (above, _):
+            i = ix.sub(ix.sub(j, 1), above)
+            with build.loop(above, "sequential", [(dtype, "set", stack.load(t, i, j))]) as (k, (rest,)):
+                between = ix.add(ix.add(i, 1), k)
+                product = build.op(dtype, "mul", stack.load(t, i, between), stack.load(t, between, j))
+                build.accumulate(rest, build.op(dtype, "sub", rest, product))
+            total = build.op(dtype, "add", stack.load(t, i, i), stack.load(t, j, j))
+            none = build.op(BOOL, "eq", total, build.const(dtype, 0))
+            divisor = build.op(dtype, "select", none, build.const(dtype, _NO_SUM), total)
+            stack.store(t, i, j, build.op(dtype, "div", rest, divisor))
 
 
 # hessenberg
@@ -257,6 +305,7 @@ def _write_tridiagonal(
 ROUTINES = {
     "schur": _schur,
     "sylvester": _sylvester,
+    "matrix_function": _matrix_function,
     "packed_hessenberg": _packed_hessenberg,
     "hessenberg": _hessenberg,
     "column_order": _column_order,

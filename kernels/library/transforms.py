@@ -5,13 +5,14 @@ array, side by side in vector registers where there are several. So axes are tra
 with the factors of `numpy.fft.fftn`; threads take blocks of lines. These functions want neither the GIL nor Python's memory;
 one that finds no memory for a single line takes the GIL to say so, which nobody who calls it holds.
 
-Long lines, which gain by being split, are left to `weft.kernels.library.fourier`.
+Long lines, which gain by being split, and crowds of small arrays are left to `weft.kernels.library.fourier`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import math
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy as np
 from weft.ir.graph import Eqn
 from weft.ir.loops.nest import Address, Copy, Place, Words
 from weft.ir.types import real_dtype
-from weft.kernels.library.fourier import LONG
+from weft.kernels.library.fourier import LARGE, LONG
 from weft.kernels.library.lapack import NoRoutine
 from weft.kernels.library.ufunc_loops import ufunc_loop
 from weft.kernels.schedule import Scheduled
@@ -39,8 +40,7 @@ def _loop_of(kind: str, odd: bool, dtype: np.dtype) -> tuple[int, int]:
         NoRoutine: there is none, or one that does not do what `numpy.fft` does.
     """
     try:
-        from numpy.fft import _pocketfft_umath as ufuncs
-
+        ufuncs = importlib.import_module("numpy.fft._pocketfft_umath")
         ufunc = getattr(ufuncs, f"rfft_n_{'odd' if odd else 'even'}" if kind == "rfft" else kind)
     except (ImportError, AttributeError) as error:
         raise NoRoutine(kind) from error
@@ -74,9 +74,9 @@ class _Transforms:
     def __init__(self, eqn: Eqn) -> None:
         self.kind, self.lengths = eqn.params["kind"], eqn.params["lengths"]
         x, out = eqn.ins[0].type, eqn.outs[0].type
-        self.rank = len(self.lengths)
-        self.taken, self.given = x.shape[-self.rank :], out.shape[-self.rank :]
-        self.count = math.prod(out.shape[: -self.rank])
+        self.rank, end = len(self.lengths), x.ndim - eqn.params.get("behind", 0)
+        self.taken, self.given = x.shape[end - self.rank : end], out.shape[end - self.rank : end]
+        self.count, self.behind = math.prod(x.shape[: end - self.rank]), math.prod(x.shape[end:])
         self.dtype = x.dtype if x.dtype.kind == "c" else out.dtype
         self.real = real_dtype(self.dtype)
         self.build = NestBuilder()
@@ -89,9 +89,10 @@ class _Transforms:
         Raises:
             NoRoutine: a transform has no function.
         """
-        last, scratch = self.rank - 1, ()
+        last = self.rank - 1
+        scratch: tuple[int, ...] = ()
         if self.kind == "irfft":
-            source, size = self.ins, self.count * math.prod(self.taken)
+            source, size = self.ins, self.count * math.prod(self.taken) * self.behind
             if last:  # the operand stays as it is
                 between = self.build.buffer(self.dtype, "scratch")
                 scratch = (size,)
@@ -126,8 +127,8 @@ class _Transforms:
         taken = made = build.param("taken", lengths[axis])
         if kind in ("rfft", "irfft"):
             made = build.param("made", self.given[axis])
-        before, behind = self.count * math.prod(lengths[:axis]), math.prod(lengths[axis + 1 :])
-        is_last = axis == self.rank - 1
+        before, behind = self.count * math.prod(lengths[:axis]), math.prod(lengths[axis + 1 :]) * self.behind
+        is_last = axis == self.rank - 1 and self.behind == 1
         lines = before if is_last else behind
         most = min(max(_BLOCK // n, _SIDE_BY_SIDE), lines)
         blocks = -(-lines // most)
@@ -141,18 +142,22 @@ class _Transforms:
                 places = ix.mul(first, taken), ix.mul(first, made)
                 steps = ix.mul(taken, step), 0, ix.mul(made, to), step, to
             else:
-                places = (ix.add(ix.mul(array, ix.mul(taken, build.param("lines", lines))), first),) * 2
-                between = ix.mul(build.param("lines", lines), step)
-                steps = step, 0, to, between, between
+                across = build.param("lines", lines)
+                places = tuple(ix.add(ix.mul(array, ix.mul(n, across)), first) for n in (taken, made))
+                steps = step, 0, to, ix.mul(across, step), ix.mul(across, to)
             args = Words((Place(source, places[0]), factor, Place(target, places[1])))
-            data = Address(build.param("data", data).k)
-            dims = Words((many, taken, made))
-            build.call(f"{kind}_{self.dtype.char}", function, args, dims, Words(steps), data, info=False)
+            dims, own = Words((many, taken, made)), Address(build.param("data", data).k)
+            build.call(f"{kind}_{self.dtype.char}", function, args, dims, Words(steps), own, info=False)
         self.blocks.append((blocks * (1 if is_last else before), 200 + 0.35 * most * n * math.log2(2 + n)))
 
 
 def _transform(eqn: Eqn) -> Scheduled | None:
-    if max(eqn.params["lengths"]) >= LONG or not eqn.outs[0].type.size:
+    lengths, size, x = eqn.params["lengths"], eqn.outs[0].type.size, eqn.ins[0].type
+    # Of small arrays it takes a call each, for every axis but the last; SciPy takes them all at once.
+    behind = math.prod(x.shape[x.ndim - eqn.params.get("behind", 0) :])
+    side_by_side = lengths[-1] if behind == 1 and len(lengths) > 1 else behind
+    is_crowd = size >= LARGE and 1 < side_by_side < _SIDE_BY_SIDE
+    if max(lengths) >= LONG or is_crowd or not size:
         return None
     try:
         return _Transforms(eqn).schedule()

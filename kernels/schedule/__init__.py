@@ -1,5 +1,5 @@
 """From a kernel of a fused graph to a loop nest."""
 
-from weft.kernels.schedule.schedule import Scheduled, schedule
+from weft.kernels.schedule.schedule import Scheduled, schedule, schedule_rows
 
-__all__ = ["Scheduled", "schedule"]
+__all__ = ["Scheduled", "schedule", "schedule_rows"]

@@ -201,7 +201,7 @@ class Layout:
             return
         position = {axis: j for j, axis in enumerate(outer)}
         axes = carried(eqn, k)
-        to = [None if axes[a] is MOVED or axes[a] == UNIT else position[axes[a]] for a in inner]
+        to = [None if p is MOVED or p == UNIT else position[p] for p in [axes[a] for a in inner]]
         for j, (p, q) in enumerate(pairwise(to)):
             if p is None and q is None and is_reduction(eqn):
                 continue  # both are folded

@@ -131,6 +131,14 @@ class Loops:
             self.where[self.narrow] = element
             yield
 
+    def lines(self) -> int:
+        """How many elements of the outermost group are one of its first axis."""
+        return (
+            self.count(self.kept[:1]) // self.plan.frame.type.shape[self.groups[self.kept[0]][0]]
+            if self.kept
+            else 0
+        )
+
     def flat_size(self, groups: Sequence[int]) -> Index:
         """How many elements a part of the space has, as the nest sees it."""
         size: Index = 1

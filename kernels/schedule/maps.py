@@ -21,13 +21,21 @@ from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.bounds import Bounds
 from weft.kernels.schedule.loops import TILE, Cut, Loops
 
+_SHORT = 8  # the most elements along an axis without a loop
+_MOST_BYTES = 40  # of them all: vectors of them are mixed, and there are only so many registers
 SQUARE = 64  # height and width of a tile that is read across
 _MOST_ZONES = 16
+_NARROW = 8  # elements of a zone of which no vectors are made: the code would be longer, and hardly used
 _MOST_STATEMENTS = 400  # of all zones together, before what is known makes them shorter
 
 
-def write_map(loops: Loops) -> None:
-    """Write the loops of a kernel without reductions."""
+def write_map(loops: Loops, height: int = 0) -> None:
+    """Write the loops of a kernel without reductions.
+
+    Args:
+        loops: what is known of them.
+        height: of the tiles, slices of so much of the outermost group of axes; 0 for boxes of about as many elements.
+    """
     rules = {eqn.prim.lower.rule for eqn in loops.plan.graph.eqns if eqn.prim.lower.kind == "index"}
     with ExitStack() as stack:
         if not loops.kept:
@@ -35,19 +43,38 @@ def write_map(loops: Loops) -> None:
             return
         *outer, last = loops.kept
         zones = bool(rules & {"pad", "concatenate"})
-        if not outer and not zones:
+        if not outer and not zones and not height:
             loops.open_tiles(stack, [Cut(last, 1)])
             _write_body(loops)
             return
-        cuts = _cuts(loops, outer, last)
+        if not (zones or height) and _is_short(loops, outer, last):
+            loops.set_narrow()
+            loops.open_tiles(stack, loops.cuts(outer, TILE // loops.count([last])))
+            loops.open(stack, outer, vector=True)
+            _write_body(loops)
+            return
+        cuts = [Cut(loops.kept[0], height, fixed=height == 1)] if height else _cuts(loops, outer, last)
         loops.open_tiles(stack, cuts)
         loops.open(stack, outer)
         if zones:
-            begin = loops.in_tile(last)[0]
-            _write_zone(loops, begin, ix.minimum(ix.add(begin, cuts[-1].height), loops.size(last)), Bounds())
+            begin, whole = loops.in_tile(last)
+            end = (
+                ix.add(begin, whole)
+                if height
+                else ix.minimum(ix.add(begin, cuts[-1].height), loops.size(last))
+            )
+            _write_zone(loops, begin, end, Bounds())
         else:
             loops.open(stack, [last], vector=True)
             _write_body(loops)
+
+
+def _is_short(loops: Loops, outer: list[int], last: int) -> bool:
+    """Whether the innermost loop would do little but begin and end, and the one around it goes on for long."""
+    graph, width = loops.plan.graph, loops.count([last])
+    largest = max(var.type.dtype.itemsize for var in (*graph.ins, *loops.plan.kept_outs))
+    short = 1 < width <= min(_SHORT, _MOST_BYTES // largest) and len(graph.eqns) * width <= _MOST_STATEMENTS
+    return short and loops.count(outer[-1:]) >= 2 * _SHORT
 
 
 def _cuts(loops: Loops, outer: list[int], last: int) -> list[Cut]:
@@ -60,15 +87,17 @@ def _cuts(loops: Loops, outer: list[int], last: int) -> list[Cut]:
 
 
 def _write_body(loops: Loops) -> None:
-    index = loops.kept_index()
-    values = [
-        (loops.outs[var], loops.layout.offset(var, index), loops.ex.at(var, index))
-        for var in loops.plan.kept_outs
-    ]
+    values = []
+    for _ in loops.across():
+        index = loops.kept_index()
+        values += [
+            (loops.outs[var], loops.layout.offset(var, index), loops.ex.at(var, index))
+            for var in loops.plan.kept_outs
+        ]
     loops.store(values)
 
 
-def _write_zone(loops: Loops, begin: Index, end: Index, known: Bounds) -> None:
+def _write_zone(loops: Loops, begin: Index, end: Index, known: Bounds, kind: str = "vector") -> None:
     """Write the innermost loop from ``begin`` to ``end``, cut where bounds that are not ``known`` ask for it."""
     found, statements = _rehearse(loops, begin, end, known)
     cuts = found.cuts(loops.builder.params, loops.count([loops.kept[-1]]))
@@ -79,10 +108,10 @@ def _write_zone(loops: Loops, begin: Index, end: Index, known: Bounds) -> None:
         join = found.joins[0]
         borders = [begin, *(_between(start, begin, end) for start in join.starts), end]
         for k, (low, high) in enumerate(pairwise(borders)):
-            _write_zone(loops, low, high, known.choose(join.key, k))
+            _write_zone(loops, low, high, known.choose(join.key, k), kind)
         return
     if not found.pads:
-        _write_loop(loops, begin, end, known)
+        _write_loop(loops, begin, end, known, kind)
         return
     low, high = begin, end
     for pad in found.pads:
@@ -91,7 +120,7 @@ def _write_zone(loops: Loops, begin: Index, end: Index, known: Bounds) -> None:
     high = ix.maximum(high, low)
     outside = known.leave(found.pads[0].key) if len(found.pads) == 1 else known
     _write_borders(loops, (begin, low), (high, end), outside)
-    _write_loop(loops, low, high, known.enter([pad.key for pad in found.pads]))
+    _write_loop(loops, low, high, known.enter([pad.key for pad in found.pads]), kind)
 
 
 def _write_zones(
@@ -99,9 +128,10 @@ def _write_zones(
 ) -> None:
     """Write a loop for each zone between cuts; in each all that was met is settled."""
     places = [begin, *(_between(index, begin, end) for _, index in cuts), end]
-    for first, (low, high) in zip([0, *(value for value, _ in cuts)], pairwise(places), strict=True):
+    values = [0, *(value for value, _ in cuts), loops.count([loops.kept[-1]])]
+    for (first, last), (low, high) in zip(pairwise(values), pairwise(places), strict=True):
         facts = known.between(found, loops.builder.params, first)
-        _write_zone(loops, low, high, facts)
+        _write_zone(loops, low, high, facts, "sequential" if last - first < _NARROW else "vector")
 
 
 def _between(index: Index, begin: Index, end: Index) -> Index:
@@ -114,8 +144,10 @@ def _rehearse(loops: Loops, begin: Index, end: Index, known: Bounds) -> tuple[Bo
         return _write_loop(loops, begin, end, known)
 
 
-def _write_loop(loops: Loops, begin: Index, end: Index, known: Bounds) -> tuple[Bounds, int]:
-    with loops.builder.loop(ix.sub(end, begin), "vector") as (variable, _):
+def _write_loop(
+    loops: Loops, begin: Index, end: Index, known: Bounds, kind: str = "vector"
+) -> tuple[Bounds, int]:
+    with loops.builder.loop(ix.sub(end, begin), kind) as (variable, _):
         return _write_at(loops, ix.add(begin, variable), known), loops.builder.length
 
 

@@ -45,9 +45,18 @@ INT32 = np.dtype(np.int32)
 _COMMON = frozenset((0.0, 1.0, -1.0, float("inf"), float("-inf")))
 
 
-def _is_common(value: np.generic) -> bool:
+def is_common(value: np.generic) -> bool:
+    """Whether a literal stays a constant in the code."""
     number = complex(value)
     return value.dtype == BOOL or number != number or {number.real, number.imag} <= _COMMON
+
+
+def words_of(value: np.generic) -> list[int]:
+    """The parameters that hold a scalar, in words of 8 bytes."""
+    size = value.dtype.itemsize
+    words = np.zeros(max(size, 8) // 8, np.int64)
+    words.view(np.uint8)[:size] = np.frombuffer(value.tobytes(), np.uint8)
+    return [int(word) for word in words]
 
 
 class _Body:
@@ -64,6 +73,7 @@ class NestBuilder:
     def __init__(self) -> None:
         self.buffers: list[Buffer] = []
         self._ended: list[tuple[list[int], tuple[Any, ...]]] = []
+        self.names: list[dict[Hashable, Param]] = []  # by nest: what its parameters are, in order
         self._start_nest()
 
     def _start_nest(self) -> None:
@@ -72,6 +82,7 @@ class NestBuilder:
         # Elements that are loaded from another place than the one asked for.
         self.elsewhere: dict[tuple[str, Index], tuple[str, Index]] = {}
         self._keys: dict[Hashable, Param] = {}
+        self.names.append(self._keys)
         self._bodies = [_Body()]
         self._depths: dict[str, int] = {}
         self._dtypes: dict[str, np.dtype] = {}
@@ -146,11 +157,9 @@ class NestBuilder:
     def literal(self, key: Hashable, value: np.generic, *, known: bool = False) -> str:
         """A scalar of the program: a constant where code gains by knowing it, else a parameter: it may be a length."""
         dtype = value.dtype
-        if known or _is_common(value):
+        if known or is_common(value):
             return self.const(dtype, value)
-        words = np.zeros(max(dtype.itemsize, 8) // 8, np.int64)
-        words.view(np.uint8)[: dtype.itemsize] = np.frombuffer(value.tobytes(), np.uint8)
-        params = [self.param((key, word), int(bits)) for word, bits in enumerate(words)]
+        params = [self.param((key, word), bits) for word, bits in enumerate(words_of(value))]
         return self._bind("c", ParamValue, (dtype, params[0].k), 0)
 
     def index_value(self, index: Index) -> str:

@@ -10,20 +10,21 @@ short and all that are long.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import Nest, While
-from weft.ir.records import dataclass
+from weft.ir.records import dataclass, replace
 from weft.kernels.schedule.columns import write_columns
 from weft.kernels.schedule.costs import estimate, grain_of
 from weft.kernels.schedule.expressions import Expressions
 from weft.kernels.schedule.layout import Layout
+from weft.kernels.schedule.literals import Places, marked_params, without_literals
 from weft.kernels.schedule.loops import Loops
 from weft.kernels.schedule.maps import write_map
-from weft.kernels.schedule.nest_builder import NestBuilder
+from weft.kernels.schedule.nest_builder import NestBuilder, words_of
 from weft.kernels.schedule.partials import is_long, write_partials
 from weft.kernels.schedule.plan import make_plan
 from weft.kernels.schedule.positions import expand_positions
@@ -47,6 +48,7 @@ class Scheduled:
         work: about how long the nest takes on one thread, in nanoseconds; 0.0 where nobody knows.
         calls: whether the nest calls BLAS or LAPACK.
         then: a kernel over the same buffers, to be run when all chunks of this one have ended.
+        times: how often this kernel and all that come after it are run, one after the other.
     """
 
     nest: Nest
@@ -60,6 +62,7 @@ class Scheduled:
     calls: bool = False
     carried: tuple[tuple[int, int], ...] = ()
     overwritten: tuple[int, ...] = ()
+    times: int = 1
 
     def __post_init__(self) -> None:
         """Settle the grain."""
@@ -95,15 +98,56 @@ class Scheduled:
         chunked = self.nest.chunked
         return isinstance(chunked, While) or (chunked is not None and chunked.kind == "steps")
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is something to be counted while it runs."""
+        return self.in_steps or any(step.times > 1 for step in self.chain())
+
 
 def schedule(kernel: Eqn | Graph) -> Scheduled:
-    """Write the loops of a `kernel` equation, or of the graph in one: once for equal graphs."""
-    return _schedule(kernel.params["graph"] if isinstance(kernel, Eqn) else kernel)
+    """Write the loops of a `kernel` equation, or of the graph in one: once for graphs that are equal but for literals."""
+    return _written_once(kernel.params["graph"] if isinstance(kernel, Eqn) else kernel)
+
+
+def schedule_rows(kernel: Eqn, rows: int) -> Scheduled | None:
+    """Write the loops of a `kernel` equation from row to row: the outermost one counts slices of the first axis.
+
+    Args:
+        kernel: the equation.
+        rows: how many lines of that axis a slice has.
+
+    Returns:
+        None where the kernel reduces something, or is no loop at all.
+    """
+    graph = kernel.params["graph"]
+    if make_plan(_with_own_results(expand_positions(graph))).reduced:
+        return None
+    one = _written_once(graph, rows)
+    return one if one.then is None and one.nest.chunked is one.nest.body[-1] else None
+
+
+def _written_once(graph: Graph, rows: int = 0) -> Scheduled:
+    """The loops of a graph, written unless those of one that differs in literals alone are there."""
+    graph, literals = without_literals(graph)
+    scheduled, places = _schedule(graph, rows)
+    return _with_literals(scheduled, places, literals) if literals else scheduled
+
+
+def _with_literals(scheduled: Scheduled, places: Places, literals: Sequence[np.generic]) -> Scheduled:
+    """The same loops, whose parameters are these literals."""
+    params, words = list(scheduled.params), [words_of(value) for value in literals]
+    for k, (number, word) in places[0]:
+        params[k] = words[number][word]
+    then = scheduled.then
+    then = None if then is None else _with_literals(then, places[1:], literals)
+    return replace(scheduled, params=tuple(params), then=then)
 
 
 @functools.lru_cache(maxsize=1024)
-def _schedule(graph: Graph) -> Scheduled:
-    graph = _with_own_results(expand_positions(graph))
+def _schedule(marked: Graph, rows: int) -> tuple[Scheduled, Places]:
+    """The loops of a graph, and which of their parameters are the words of which marked literals."""
+    expanded = expand_positions(marked)  # where anything is, nothing was marked
+    graph = _with_own_results(expanded)  # which adds equations behind those that are there
     builder = NestBuilder()
     plan = make_plan(graph)
     layout = Layout(graph, builder, plan.frame, plan.placed())
@@ -111,7 +155,7 @@ def _schedule(graph: Graph) -> Scheduled:
     outs = {var: builder.buffer(var.type.dtype, "out") for var in graph.outs if isinstance(var, Var)}
     loops = Loops(plan, builder, layout, expressions, outs)
     if not plan.reduced:
-        write_map(loops)
+        write_map(loops, rows and rows * loops.lines())
     elif is_long(loops):
         write_partials(loops)
     elif is_narrow(loops):
@@ -130,7 +174,7 @@ def _schedule(graph: Graph) -> Scheduled:
             nest, params, extent, tuple(loops.scratch), grain=grain, work=work, then=following
         )
     assert following is not None
-    return following
+    return following, [marked_params(marked, names) for names in builder.names] if expanded is marked else []
 
 
 def _with_own_results(graph: Graph) -> Graph:

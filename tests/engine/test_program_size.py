@@ -52,6 +52,18 @@ def normalised(n: int) -> Callable[..., Any]:
     return fun
 
 
+def stencils(n: int) -> Callable[..., Any]:
+    """Steps on the inside of a line, each with a number of its own; what is outside stays, or is masked."""
+
+    def fun(x: Any, y: Any) -> Any:
+        for i in range(n):
+            new = x[:, 1:-1] + (0.1 + 1e-3 * i * i) * (x[:, 2:] - x[:, :-2])
+            x = x.at[:, 1:-1].set(wnp.where(y[:, 1:-1] > 0, new, 0.0) if i % 2 else new)
+        return x
+
+    return fun
+
+
 def gradient(n: int) -> Callable[..., Any]:
     return weft.grad(lambda x, y: normalised(n)(x, y).sum(), (0, 1))
 
@@ -72,7 +84,7 @@ def sizes(fun: Callable[..., Any]) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("family", [elementwise, normalised, gradient])
+@pytest.mark.parametrize("family", [elementwise, normalised, stencils, gradient])
 def test_programs_grow_linearly(family: Callable[[int], Callable[..., Any]]) -> None:
     small, large = sizes(family(150)), sizes(family(600))
     for what, count in small.items():

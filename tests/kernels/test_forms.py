@@ -10,7 +10,7 @@ import pytest
 
 import weft
 import weft.numpy as wnp
-from tests.kernels.test_matrices import DTYPES, check, draw
+from tests.kernels.test_matrices import DTYPES, adjoint, check, close, compiled, draw, run
 from weft import lax
 from weft.ir.ops import condensed, matrix_forms, matrix_functions
 
@@ -22,6 +22,10 @@ FORMS: dict[str, Callable[..., Any]] = {
     "packed hessenberg": condensed.packed_hessenberg,
     "column order": matrix_forms.column_order,
 }
+
+
+def square_root(x: Any) -> Any:
+    return matrix_functions.matrix_function_p.bind(x, function="power", exponent=0.5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -60,6 +64,25 @@ def test_sylvester(m: int, n: int, dtype: np.dtype) -> None:
         x[1, 0, 0] = np.nan
         check(matrix_functions.sylvester, a, b, c, scale=3000)
         x[1, 0, 0] = 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES[2:], ids=str)
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 9, 20])
+def test_square_roots(n: int, dtype: np.dtype) -> None:
+    x = draw((3, n, n), dtype)
+    x[1:2] = x[1:2] @ adjoint(x[1:2])
+    x[2:] = 0
+    (root,) = run(square_root, x)
+    close(root @ root, x, scale=3000)
+    check(square_root, x, scale=30_000)
+    x[1:2, :1, :1] = np.nan
+    check(square_root, x, scale=30_000)
+
+
+def test_other_functions_are_left_to_the_reference() -> None:
+    x = draw((4, 4), DTYPES[3], heavy=True)
+    assert len(compiled(matrix_functions.matrix_log, x).host_calls) == 1
+    np.testing.assert_allclose(weft.jit(matrix_functions.matrix_log)(x), matrix_functions.matrix_log(x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

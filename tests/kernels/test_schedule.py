@@ -400,7 +400,24 @@ NARROW: dict[str, tuple[Callable[[Any], Sequence[Any]], tuple[int, ...]]] = {
     "channels": (lambda x: [_norm_of_columns(x), e.mul(x, 2.0)], (33, 3)),
     "logical": (lambda x: [r.reduce_or(e.gt(x, 1.0), (1,)), r.reduce_and(e.gt(x, -2.0), (1,))], (30, 3)),
     "two axes as one": (lambda x: [r.reduce_sum(x, (0,))], (40, 2, 3)),
+    "bias": (
+        lambda x: [e.maximum(e.add(x, s.broadcast(first_row(x), x.shape, (1,))), 0.0), e.neg(x)],
+        (5000, 3),
+    ),
+    "scales": (lambda x: [t.exp(e.mul(x, s.broadcast(first_column(x), x.shape, (0,))))], (33, 5)),
+    "turned": (lambda x: [e.mul(s.transpose(x, (1, 0)), 2.0)], (4, 5000)),
+    "blocks": (lambda x: [e.mul(x, s.broadcast(r.reduce_sum(x, (2,)), x.shape, (0, 1)))], (7, 19, 2)),
 }
+
+
+def first_row(x: Any) -> Any:
+    """The first row of a matrix."""
+    return s.reshape(s.slice_axis(x, 0, 0, 1), (x.shape[1],))
+
+
+def first_column(x: Any) -> Any:
+    """The first column of a matrix."""
+    return s.reshape(s.slice_axis(x, 1, 0, 1), (x.shape[0],))
 
 
 @pytest.mark.parametrize("dtype", [F64, F32, F16], ids=str)

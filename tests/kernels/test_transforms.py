@@ -57,6 +57,28 @@ def test_they_are_native_and_numpys_to_the_bit(shape: tuple[int, ...], rank: int
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1), (1, 2), (2, 0), (0, 2), (0, 1, 2)], ids=str)
+@pytest.mark.parametrize("shape", [(4, 5, 3), (6, 7, 40), (5, 6, 1)], ids=str)
+def test_any_axes(shape: tuple[int, ...], axes: tuple[int, ...], kind: str) -> None:
+    x = operand(shape, kind, "complex128")
+    lengths = [shape[axis] for axis in axes]
+    if kind == "irfftn":
+        lengths[-1] = max(2 * lengths[-1] - 2, 1)
+
+    def fun(x: Any) -> Any:
+        return getattr(wnp.fft, kind)(x, lengths, axes)
+
+    assert program(fun, x).host_calls == []
+    np.testing.assert_allclose(
+        weft.jit(fun)(x), getattr(np.fft, kind)(x, lengths, axes), rtol=1e-12, atol=1e-12
+    )
+
+
+def test_an_axis_before_others_is_not_moved() -> None:
+    assert len(program(lambda x: wnp.fft.irfft(x, axis=0), np.ones((9, 20), complex)).nests) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_single_precision(kind: str) -> None:
     x = operand((6, 30, 45), kind, "complex64")
     found = np.asarray(weft.jit(lambda x: getattr(wnp.fft, kind)(x, axes=(1, 2)))(x))
@@ -129,8 +151,12 @@ def test_a_loop_does_not_come_back_to_python() -> None:
     np.testing.assert_allclose(both[0], found, rtol=1e-9, atol=1e-12)
 
 
-def test_long_lines_are_left_to_python() -> None:
+def test_long_lines_and_crowds_of_small_arrays_are_left_to_python() -> None:
     assert len(program(wnp.fft.fft, np.ones(LONG, complex)).host_calls) == 1
+    crowd = np.ones((300, 8, 8), complex)
+    assert len(program(wnp.fft.fft2, crowd).host_calls) == 1
+    assert program(wnp.fft.fft2, crowd[:200]).host_calls == []
+    np.testing.assert_allclose(weft.jit(wnp.fft.fft2)(crowd), np.fft.fft2(crowd))
 
 
 def test_without_loops_the_reference_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,3 +58,11 @@ for _kind, _dtypes in (
             arrays(_shape, (2, *_shape), (0, *_shape)),
             f"{_kind}{len(_lengths)}-{_lengths[-1]}",
         )
+        row(
+            "fft",
+            lambda x, kind=_kind, lengths=_lengths: fft(x, kind, lengths, 1),
+            lambda x, transform=_reference: np.moveaxis(transform(np.moveaxis(x, -1, 0)), 0, -1),
+            _dtypes,
+            arrays((*_shape, 2), (2, *_shape, 3)),
+            f"{_kind}{len(_lengths)}-{_lengths[-1]} before another axis",
+        )

@@ -7,6 +7,7 @@ brings them back. float32 gives complex64, as in NumPy 2.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -135,6 +136,8 @@ def _transform(x: Any, kind: str, axes: Sequence[int], lengths: Sequence[int]) -
     for axis, n in zip(axes, lengths, strict=True):
         is_half = kind == "irfft" and axis == axes[-1]
         x = _resized(x, axis, n // 2 + 1 if is_half else n)
+    if all(b == a + 1 for a, b in itertools.pairwise(axes)):
+        return ops.fft(x, kind, lengths, x.ndim - 1 - axes[-1])
     order = [axis for axis in range(x.ndim) if axis not in axes] + list(axes)
     out = ops.fft(s.transpose(x, order), kind, lengths)
     return s.transpose(out, [order.index(axis) for axis in range(x.ndim)])

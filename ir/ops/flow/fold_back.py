@@ -6,7 +6,8 @@ backwards, so as many as ``checkpoints`` allows are kept, and others are compute
 with k kept states and r repetitions ``binomial(k + r, k)`` steps are reached (Griewank & Walther, 2000,
 doi:10.1145/347837.347846).
 
-``b`` is linear in ``s``: the transpose of `fold_back` is a loop that goes forwards again.
+``b`` is linear in ``s``: the transpose of `fold_back` is a loop that goes forwards again. ``at_least`` is what n is known to
+reach, where something is known (`weft.ir.passes.few_steps`).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from weft.ir.ops.flow.bodies import (
     used,
     with_ins,
 )
+from weft.ir.ops.flow.few_steps import FEW, has_small_states, there_and_back
 from weft.ir.ops.flow.scan import scan
 from weft.ir.ops.shape import full
 from weft.ir.primitive import HOST, NOT_MAPPED, Primitive
@@ -50,7 +52,13 @@ _ZERO, _ONE = np.zeros((), INT64), np.asarray(1, INT64)
 
 
 def _types(
-    n: ArrayType, *ins: ArrayType, advance: Graph, backward: Graph, n_consts: int, checkpoints: int | None
+    n: ArrayType,
+    *ins: ArrayType,
+    advance: Graph,
+    backward: Graph,
+    n_consts: int,
+    checkpoints: int | None,
+    at_least: int = 0,
 ) -> tuple[ArrayType, ...]:
     if n != _COUNTER:
         raise DTypeError(f"fold_back takes the number of steps as {_COUNTER}, got {n}.")
@@ -63,10 +71,16 @@ def _types(
 
 
 def _reference(
-    n: Any, *args: Any, advance: Graph, backward: Graph, n_consts: int, checkpoints: int | None
+    n: Any,
+    *args: Any,
+    advance: Graph,
+    backward: Graph,
+    n_consts: int,
+    checkpoints: int | None,
+    at_least: int = 0,
 ) -> Any:
     consts, x, s = split(args, n_consts, len(advance.outs))
-    is_small = sum(t.nbytes for t in advance.out_types) <= _SMALL
+    is_small = has_small_states(advance)
     for first, steps in _segments(advance, consts, x, int(n), checkpoints):
         state, recorded = first, []
         sizes = list(_pieces(steps))
@@ -76,8 +90,7 @@ def _reference(
             recorded.append((size, state if size == 1 else results[len(x) :]))
             state = results[: len(x)]
         if left:
-            rows = next(size for size in _ROWS if size >= left)
-            run = prepared(_there_and_back(advance, backward, n_consts, rows))
+            run = prepared(there_and_back(advance, backward, n_consts, FEW))
             s = list(run([np.asarray(left, INT64), *consts, *state, *s]))
         for size, rows in reversed(recorded):
             s = list(_folded(backward, n_consts, len(x), size)([*consts, *rows, *s]))
@@ -124,10 +137,8 @@ def _after(advance: Graph, consts: Sequence[Any], state: Sequence[Any], steps: i
 
 
 # Steps are run many at a time, so that they are loops of machine code; what is left over is run one by one, or, where states
-# are small, in a loop that keeps no more than so many of them.
-_PIECES = ((1024, 1024), (32, 64))
-_ROWS = (8, 63)
-_SMALL = 2**14  # bytes
+# are small, by `there_and_back`.
+_PIECES = ((1024, 1024), (32, FEW + 1))
 
 
 def _pieces(steps: int) -> Iterator[int]:
@@ -178,42 +189,6 @@ def _run_back(backward: Graph, n_consts: int, n_x: int, size: int) -> Graph:
 
 def _folded(backward: Graph, n_consts: int, n_x: int, size: int) -> Callable[[Sequence[Any]], Any]:
     return prepared(backward if size == 1 else _run_back(backward, n_consts, n_x, size))
-
-
-@functools.lru_cache(maxsize=512)
-def _there_and_back(advance: Graph, backward: Graph, n_consts: int, rows: int) -> Graph:
-    """``(steps, consts, x, s) -> s`` for up to as many steps as there are rows to keep states in."""
-    from weft.ir.ops.flow.while_loop import while_loop
-    from weft.ir.ops.index import dynamic_index, dynamic_update_index
-
-    n_x = len(advance.out_types)
-    consts_types, x_types, s_types = split(backward.in_types, n_consts, n_x)
-    kept_types = [rows_of(t, rows) for t in x_types]
-
-    def ahead(*args: Any) -> list[Any]:
-        consts, (i,), x, kept = split(args, n_consts, 1, n_x)
-        x = evaluate(advance, *consts, *x)
-        return [e.add(i, _ONE), *x, *_set_rows(kept, x, i)]
-
-    def back(*args: Any) -> list[Any]:
-        consts, kept, (end,), s = split(args, n_consts, n_x, 1)
-        i = e.sub(end, _ONE)
-        return [i, *evaluate(backward, *consts, *[dynamic_index(k, i) for k in kept], *s)]
-
-    def _set_rows(kept: Sequence[Any], x: Sequence[Any], i: Any) -> list[Any]:
-        return [dynamic_update_index(k, v, i) for k, v in zip(kept, x, strict=True)]
-
-    def fun(n: Any, *args: Any) -> list[Any]:
-        consts, x, s = split(args, n_consts, n_x)
-        kept = _set_rows([full(t.shape, 0, t.dtype) for t in kept_types], x, _ZERO)
-        body = build(ahead, [*consts_types, _COUNTER, *x_types, *kept_types])
-        more = build(lambda end, i, *_: [e.lt(i, end)], [_COUNTER, *body.out_types])
-        _, *found = while_loop(more, body, [n], consts, [_ONE, *x, *kept])
-        body = build(back, [*consts_types, *kept_types, _COUNTER, *s_types])
-        rest = build(lambda end, *_: [e.lt(_ZERO, end)], body.out_types)
-        return list(while_loop(rest, body, [], [*consts, *found[n_x:]], [n, *s])[1:])
-
-    return build(fun, [_COUNTER, *consts_types, *x_types, *s_types])
 
 
 # The same as loops, whose rules say what has no rule here

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections import OrderedDict
+from collections import OrderedDict, namedtuple
 from typing import Any
 
 import ml_dtypes
@@ -16,6 +17,26 @@ from tests.work import count_calls
 from weft.engine import tree
 from weft.engine.transforms.arguments import read, reading_order
 from weft.errors import ArgumentError, StaticArgumentError
+
+Pair = namedtuple("Pair", "left right")
+
+
+@dataclasses.dataclass
+class Model:
+    kind: Any
+    w: Any
+    b: Any
+
+
+tree.register_dataclass(Model, data_fields=["w", "b"], meta_fields=["kind"])
+
+
+class Turned(Pair):
+    """A named tuple that is registered as a container of another kind."""
+
+
+with pytest.warns(UserWarning, match="namedtuple"):
+    tree.register_pytree_node(Turned, lambda x: ([x.right], x.left), lambda left, right: Turned(left, *right))
 
 A, B, C = (np.arange(3.0) + k for k in (0, 10, 20))
 
@@ -33,6 +54,9 @@ TAKEN: dict[str, Any] = {
     "scalars": [1, 2.5, True, 3j, -(2**63)],
     "NumPy scalars": [np.float32(1), np.int8(2), np.bool_(True), np.complex64(1j)],
     "containers": {"b": [A, (B, None, 2.0)], "a": {"y": C, "x": ()}},
+    "named tuples": Pair({"b": A, "a": B}, Pair(C, None)),
+    "objects": [Model("x", {"z": A, "y": [B]}, Pair(C, 1.0)), Turned("static", {"b": A, "a": B})],
+    "static objects": weft.tree_util.Partial(max, A, key=B),
     "no axes": np.array(3.0),
     "no elements": np.zeros((0, 3)),
 }
@@ -75,7 +99,8 @@ def test_keys_tell_signatures_apart() -> None:
         (A,), (A, B), ([A, B],), ((A, B),), ([A], [B]), ([A], B), ([A, [B]],), ({"a": A},), ({"b": A},), ({"a": A, "b": B},),
         ({"b": A, "a": B},), ({"a": {"b": A}},), (None,), ([None],), ([],), ((),), ({},), (1,), (1.0,), (True,), (1j,),
         (np.float32(1),), (np.array(1.0),), (A.reshape(1, 3),), (A.astype(np.float32),), (A, None), ([A, None],), ([], A),
-        ([A, [], B],), ([A, [B, []]],),
+        ([A, [], B],), ([A, [B, []]],), (Pair(A, B),), (Turned(1, A),), (Turned(2, A),), (Turned(1, [A]),),
+        (Model("x", A, B),), (Model("y", A, B),), (Model("x", [A], B),), (Model("x", B, None),),
     ]  # fmt: skip
     for args in arguments:
         weft.jit(lambda *t: t)(*args)
@@ -151,3 +176,27 @@ def test_a_call_does_little_python() -> None:
     for call in calls:
         call()
         assert count_calls(call) <= 16  # however many leaves there are
+
+
+def test_objects_keep_what_is_static_in_them() -> None:
+    traces = []
+
+    @weft.jit
+    def f(model: Model, pair: Pair) -> Any:
+        traces.append(model.kind)
+        return Model(model.kind, model.w * 2 if model.kind == "double" else model.w, pair.right)
+
+    for kind in ("double", "plain", "double"):
+        for w in (A, B):
+            result = f(Model(kind, {"w": w}["w"], None), Pair(w, C))
+            assert result.kind == kind
+            np.testing.assert_array_equal(result.w, w * 2 if kind == "double" else w)
+            np.testing.assert_array_equal(result.b, C)
+    assert traces == ["double", "plain"]
+
+
+def test_what_is_static_must_be_hashable_by_either_way() -> None:
+    f = weft.jit(lambda model: model.w)
+    for _ in range(2):
+        with pytest.raises(TypeError, match="unhashable"):
+            f(Model([1], A, B))

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.ir.passes.texts import body, changed, unchanged
+from weft.ir.parser import parse_graph
 from weft.ir.passes.dce import dce
 from weft.ir.passes.simplify import simplify
 
@@ -190,3 +191,20 @@ def test_the_inside_of_a_frame() -> None:
         "  return a, h, i\n"
         "}"
     )
+
+
+def test_the_inside_of_many_frames() -> None:
+    """Of what was written everywhere inside, that is read alone; else few frames are read through."""
+
+    def writes(condition: str, n: int) -> str:
+        lines = ["graph(a: f64[3], b: f64[5], c: bool[3]) {", condition]
+        lines.append("  g: bool[5] = pad[high=(1,), interior=(0,), low=(1,)] d False:bool")
+        lines.append("  x0: f64[5] = mul b b")
+        for i in range(n):
+            lines.append(f"  x{i + 1}: f64[5] = select g b x{i}")
+            lines.append(f"  y{i}: f64[3] = slice[limit=(4,), start=(1,), strides=(1,)] x{i + 1}")
+        return "\n".join([*lines, f"  return {', '.join(f'y{i}' for i in range(n))}, x{n}", "}"])
+
+    for condition in ("  d: bool[3] = full[dtype=bool, shape=(3,), value=True]", "  d: bool[3] = and_ c c"):
+        lengths = [len(simplify(parse_graph(writes(condition, n))).eqns) for n in (20, 40, 80)]
+        assert lengths[2] - lengths[1] == 2 * (lengths[1] - lengths[0])

@@ -15,6 +15,7 @@ import weft.numpy as wnp
 from weft.engine.dispatch import numpy_function
 from weft.engine.transforms.custom import custom_jvp
 from weft.ir.errors import ArgumentError, ShapeError
+from weft.ir.ops import condensed
 from weft.ir.ops import linalg as factor
 from weft.ir.ops import matrix_forms as forms
 from weft.scipy.arguments import inexact, one_of
@@ -24,6 +25,7 @@ _lu = numpy_function(None)(factor.lu)
 _schur = numpy_function(None)(forms.schur)
 _triangular_form = numpy_function(None)(forms.triangular_form)
 _hessenberg = numpy_function(None)(forms.hessenberg)
+_packed_hessenberg = numpy_function(None)(condensed.packed_hessenberg)
 _column_order = numpy_function(None)(forms.column_order)
 
 
@@ -277,7 +279,15 @@ def hessenberg(a: Any, calc_q: bool = False, overwrite_a: bool = False, check_fi
         overwrite_a: accepted for compatibility.
         check_finite: accepted for compatibility.
     """
-    h, q = _hessenberg(square("hessenberg", a))
+    x = square("hessenberg", a)
+    if not calc_q and x.shape[-1] > 2:  # smaller ones are their own form
+        packed, _ = _packed_hessenberg(x)
+        n = packed.shape[-1]
+        kept = wnp.tri(n, k=1, dtype=bool).T | wnp.isnan(
+            packed[..., :1, :1]
+        )  # what is not finite has NaN everywhere
+        return wnp.where(kept, packed, 0)
+    h, q = _hessenberg(x)
     return (h, q) if calc_q else h
 
 
