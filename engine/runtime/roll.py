@@ -14,6 +14,7 @@ import numpy as np
 
 from weft.engine.runtime.aliases import body_consts, carry_operands, find_roots, is_alias, root_of
 from weft.engine.runtime.inline import Renamed, Where
+from weft.engine.runtime.tiles import in_tiles
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import (
     Buffer,
@@ -77,7 +78,12 @@ def roll(eqn: Eqn, bodies: Sequence[Step]) -> Scheduled | None:
         eqn: the loop.
         bodies: its body, and the condition of a `while_loop`.
     """
-    return None if any(one.work > _LARGEST_STEP for one in bodies) else Rolled(eqn, bodies).finish()
+    if any(one.work > _LARGEST_STEP for one in bodies):
+        return None
+    rolled = Rolled(eqn, bodies)
+    if eqn.prim.name == "scan":
+        in_tiles(rolled)
+    return rolled.finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,7 @@ class Rolled:
         self.scratch: list[int] = []
         self.statements: list[Any] = []
         self.count = 0
+        self.length: int = eqn.params.get("length", _FOREVER)  # of the outermost loop
         self.first, self.n_carry = carry_operands(eqn)
         self.carried = tuple([(k, self.first + k) for k in range(self.n_carry) if self.is_carried(k)])
         gone = {k for _, k in self.carried}
@@ -183,8 +190,7 @@ class Rolled:
     def finish(self) -> Scheduled:
         """The nest, and what to call it with."""
         nest = Nest(len(self.params), tuple(self.buffers), tuple(self.statements))
-        length = self.eqn.params.get("length", _FOREVER)
-        return Scheduled(nest, tuple(self.params), length, tuple(self.scratch), carried=self.carried)
+        return Scheduled(nest, tuple(self.params), self.length, tuple(self.scratch), carried=self.carried)
 
     # The pieces of a nest
 
