@@ -115,10 +115,7 @@ class Graph:
 
     def __hash__(self) -> int:
         if not self._hash:
-            # Carried graphs too: calls nested in calls look alike from outside.
-            parts = tuple(
-                [(eqn.prim.name, len(eqn.ins), *[hash(g) for _, g in sub_graphs(eqn)]) for eqn in self.eqns]
-            )
+            parts = tuple([(eqn.prim.name, len(eqn.ins), *_told_by(eqn)) for eqn in self.eqns])
             self._hash.append(hash((self.in_types, parts, self.out_types)))
         return self._hash[0]
 
@@ -126,6 +123,18 @@ class Graph:
         from weft.ir.printer import print_graph
 
         return print_graph(self)
+
+
+def _told_by(eqn: Eqn) -> list[int]:
+    """What tells an equation from others of its primitive: the graphs it carries, or where it reads.
+
+    Calls nested in calls look alike from outside, and steps of a long program often differ in nothing but where they read.
+    """
+    if eqn.prim.lower.kind == "index":
+        from weft.ir.params import params_key  # which knows graphs
+
+        return [hash(params_key(eqn.params))]
+    return [hash(graph) for _, graph in sub_graphs(eqn)]
 
 
 WITHOUT_GRAPHS = ("scalar", "index", "reduce", "argreduce", "library")
