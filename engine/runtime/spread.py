@@ -131,7 +131,9 @@ class _Spread(Rolled):
         self.stages = {name: self.stage(name, stride, width) for name, stride in strides.items()}
         scratch = {buffer.name for buffer in self.buffers if buffer.kind == "scratch"}
         written = without_unread(self.narrow(steps.body, several), scratch - self.alone)
-        inside = Loop(steps.var, steps.extent, "sequential", written)
+        # LLVM cannot see that an element is the lane's: a buffer that takes turns with itself says so.
+        apart = [(stage.buffer,) for stage in self.stages.values()][:1] if self.only_lanes(written) else []
+        inside = Loop(steps.var, steps.extent, "sequential", written, turns=tuple(apart))
         self.statements = []
         own = [(k, where) for k, where in enumerate(self.now) if where.buffer in self.alone]
         for k, where in own:
@@ -149,6 +151,17 @@ class _Spread(Rolled):
             )
             self.statements = [Loop(_PART, here, "sequential", tuple(self.statements))]
         self.statements = [Loop(_BLOCK, self.param(self.extent), "parallel", tuple(self.statements))]
+
+    def only_lanes(self, body: Iterable[Any]) -> bool:
+        """Whether all innermost loops are over lanes, which do not know of one another."""
+        for one in body:
+            inner = [statement for part in nested(one) for statement in part]
+            is_innermost = isinstance(one, Loop) and not any(nested(statement) for statement in inner)
+            if is_innermost and (one.var not in self.lane_loops or one.carries):
+                return False
+            if not self.only_lanes(inner):
+                return False
+        return True
 
     def staged(self, found: _Apart) -> dict[str, int]:
         """The buffers whose rows are put aside, and how long those are."""
@@ -243,6 +256,7 @@ class _Spread(Rolled):
     def turned(self, loop: Loop, times: int, width: Param) -> Loop:
         """A loop over whole rows as one over their elements, and in it one over lanes."""
         start, element = ix.mul(self.lane, width), self.name("i")
+        self.lane_loops.add(loop.var)
         here = ix.minimum(width, ix.sub(self.all_lanes, start))
         length = self.shared(times)
         at = ix.add(ix.mul(ix.add(start, loop.var), length), element)
