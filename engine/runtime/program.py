@@ -20,7 +20,6 @@ from weft.engine.runtime.bufferize import Buffers, bufferize
 from weft.engine.runtime.memory import LARGE, pool
 from weft.engine.runtime.tape import RETURNED, Tape, load_machine
 from weft.engine.runtime.threads import start_workers
-from weft.ir.errors import InternalError
 from weft.ir.graph import Graph, Literal
 from weft.ir.loops.nest import Nest
 from weft.ir.records import dataclass
@@ -46,7 +45,6 @@ class Program:
     _new: tuple[tuple[Callable[..., np.ndarray], tuple[int, ...], np.dtype], ...]
     _arena_bytes: int
     _start: Callable[[int, int, int, tuple[object, ...]], int]
-    _comes_back: bool
     _idle: list[tuple[np.ndarray, int]]
 
     @property
@@ -81,10 +79,12 @@ class Program:
             arena = None
             bound = (*values, *new)
         try:
-            if self._comes_back:
-                self.tape.run(table[0], self.host_calls, bound)
-            elif self._start(self.tape.code_address, table[1], threads.state.address, bound) != RETURNED:
-                raise InternalError("a tape without host calls and loops yielded.")
+            pc = self._start(self.tape.code_address, table[1], threads.state.address, bound)
+            if pc != RETURNED:
+                self.tape.resume(pc, table[0], self.host_calls)
+        except BaseException:
+            self.tape.release(table[1])
+            raise
         finally:
             self._idle.append(table)
             if arena is not None:
@@ -142,7 +142,6 @@ def compile_graph(graph: Graph, donated: tuple[int, ...] = ()) -> Program:
         overwritten=tuple(place.given for place in buffers.outputs if place.given is not None),
         _new=new,
         _arena_bytes=buffers.arena_bytes,
-        _comes_back=tape.comes_back,
         _start=load_machine().start,
         _idle=[],
     )

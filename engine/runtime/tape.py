@@ -26,8 +26,8 @@ pools of numbers that instructions refer to by word offset: ``dims`` and ``args`
     STEPS   as KERNEL, but in order; args = ..., progress, flag         until the byte at flag is 0, if grain says so
     SWITCH  args = slot, bytes, signed; dims = instructions             go on where the integer at slot says, clamped
 
-Where a loop has run for a slice of time (after a jump back, or between two chunks of STEPS) the interpreter goes back to
-Python too, so that a signal can interrupt it.
+Where a program has run for a slice of time (after a jump back, between two chunks of STEPS, or after a part of the chunks
+of a KERNEL) the interpreter goes back to Python too, so that a signal can interrupt it.
 
 A kernel is a C function ``void kernel(int64* dims, void** buffers, int64 begin, int64 end)``. Where ``grain`` is less
 than ``end`` it is called for chunks of ``grain`` iterations, in any order and by any thread of the pool. Its
@@ -371,11 +371,6 @@ class Tape:
         self._yields = {pc + 1: one.extra for pc, one in enumerate(program) if one.op is Op.YIELD}
 
     @property
-    def comes_back(self) -> bool:
-        """Whether a run may go back to Python before its end."""
-        return any(one.op in (Op.YIELD, Op.STEPS, Op.JUMP, Op.REPEAT) for one in self._program)
-
-    @property
     def is_parallel(self) -> bool:
         """Whether a kernel is run in chunks."""
         return any(one.op is Op.KERNEL and one.grain < one.end for one in self._program)
@@ -420,20 +415,29 @@ class Tape:
             address = slots
         try:
             pc = machine.start(self.code_address, address, pool, objects)
-            while pc != RETURNED:
-                called = self._yields.get(pc)
-                if (
-                    called is not None
-                ):  # else a slice of time is over: Python has looked for signals, and on it goes
-                    python_calls[called](slots)
-                pc = machine.interpret(self.code_address, pc, address, pool)
+            if pc != RETURNED:
+                self.resume(pc, slots, python_calls)
         except BaseException:
-            if (
-                self._release is not None
-                and ctypes.c_int64.from_address(address + WORD_BYTES * (self.n_slots - 1)).value
-            ):
-                machine.interpret(self.code_address, self._release, address, pool)
+            self.release(address)
             raise
+
+    def resume(
+        self, pc: int, slots: npt.NDArray[np.int64] | int, python_calls: Sequence[Callable[[Any], object]]
+    ) -> None:
+        """Go on where a run came back to Python, to its end; arguments are those of `run`."""
+        interpret, pool = load_machine().interpret, pool_address()
+        address = slots.ctypes.data if isinstance(slots, np.ndarray) else slots
+        while pc != RETURNED:
+            called = self._yields.get(pc)
+            if called is not None:  # else a slice of time is over: Python looks for signals, and on it goes
+                python_calls[called](slots)
+            pc = interpret(self.code_address, pc, address, pool)
+
+    def release(self, address: int) -> None:
+        """Give back what a run has taken that ends before its time."""
+        taken = address + WORD_BYTES * (self.n_slots - 1)
+        if self._release is not None and ctypes.c_int64.from_address(taken).value:
+            load_machine().interpret(self.code_address, self._release, address, pool_address())
 
     def disassemble(self) -> str:
         """Return the program as text, one line an instruction; ``%3`` is slot 3."""

@@ -44,10 +44,12 @@ def _read_integer(address: int, size: int, signed: int) -> int:
     return value
 
 
-# Nanoseconds after which a loop goes back to Python, so that it may be interrupted, and after which it looks at the clock.
+# Nanoseconds after which a program goes back to Python, so that it may be interrupted, and after which it looks at the clock.
 _SLICE = 50_000_000
 _LOOK = 5_000_000
 _FIRST_STEPS = 1024
+_PART = 256  # chunks of a kernel after which the clock may be looked at
+_PARTS = 32  # the bits of a place in a program that are the number of an instruction; above are its parts that are done
 
 
 @native
@@ -79,15 +81,16 @@ def interpret(code: int, pc: int, slots: int, pool: int) -> int:
 
     Args:
         code: address of the tape's words.
-        pc: number of the instruction to start with.
+        pc: number of the instruction to start with, and above `_PARTS` bits how many parts of it are done.
         slots: address of the call's slots, scratch words included.
         pool: address of the threads' pool.
 
     Returns:
-        The number of the instruction to resume with after a yield, or after a slice of time in a loop; ``RETURNED`` at
-        the end of the tape.
+        Where to resume after a yield, or after a slice of time; ``RETURNED`` at the end of the tape.
     """
     turns, look, start, last = 0, 1, 0, 0
+    done = pc >> _PARTS
+    pc &= (1 << _PARTS) - 1
     while True:
         here = code + INSTRUCTION_BYTES * pc
         pc += 1
@@ -101,7 +104,13 @@ def interpret(code: int, pc: int, slots: int, pool: int) -> int:
             dims = code + WORD_BYTES * read(here, _DIMS)
             grain, end = read(here, _GRAIN), read(here, _END)
             if grain < end:
-                run_chunks(pool, read(here, _ADDRESS), dims, buffers, end, grain)
+                begin = _PART * grain * done
+                stop = min(begin + _PART * grain, end)
+                run_chunks(pool, read(here, _ADDRESS), dims, buffers, begin, stop, grain)
+                if stop < end:  # the same instruction again, behind a look at the clock
+                    pc, done, turns = pc - 1, done + 1, look
+                else:
+                    done, turns = 0, turns + 1
             else:
                 call_kernel(read(here, _ADDRESS), dims, buffers, 0, end)
         elif op == _REPEAT:
@@ -172,4 +181,4 @@ def interpret(code: int, pc: int, slots: int, pool: int) -> int:
             last = time
             turns = 0
             if time - start > _SLICE:
-                return pc
+                return pc | done << _PARTS

@@ -117,11 +117,11 @@ def _seat_workers(pool: int) -> None:
 
 
 @native
-def run_chunks(pool: int, kernel: int, dims: int, buffers: int, end: int, grain: int) -> None:
-    """Run a kernel over ``range(end)``, in chunks of ``grain``, with the help of the pool's workers."""
-    helpers = min(read_now(pool, _THREADS), (end + grain - 1) // grain) - 1
+def run_chunks(pool: int, kernel: int, dims: int, buffers: int, begin: int, end: int, grain: int) -> None:
+    """Run a kernel over ``range(begin, end)``, in chunks of ``grain``, with the help of the pool's workers."""
+    helpers = min(read_now(pool, _THREADS), (end - begin + grain - 1) // grain) - 1
     if helpers < 1 or swap(pool, _TAKEN, 1) != 0:
-        call_kernel(kernel, dims, buffers, 0, end)
+        call_kernel(kernel, dims, buffers, begin, end)
         return
     write(pool, _KERNEL, kernel)
     write(pool, _DIMS, dims)
@@ -129,7 +129,7 @@ def run_chunks(pool: int, kernel: int, dims: int, buffers: int, end: int, grain:
     write(pool, _END, end)
     write(pool, _GRAIN, grain)
     write(pool, _HELPERS, helpers)
-    write_now(pool, _NEXT, 0)
+    write_now(pool, _NEXT, begin)
     write_now(pool, _TICKETS, 0)
     write_now(pool, _OPEN, 1)
     add(pool, _JOBS, 1)

@@ -1,6 +1,7 @@
 """The pool: chunks are each run once whoever runs them, and nothing outside sees how many threads there were."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -221,3 +222,40 @@ for _ in range(20):
 def test_arguments_of_native_entries_are_integers():
     assert load_machine().multiply > 0
     assert wnp.asarray(1.0) == 1
+
+
+@pytest.mark.parametrize(("n", "grain"), [(255, 1), (256, 1), (257, 1), (100_000, 3), (70_001, 70)])
+def test_a_kernel_of_many_chunks_is_run_in_parts(four_threads, n, grain):
+    """Between parts a program may go back to Python; each chunk is run once all the same."""
+    out, begins = np.zeros((2, n), np.int64)
+    tape = tape_of(n, grain, work=20, kernels=3)
+    for _ in range(3):
+        run(tape, out, begins)
+    assert (out == 9).all()
+    expected = np.zeros(n, np.int64)
+    expected[::grain] = 9
+    np.testing.assert_array_equal(begins, expected)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+@pytest.mark.parametrize("count", [1, 4])
+def test_control_c_stops_a_large_kernel(four_threads, count):
+    """Also in a program that has no loop, which runs anew afterwards as if nothing had been."""
+    weft.config.update(threads=count)
+    n = 200_000
+    out, begins = np.zeros((2, n), np.int64)
+    sent = []
+
+    def send():
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(0.3, send)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        run(tape_of(n, 1, work=10_000), out, begins)
+    assert time.perf_counter() - sent[0] < 1.0
+    assert 0 < out.sum() < n and out.max() == 1
+    out, begins = np.zeros((2, n), np.int64)
+    run(tape_of(n, 1, work=10), out, begins)
+    assert (out == 1).all()
