@@ -61,11 +61,13 @@ def sweep(eqn: Eqn, step: Step) -> Scheduled | None:
     if sum(var.type.nbytes for var in eqn.outs) < _LEAST_BYTES:
         return None
     ring = _Ring.of(step)
+    if ring is None:
+        return None
     rows: dict[int, Scheduled] = {}
     for i, one in enumerate(step.graph.eqns):
         if is_alias(one):
             continue
-        found = schedule_rows(one, ring.lines) if one.prim is kernel_p and ring is not None else None
+        found = schedule_rows(one, ring.lines) if one.prim is kernel_p else None
         if found is None or found.scratch:
             return None
         rows[i] = found
@@ -137,9 +139,9 @@ class _Sweep(Rolled):
             else:
                 raise Unclear
         self.turned = self.turns(now, new)
-        places = dict(zip(graph.ins, [*consts, *now], strict=True))
+        places: dict[Atom, Where] = dict(zip(graph.ins, [*consts, *now], strict=True))
         for atom, where in zip(graph.outs, new, strict=True):
-            places.setdefault(root_of(roots, atom), where)  # type: ignore[arg-type]
+            places.setdefault(root_of(roots, atom), where)
         self.pieces = self.written(body, roots, places)
 
     def turns(self, now: Sequence[Where], new: Sequence[Where]) -> dict[str, str]:
