@@ -144,24 +144,30 @@ def _cast_weak(body: Body, dtypes: Sequence[np.dtype]) -> Body:
     return body._replace(graph=build(fun, body.graph.in_types))
 
 
+def _branch(kind: str, number: int) -> str:
+    """What a branch is called: `cond`'s are listed by their predicate, False before True."""
+    return ("the false branch", "the true branch")[number] if kind == "cond" else f"branch {number}"
+
+
 def _check_structures(kind: str, functions: Sequence[Callable[..., Any]], bodies: Sequence[Body]) -> None:
-    for fun, body in zip(functions[1:], bodies[1:], strict=True):
+    for k, body in enumerate(bodies):
         if body.out_tree != bodies[0].out_tree:
-            raise ArgumentError(
-                f"{kind}: all branches must return the same structure.\n"
-                f"  {describe(functions[0])} returned {structure(bodies[0].out_tree)}\n"
-                f"  {describe(fun)} returned {structure(body.out_tree)}"
+            listed = "\n".join(
+                f"  {_branch(kind, i)}, {describe(functions[i])}, returned {structure(bodies[i].out_tree)}"
+                for i in (0, k)
             )
+            raise ArgumentError(f"{kind}: all branches must return the same structure.\n{listed}")
 
 
 def _check_types(kind: str, functions: Sequence[Callable[..., Any]], bodies: Sequence[Body]) -> None:
     names = Leaves([], bodies[0].out_tree, [], [])
     paths = read_leaves(names.rebuilt([np.zeros(())] * bodies[0].out_tree.num_leaves), "result").names
-    for fun, body in zip(functions[1:], bodies[1:], strict=True):
+    for k, (fun, body) in enumerate(zip(functions, bodies, strict=True)):
         pairs = list(zip(paths, bodies[0].graph.out_types, body.graph.out_types, strict=True))
         wrong = [(path, a, b) for path, a, b in pairs if a != b]
         if wrong:
-            listed = "\n".join(f"  {path} is {a} of the first and {b} of the second." for path, a, b in wrong)
+            one, other = _branch(kind, 0), _branch(kind, k)
+            listed = "\n".join(f"  {path} is {a} in {one} and {b} in {other}." for path, a, b in wrong)
             raise ArgumentError(
                 f"{kind}: all branches must return the same shapes and dtypes, but {describe(functions[0])} and "
                 f"{describe(fun)} do not.\n{listed}\nConvert with .astype, or give results the same shape."
