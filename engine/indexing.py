@@ -100,7 +100,7 @@ def _traced_index(index: Any) -> bool:
 def _may_repeat(index: Any) -> bool:
     """Whether an index may address an element twice: it has an array of positions, with an axis."""
     parts = index if isinstance(index, tuple) else (index,)
-    arrays = [i for i in parts if isinstance(i, list | np.ndarray | Array | Value)]
+    arrays: list[Any] = [i for i in parts if isinstance(i, list | np.ndarray | Array | Value)]
     return any(np.ndim(i) and getattr(i, "dtype", None) != BOOL for i in arrays)
 
 
