@@ -14,7 +14,7 @@ import numpy as np
 from weft.kernels.register import Register
 from weft.kernels.scalar import Scalar, is_float
 
-_OF_BITS = {32: np.dtype(np.int32), 64: np.dtype(np.int64)}
+_OF_BITS: dict[int, np.dtype] = {32: np.dtype(np.int32), 64: np.dtype(np.int64)}
 _INFINITY = {32: 0x7F80_0000, 64: 0x7FF0_0000_0000_0000}  # its bits; those of NaN are above
 
 
