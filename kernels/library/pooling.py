@@ -1,8 +1,9 @@
 """Folds of sliding windows, and the places of their extrema.
 
 The one idea: a row of results is folded in place, one element of the windows after the other: ``out[j] = out[j] op
-x[j * stride + k]``, side by side for all j. What is padded is never read: along the innermost axis it is masked, along the
-others the loops over a window are shortened.
+x[j * stride + k]``, side by side for all j. A short axis of channels is one with the axis before it, where that has a
+window at every place. What is padded is never read: along the innermost axis it is masked, along the others the loops
+over a window are shortened.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from weft.kernels.schedule.nest_builder import NestBuilder
 _CHUNK_TIME = 30_000.0  # nanoseconds, so that handing out chunks costs little
 _STEP_TIME = 0.5  # about what an element of a window takes
 WIDTH = 1024  # results that are folded side by side
+_SHORT = 256  # elements of an innermost axis that is joined to the one before: a loop along it would hardly be begun
 _FEW = 4  # steps up to which machine code knows them
 
 
@@ -43,6 +45,18 @@ class Axis:
     def plain(self) -> bool:
         """Whether the windows are the elements."""
         return self.k == self.stride == 1 and not self.padded
+
+    @property
+    def may_join(self) -> bool:
+        """Whether neighbouring windows begin at neighbours, so that the axis and a plain one behind it are as one axis."""
+        return self.stride == 1 and not self.plain
+
+    def joined(self, behind: int) -> Axis:
+        """The same windows over this axis and one behind it that has none, taken as one axis."""
+        last = self.count - 1 + (self.k - 1) * self.dilation - self.low
+        shifted = self.low != 0 or last >= self.n
+        n, count, low = self.n * behind, self.count * behind, self.low * behind
+        return Axis(n, count, self.k, 1, low, shifted, self.dilation * behind, 1)
 
 
 def _axes(eqn: Eqn) -> list[Axis]:
@@ -67,6 +81,8 @@ def _axes(eqn: Eqn) -> list[Axis]:
             axes[-1] = Axis(axes[-1].n * n, axes[-1].count * n, 1, 1, 0, False, 1, axis.stride_of_x)
         else:
             axes.append(axis)
+    if len(axes) > 1 and axes[-1].plain and axes[-1].n < _SHORT and axes[-2].may_join:
+        axes[-2:] = [axes[-2].joined(axes[-1].n)]
     return axes
 
 

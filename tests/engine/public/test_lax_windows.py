@@ -350,6 +350,33 @@ def test_large_windows(shape: Any, window: Any) -> None:
               gradient=op in ("add", "max"))  # fmt: skip
 
 
+@pytest.mark.parametrize("channels", [2, 7, 300])
+@pytest.mark.parametrize(
+    ("window", "padding", "dilation"),
+    [
+        ((1, 3, 1), ((0, 0), (1, 1), (0, 0)), (1, 1, 1)),
+        ((1, 4, 1), ((0, 0), (0, 0), (0, 0)), (1, 2, 1)),
+        ((2, 3, 1), ((1, 0), (2, 3), (0, 0)), (1, 3, 1)),
+        ((1, 2, 1), ((0, 0), (-1, 1), (0, 0)), (1, 1, 1)),
+        ((2, 2, 1), ((0, 0), (-2, -1), (0, 0)), (1, 1, 1)),
+        ((1, 3, 1), ((0, 0), (1, 1), (1, 1)), (1, 1, 1)),
+        ((1, 1, 1), ((0, 0), (2, 0), (0, 0)), (1, 1, 1)),
+    ],
+)
+def test_windows_at_every_place_before_channels(
+    window: Any, padding: Any, dilation: Any, channels: int
+) -> None:
+    """Along such an axis and the channels together everything lies side by side, padding at both ends."""
+    x = rng.normal(size=(3, 11, channels))
+    for op, init in (("add", 0.0), ("max", -np.inf)):
+
+        def fun(lax: Any, x: Any, op: str = op, init: float = init) -> Any:
+            return lax.reduce_window(x, init, getattr(lax, op), window, (1, 1, 1), padding, None, dilation)
+
+        plain = op == "add" or (min(map(min, padding)) >= 0 and set(dilation) == {1})
+        check(fun, x, gradient=plain and channels < 300)
+
+
 def test_equal_extrema_give_their_gradient_to_the_first() -> None:
     x = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [2.0, 2.0, np.nan]])
     for op in ("max", "min"):
