@@ -27,6 +27,12 @@ Dims = tuple[tuple[Axes, Axes], tuple[Axes, Axes]]
 """``((x contracting, y contracting), (x batch, y batch))``, as `jax.lax.dot_general` takes it."""
 
 
+WRITTEN_OUT = 4**3
+"""Multiply-adds of the largest products of a stack that are written out, element by element."""
+FEWEST = 64
+"""Products of the shortest stack for which that is done: of fewer, BLAS makes an end before it matters."""
+
+
 def free_axes(ndim: int, contract: Sequence[int], batch: Sequence[int]) -> Axes:
     """The axes of an operand that are neither contracted nor batch axes."""
     return tuple(d for d in range(ndim) if d not in contract and d not in batch)
@@ -57,6 +63,12 @@ class DotPlan:
     ld_b: int
     stride_a: int
     stride_b: int
+
+    @property
+    def written_out(self) -> bool:
+        """Whether these are many products so small that calling BLAS for each would take longer than the product."""
+        read = self.copy_a is None and self.copy_b is None
+        return read and self.batch >= FEWEST and 0 < self.m * self.n * self.k <= WRITTEN_OUT
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 Operands of which no stride says where their rows are get a transposition first, an equation that fuses with what computes
 them. A product by a scalar, or one that leaves no free axis on either side (a dot product), becomes a multiplication and a
-sum, which fuse with their neighbours; so do products of empty matrices, and of integers and booleans, which BLAS does not have.
-16-bit floats are multiplied as f32.
+sum, which fuse with their neighbours; so do products of empty matrices, and of integers and booleans, which BLAS does not have,
+but for stacks of small matrices of integers, which have loops of their own as those of floats do. A product that sums over
+nothing, as an outer product, is a multiplication. 16-bit floats are multiplied as f32.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +18,7 @@ import numpy as np
 from weft.ir.graph import Eqn, Graph
 from weft.ir.match import Rewriter
 from weft.ir.ops import contract, elementwise, reduce, shape
-from weft.ir.types import is_bool, is_floating
+from weft.ir.types import is_bool, is_floating, is_integer
 
 Axes = tuple[int, ...]
 
@@ -37,10 +39,13 @@ def _step(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
         return None
     (x_sum, y_sum), (x_batch, y_batch) = dims = eqn.params["dims"]
     x, y = (a.type for a in eqn.ins)
+    terms = math.prod(x.shape[d] for d in x_sum)
     has_free = x.ndim > len(x_sum) + len(x_batch) or y.ndim > len(y_sum) + len(y_batch)
-    if x.dtype in BLAS_DTYPES and has_free and x.shape and y.shape and 0 not in (*x.shape, *y.shape):
+    if terms != 1 and has_free and x.shape and y.shape and 0 not in (*x.shape, *y.shape):
         plan = contract.dot_plan(x, y, dims)
-        if plan.copy_a is None and plan.copy_b is None:
+        if x.dtype in BLAS_DTYPES and plan.copy_a is None and plan.copy_b is None:
+            return None
+        if is_integer(x.dtype) and plan.written_out:
             return None
     left, right = map(rewriter.value, eqn.ins)
     return (product(left, right, dims),)
@@ -52,7 +57,8 @@ def product(x: Any, y: Any, dims: Any) -> Any:
     x_free = tuple(i for i in range(len(x.shape)) if i not in (*x_sum, *x_batch))
     y_free = tuple(i for i in range(len(y.shape)) if i not in (*y_sum, *y_batch))
     dtype = x.dtype
-    by_loops = not x.shape or not y.shape or 0 in (*x.shape, *y.shape)
+    terms = math.prod(x.shape[d] for d in x_sum)
+    by_loops = terms == 1 or not x.shape or not y.shape or 0 in (*x.shape, *y.shape)
     if by_loops or not (x_free or y_free) or (dtype not in BLAS_DTYPES and not is_floating(dtype)):
         return _by_loops(x, y, (x_sum, x_batch, x_free), (y_sum, y_batch, y_free))
     if dtype not in BLAS_DTYPES:
@@ -83,10 +89,16 @@ def _by_loops(x: Any, y: Any, x_axes: tuple[Axes, Axes, Axes], y_axes: tuple[Axe
     x_sum, y_sum = _aligned(x_sum, y_sum)
     x = shape.transpose(x, (*x_batch, *x_free, *x_sum))
     y = shape.transpose(y, (*y_batch, *y_free, *y_sum))
+    if math.prod(x.shape[len(x_batch) + len(x_free) :]) == 1:  # nothing is summed
+        x = shape.reshape(x, x.shape[: len(x_batch) + len(x_free)])
+        y = shape.reshape(y, y.shape[: len(y_batch) + len(y_free)])
+        x_sum = y_sum = ()
     n_batch, n_x, n_y, n_sum = len(x_batch), len(x_free), len(y_free), len(x_sum)
     sizes = [*x.shape[: n_batch + n_x], *y.shape[n_batch : n_batch + n_y], *x.shape[n_batch + n_x :]]
     last = range(n_batch + n_x + n_y, n_batch + n_x + n_y + n_sum)
     x = shape.broadcast(x, sizes, (*range(n_batch + n_x), *last))
     y = shape.broadcast(y, sizes, (*range(n_batch), *range(n_batch + n_x, n_batch + n_x + n_y), *last))
     terms = elementwise.mul(x, y)
+    if not x_sum:
+        return terms
     return (reduce.reduce_or if is_bool(x.dtype) else reduce.reduce_sum)(terms, tuple(last))

@@ -28,8 +28,12 @@ def schedule_routine(eqn: Eqn) -> Scheduled | None:
         eqn: an equation, or a `routine` around one with what computes its operands.
     """
     lower = library_equation(eqn).prim.lower
-    if lower.kind != "library" or lower.rule == "dot_general":  # products are instructions of the tape
+    if lower.kind != "library":
         return None
+    if lower.rule == "dot_general":  # others are instructions of the tape
+        from weft.kernels.library.small_products import multiply_stack
+
+        return multiply_stack(eqn)
     from weft.kernels.library.tables import ROUTINES
 
     routine = ROUTINES.get(lower.rule)

@@ -77,3 +77,24 @@ def test_dot_products_are_loops() -> None:
     head = "x: f64[7], y: f64[7]"
     text = body(lower_products, head, "c: f64[] = dot_general[dims=(((0,), (0,)), ((), ()))] x y\nreturn c")
     assert "mul" in text and "reduce_sum" in text and "dot_general" not in text
+
+
+def test_outer_products_are_multiplications() -> None:
+    for head, equations in [
+        ("x: f64[7], y: f64[5]", "c: f64[7,5] = dot_general[dims=(((), ()), ((), ()))] x y\nreturn c"),
+        (
+            "x: f64[7,1], y: f64[1,5]",
+            "c: f64[7,5] = dot_general[dims=(((1,), (0,)), ((), ()))] x y\nreturn c",
+        ),
+    ]:
+        text = body(lower_products, head, equations)
+        assert "mul" in text and "reduce_sum" not in text and "dot_general" not in text
+
+
+@pytest.mark.parametrize(
+    ("count", "dtype", "stays"), [(64, "i32", True), (63, "i32", False), (64, "bool", False)]
+)
+def test_stacks_of_small_matrices_of_integers_stay(count: int, dtype: str, stays: bool) -> None:
+    head = f"x: {dtype}[{count},3,3], y: {dtype}[{count},3,3]"
+    equation = f"c: {dtype}[{count},3,3] = dot_general[dims=(((2,), (1,)), ((0,), (0,)))] x y\nreturn c"
+    assert ("dot_general" in body(lower_products, head, equation)) is stays
