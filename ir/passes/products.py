@@ -24,6 +24,8 @@ Axes = tuple[int, ...]
 
 BLAS_DTYPES = tuple(np.dtype(d) for d in (np.float32, np.float64, np.complex64, np.complex128))
 
+_ROW = 16  # elements of the shortest rows that are added as vectors, and how many of them at least
+
 
 def lower_products(graph: Graph) -> Graph:
     """Prepare every `dot_general`. Needs an inlined graph; idempotent; the graph itself comes back without products."""
@@ -87,18 +89,26 @@ def _by_loops(x: Any, y: Any, x_axes: tuple[Axes, Axes, Axes], y_axes: tuple[Axe
     """Multiply elements over batch, free and summed axes, and sum."""
     (x_sum, x_batch, x_free), (y_sum, y_batch, y_free) = x_axes, y_axes
     x_sum, y_sum = _aligned(x_sum, y_sum)
+    terms = math.prod(x.shape[d] for d in x_sum)
+    # Where the elements of y's rows lie side by side, so are those of the result: whole rows are added.
+    beside = y_free[-1:] == (len(y.shape) - 1,) and min(y.shape[-1], terms) >= _ROW
+    sizes_y, sizes_sum = [y.shape[d] for d in y_free], [x.shape[d] for d in x_sum]
     x = shape.transpose(x, (*x_batch, *x_free, *x_sum))
-    y = shape.transpose(y, (*y_batch, *y_free, *y_sum))
-    if math.prod(x.shape[len(x_batch) + len(x_free) :]) == 1:  # nothing is summed
-        x = shape.reshape(x, x.shape[: len(x_batch) + len(x_free)])
-        y = shape.reshape(y, y.shape[: len(y_batch) + len(y_free)])
-        x_sum = y_sum = ()
-    n_batch, n_x, n_y, n_sum = len(x_batch), len(x_free), len(y_free), len(x_sum)
-    sizes = [*x.shape[: n_batch + n_x], *y.shape[n_batch : n_batch + n_y], *x.shape[n_batch + n_x :]]
-    last = range(n_batch + n_x + n_y, n_batch + n_x + n_y + n_sum)
-    x = shape.broadcast(x, sizes, (*range(n_batch + n_x), *last))
-    y = shape.broadcast(y, sizes, (*range(n_batch), *range(n_batch + n_x, n_batch + n_x + n_y), *last))
-    terms = elementwise.mul(x, y)
-    if not x_sum:
-        return terms
-    return (reduce.reduce_or if is_bool(x.dtype) else reduce.reduce_sum)(terms, tuple(last))
+    y = shape.transpose(y, (*y_batch, *y_sum, *y_free) if beside else (*y_batch, *y_free, *y_sum))
+    n_batch, n_y, n_sum = len(x_batch), len(y_free), len(x_sum)
+    rows = n_batch + len(x_free)
+    if terms == 1:  # nothing is summed
+        x = shape.reshape(x, x.shape[:rows])
+        y = shape.reshape(y, y.shape[: n_batch + n_y])
+        n_sum, sizes_sum = 0, []
+    if beside:
+        sizes, first, last = [*x.shape[:rows], *sizes_sum, *sizes_y], rows + n_sum, rows
+    else:
+        sizes, first, last = [*x.shape[:rows], *sizes_y, *sizes_sum], rows, rows + n_y
+    summed, free = range(last, last + n_sum), range(first, first + n_y)
+    x = shape.broadcast(x, sizes, (*range(rows), *summed))
+    y = shape.broadcast(y, sizes, (*range(n_batch), *sorted((*summed, *free))))
+    products = elementwise.mul(x, y)
+    if terms == 1:
+        return products
+    return (reduce.reduce_or if is_bool(x.dtype) else reduce.reduce_sum)(products, tuple(summed))

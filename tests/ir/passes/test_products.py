@@ -98,3 +98,35 @@ def test_stacks_of_small_matrices_of_integers_stay(count: int, dtype: str, stays
     head = f"x: {dtype}[{count},3,3], y: {dtype}[{count},3,3]"
     equation = f"c: {dtype}[{count},3,3] = dot_general[dims=(((2,), (1,)), ((0,), (0,)))] x y\nreturn c"
     assert ("dot_general" in body(lower_products, head, equation)) is stays
+
+
+@pytest.mark.parametrize(("k", "n", "axis"), [(16, 16, 1), (15, 16, 2), (16, 15, 2)])
+def test_rows_that_lie_side_by_side_are_added(k: int, n: int, axis: int) -> None:
+    equation = f"c: i32[7,{n}] = dot_general[dims=(((1,), (0,)), ((), ()))] x y\nreturn c"
+    text = body(lower_products, f"x: i32[7,{k}], y: i32[{k},{n}]", equation)
+    assert f"reduce_sum[axes=({axis},)]" in text
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.bool_])
+@pytest.mark.parametrize(
+    ("x", "y", "dims"),
+    [
+        ((3, 20), (20, 17), (((1,), (0,)), ((), ()))),
+        ((2, 3, 20), (20, 2, 17), (((2,), (0,)), ((0,), (1,)))),
+        ((20, 3), (17, 20, 18), (((0,), (1,)), ((), ()))),
+        ((4, 5, 3), (5, 4, 16), (((0, 1), (1, 0)), ((), ()))),
+        ((20,), (20, 2, 17), (((0,), (0,)), ((), ()))),
+        ((2, 4, 5), (4, 6, 2, 5, 16), (((1, 2), (0, 3)), ((0,), (2,)))),
+    ],
+)
+def test_added_rows_keep_their_meaning(x: tuple, y: tuple, dims: tuple, dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(0, 2 if dtype is np.bool_ else 9, shape).astype(dtype) for shape in (x, y)]
+    graph = build(
+        lambda a, b: [contract.dot_general(a, b, dims)], [ArrayType(a.shape, a.dtype) for a in arrays]
+    )
+    lowered = lower_products(graph)
+    verify(lowered)
+    assert not any(eqn.prim is contract.dot_general_p for eqn in lowered.eqns)
+    (found,), (expected,) = evaluate(lowered, *arrays), evaluate(graph, *arrays)
+    np.testing.assert_array_equal(found, expected)
