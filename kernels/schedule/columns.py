@@ -3,21 +3,29 @@
 The one idea: the innermost axis is kept, so it stays the innermost loop, in blocks that fit into the cache:
 for each block, for each level of the plan, first a loop along the block for what has one value a column
 (finish the reductions of the level before, start those of this one), then the pass over the reduced axes with
-a vector loop along the block inside. Accumulators live in the result where it has their dtype, else in
-scratch. Where the columns are long, partials.py cuts them.
+a vector loop along the block inside, for several rows at once where little is done with each element: accumulators are
+then read and written once for all of them, and short rows end less often. Accumulators live in the result where
+it has their dtype, else in scratch. Where the columns are long, partials.py cuts them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from typing import Any
 
 from weft.ir.graph import Eqn
-from weft.ir.loops.nest import Index
+from weft.ir.loops.nest import Index, Load, Op, Store
+from weft.ir.types import is_floating
+from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.fold import Fold
 from weft.kernels.schedule.loops import TILE, Cut, Loops
 
 WIDTH = 1024  # columns in a block
+TOGETHER = 4  # rows that a light pass folds in one go
+_MOST_STATEMENTS = 12  # of a light pass, for each element
+_SIMPLE = frozenset("add sub mul neg abs and or xor not cast select".split())
+# Neither extrema of floats, which heed NaN, nor comparisons: several of those side by side are slower than memory.
 
 
 def column_cuts(loops: Loops, height: int) -> list[Cut]:
@@ -100,19 +108,60 @@ def write_column_pass(
     stored = plan.stored_at(level)
     if not (plan.folds_at(level) or stored):
         return
+    *outer, last = loops.reduced
+    together = TOGETHER if not stored and _is_light(loops, level) else 1
     with ExitStack() as stack:
-        loops.open(stack, loops.reduced)
-        open_columns(loops, stack)
-        write_step(loops, level, accumulators, column())
+        loops.open(stack, outer)
+        first, height = loops.in_tile(last)
+        turns, left = ix.div(height, together), ix.mod(height, together)
+        parts = [(first, turns, together)]
+        if together > 1:
+            parts.append((ix.add(first, ix.mul(turns, together)), left, 1))
+        for begin, extent, many in parts:
+            with loops.builder.loop(extent, "sequential") as (turn, _), ExitStack() as along:
+                row = ix.add(begin, ix.mul(turn, many))
+                open_columns(loops, along)
+                write_step(loops, level, accumulators, column(), loops.stand_along(last, row, many))
     ex.homes.update({var: loops.places[var] for var in stored if var in plan.reloads})
 
 
-def write_step(loops: Loops, level: int, accumulators: dict[int, str], place: Index) -> None:
-    """What a pass does with one element, whose accumulators are at ``place``."""
-    plan, ex, builder, index = loops.plan, loops.ex, loops.builder, loops.full_index()
+def write_step(
+    loops: Loops, level: int, accumulators: dict[int, str], place: Index, rows: Iterable[None] = (None,)
+) -> None:
+    """What a pass does with one element of each row, one after the other; their accumulators are at ``place``."""
+    plan, ex, builder = loops.plan, loops.ex, loops.builder
+    eqns = plan.folds_at(level)
+    totals: dict[int, str] = {}
     stores: list[tuple[str, Index, str]] = []
-    for eqn in plan.folds_at(level):
-        buffer, fold = accumulators[id(eqn)], Fold(builder, eqn)
-        total = builder.load(fold.dtype, buffer, place, written=True)
-        stores.append((buffer, place, fold.step(total, ex.operand(eqn, 0, index))))
-    loops.store(stores + [(*loops.places[var](), ex.at(var, index)) for var in plan.stored_at(level)])
+    for _ in rows:
+        index = loops.full_index()
+        for eqn in eqns:
+            buffer, fold = accumulators[id(eqn)], Fold(builder, eqn)
+            total = totals.get(id(eqn)) or builder.load(fold.dtype, buffer, place, written=True)
+            totals[id(eqn)] = fold.step(total, ex.operand(eqn, 0, index))
+        stores += [(*loops.places[var](), ex.at(var, index)) for var in plan.stored_at(level)]
+    loops.store([(accumulators[number], place, total) for number, total in totals.items()] + stores)
+
+
+def _is_light(loops: Loops, level: int) -> bool:
+    """Whether a pass does so little with an element that most of its time goes into accumulators and the ends of loops.
+
+    What is asked of the column itself is not: loops are cut where the answer changes, and every row would have its own cuts.
+    """
+    builder = loops.builder
+    with builder.rehearsal(), builder.loop(1, "sequential") as (row, _):
+        loops.where.update(dict.fromkeys(loops.reduced, row))
+        with builder.loop(1, "vector") as (column, _):
+            loops.where[loops.kept[-1]] = column
+            write_step(loops, level, {id(eqn): "" for eqn in loops.plan.folds_at(level)}, column)
+            body = builder.innermost()
+    return len(body) <= _MOST_STATEMENTS and all(map(_is_simple, body))
+
+
+def _is_simple(statement: Any) -> bool:
+    match statement:
+        case Load(_, _, _, _, None) | Store():
+            return True
+        case Op(_, dtype, op):
+            return op in _SIMPLE or (op in ("max", "min") and not is_floating(dtype))
+    return False

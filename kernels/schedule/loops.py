@@ -131,6 +131,12 @@ class Loops:
             self.where[self.narrow] = element
             yield
 
+    def stand_along(self, n: int, first: Index, many: int) -> Iterator[None]:
+        """Stand at one index along a group after the other."""
+        for k in range(many):
+            self.where[n] = ix.add(first, k)
+            yield
+
     def lines(self) -> int:
         """How many elements of the outermost group are one of its first axis."""
         return (

@@ -256,6 +256,10 @@ class NestBuilder:
             del body.statements[length:]
             body.known = known
 
+    def innermost(self) -> list[Any]:
+        """The statements of the innermost body so far."""
+        return list(self._bodies[-1].statements)
+
     def accesses(self) -> list[tuple[str | None, Index]]:
         """What the innermost body loads, stores, and makes values of: buffers with indices, and mere indices."""
         statements = self._bodies[-1].statements

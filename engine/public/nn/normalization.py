@@ -176,22 +176,26 @@ def standardize(
 
     def average(y: Any) -> Any:
         total = reduce_sum(_unless(mask, y, 0), axes)
-        return _along(x, e.div(total, broadcast_to(count, total.shape)), axes)
+        return e.div(total, broadcast_to(count, total.shape))
+
+    def scale(spread: Any) -> Any:
+        return t.rsqrt(e.add(spread, constant(spread, epsilon)))
 
     centre = (
-        average(x)
+        _along(x, average(x), axes)
         if mean is None
         else broadcast_to(as_dtype(value(mean, "nn.standardize"), x.dtype), x.shape)
     )
     apart = e.sub(x, centre)
+    # A scale is found where the spread is, and repeated afterwards.
     if variance is not None:
-        spread = broadcast_to(as_dtype(value(variance, "nn.standardize"), x.dtype), x.shape)
+        scales = broadcast_to(scale(as_dtype(value(variance, "nn.standardize"), x.dtype)), x.shape)
     elif mean is None or algorithm == "stable":
-        spread = average(e.mul(apart, apart))
+        scales = _along(x, scale(average(e.mul(apart, apart))), axes)
     else:
-        spread = e.sub(average(e.mul(x, x)), e.mul(centre, centre))
-        spread = e.maximum(spread, constant(spread, 0))
-    return e.mul(apart, t.rsqrt(e.add(spread, constant(spread, epsilon))))
+        spread = e.sub(_along(x, average(e.mul(x, x)), axes), e.mul(centre, centre))
+        scales = scale(e.maximum(spread, constant(spread, 0)))
+    return e.mul(apart, scales)
 
 
 @numpy_function(None)
