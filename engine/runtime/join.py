@@ -14,12 +14,13 @@ from weft.engine.runtime.aliases import is_alias
 from weft.engine.runtime.roll import Rolled, Step
 from weft.engine.runtime.spread import lanes_of, spread
 from weft.ir.graph import Atom, Eqn, Graph, Var
-from weft.ir.loops.nest import Call
+from weft.ir.loops.nest import Call, Loop
 from weft.ir.loops.nest import bodies as nested
 from weft.ir.ops.flow import scan_p
 from weft.ir.ops.shape import reshape_p
 from weft.ir.records import dataclass, field
 from weft.kernels.schedule import Scheduled
+from weft.kernels.schedule import index as ix
 
 __all__ = ["Joined", "join"]
 
@@ -54,9 +55,11 @@ def join(graph: Graph, scheduled: Mapping[int, Scheduled], steps: Mapping[int, S
         tried.add(left[0])
         here = {at[number]: steps[number] for number in left}
         group = _Group(graph, {k: one.scheduled for k, one in enumerate(found) if one.scheduled}, here)
-        for makers in (True, False):  # what makes their arrays may be a nest in which lanes are not seen
-            members = group.members(at[left[0]], makers)
-            if members and (new := group.joined(members)) is not None:
+        # What makes their arrays, and what reads them, may be a nest in which lanes are not seen.
+        largest, least = (group.members(at[left[0]], makers) for makers in (True, False))
+        tries = [group.followed(largest), largest, least]
+        for k, members in enumerate(tries):
+            if members and members not in tries[:k] and (new := group.joined(members)) is not None:
                 found = _placed(found, members, group.later(members), new)
                 break
 
@@ -114,6 +117,27 @@ class _Group:
         apart = self.later(members)
         ins = {atom for i in members for atom in self.graph.eqns[i].ins if isinstance(atom, Var)}
         return set() if any(self.maker.get(atom) in apart for atom in ins) else members
+
+    def followed(self, members: set[int]) -> set[int]:
+        """Members, and kernels with a loop over the lanes that read what they make; empty if there are none of those."""
+        found = set(members)
+        for i in range(max(members, default=-1) + 1, len(self.graph.eqns)):
+            made = {var for k in found for var in self.graph.eqns[k].outs}
+            ins = {atom for atom in self.graph.eqns[i].ins if isinstance(atom, Var)}
+            if not ins.isdisjoint(made) and self.is_plain(i) and self.has_lanes(i):
+                apart = self.later({*found, i})
+                if not any(self.maker.get(atom) in apart for atom in ins):
+                    found.add(i)
+        return found if len(found) > len(members) else set()
+
+    def has_lanes(self, number: int) -> bool:
+        """Whether the loops of an equation's nest are over the lanes."""
+        one = self.scheduled.get(number)
+        return one is not None and all(
+            ix.value(statement.extent, one.params) == self.lanes
+            for statement in one.nest.body
+            if isinstance(statement, Loop)
+        )
 
     def later(self, members: set[int]) -> set[int]:
         """All others that read what members make, or what is made of that."""

@@ -8,7 +8,7 @@ the indices of the loop nest, with the sizes at hand: the lane's number times a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -31,7 +31,7 @@ _FEW = 32  # lanes that are not worth it
 _LANES = (64, 1024)  # of a block: vectors must be full, and a cache hold them
 _LEAST_STAGED = 16  # lanes of a block whose rows are put aside
 _TEAM = 16  # threads that have such a place of their own
-_CACHE = 2**17  # bytes that the lanes of a block may go through
+_CACHE = 2**18  # bytes that the lanes of a block may go through
 _LEAST, _MOST = 50_000.0, 100_000_000.0  # nanoseconds; a kernel cannot be interrupted
 _BLOCK = "block"  # the variable of the loop over blocks, or over groups of them
 _PART = "part"  # of that over the blocks of a group
@@ -87,6 +87,7 @@ class _Spread(Rolled):
         self.alone: set[str] = set()  # scratch of which each block has its own
         self.lane: Index = _BLOCK  # the number of the block
         self.stages: dict[str, Stage] = {}
+        self.stacks: set[str] = set()  # those among them in which the lanes of a step lie side by side
         self.common: dict[int, Param] = {}
         self.lane_loops: set[str] = set()  # their variables
         super().__init__(eqn, [step])
@@ -119,7 +120,8 @@ class _Spread(Rolled):
         found = _Apart(self.lanes, self.params, self.buffers, self.alone)
         found.body(steps.body, None, {steps.var: self.eqn.params["length"]})
         strides = self.staged(found)
-        width = found.width(_LEAST_STAGED if strides else _LANES[0])
+        stacks = {name: strides[name] for name in self.stacks}
+        width = found.width(_LANES[0] if strides == stacks else _LEAST_STAGED, stacks)
         blocks = -(-self.lanes // width)
         group = -(-blocks // _TEAM) if strides else 1
         self.extent = -(-blocks // group)
@@ -164,8 +166,8 @@ class _Spread(Rolled):
         return True
 
     def staged(self, found: _Apart) -> dict[str, int]:
-        """The buffers whose rows are put aside, and how long those are."""
-        if found.nbytes() > LONGEST:
+        """The buffers of which a lane's elements are put aside, and how many those are."""
+        if found.nbytes({}) > LONGEST:
             return {}
         sizes = {name: self.eqn.ins[k].type.size for k, name in self.ins.items()}
         sizes |= {name: var.type.size for name, var in zip(self.outs, self.eqn.outs, strict=True)}
@@ -180,6 +182,11 @@ class _Spread(Rolled):
         for names, times in found.turned:  # a loop over whole rows goes the way of what is put aside there
             if names & strides.keys():
                 strides |= {n: times for n in names - found.mixed if sizes.get(n) == times * self.lanes}
+        stacks = {n: length for n, length in found.stacks.items() if sizes.get(n) == length * self.lanes}
+        nbytes = found.nbytes(stacks)
+        if nbytes <= (LONGEST if strides else _CACHE // _LANES[0]):
+            self.stacks = set(stacks)
+            strides |= stacks
         for k, name in enumerate(scratch):
             if name in strides:
                 self.scratch[k] = 1
@@ -239,8 +246,9 @@ class _Spread(Rolled):
                     extent = self.all_lanes
                 here = ix.minimum(several, ix.sub(extent, start))
 
-                def place(index: Index) -> Index:
-                    return _rest(index, var, self.params)
+                def place(buffer: str, index: Index) -> Index:
+                    rest = _rest(index, var, self.params)
+                    return rest if buffer not in self.stacks else _over(rest, self.lanes, self.params)
 
                 at = ix.add(start, var)
                 body = tuple([moved(one, var, at, self.stages, place) for one in inner])
@@ -260,7 +268,7 @@ class _Spread(Rolled):
         here = ix.minimum(width, ix.sub(self.all_lanes, start))
         length = self.shared(times)
         at = ix.add(ix.mul(ix.add(start, loop.var), length), element)
-        body = tuple([moved(one, loop.var, at, self.stages, lambda _: element) for one in loop.body])
+        body = tuple([moved(one, loop.var, at, self.stages, lambda *_: element) for one in loop.body])
         return Loop(element, length, "sequential", (Loop(loop.var, here, "vector", body),))
 
     def finish(self) -> Scheduled:
@@ -311,18 +319,21 @@ class _Apart:
         self.rows: dict[
             str, tuple[int, int]
         ] = {}  # where a lane is a row: how long, and how often it is accessed
+        self.stacks: dict[
+            str, int
+        ] = {}  # scratch in which the lanes of a step lie side by side: how many steps
         self.mixed: set[str] = set()  # where it is not, or loops inside go through it
         self.flat: dict[str, int] = {}  # where a loop goes through whole rows: their length
         self.turned: list[tuple[set[str], int]] = []  # such loops: what they go through, and the length
 
-    def nbytes(self) -> int:
-        """How many bytes a lane goes through."""
-        sizes = {**self.read, **self.strides}
+    def nbytes(self, stacks: Mapping[str, int]) -> int:
+        """How many bytes a lane goes through, with all steps of some stacks."""
+        sizes = {**self.read, **self.strides, **stacks}
         return sum(self.buffers[name].dtype.itemsize * stride for name, stride in sizes.items())
 
-    def width(self, least: int) -> int:
+    def width(self, least: int, stacks: Mapping[str, int]) -> int:
         """How many lanes a block has."""
-        most = min(_CACHE // max(self.nbytes(), 1), _LANES[1], -(-self.lanes // 8))
+        most = min(_CACHE // max(self.nbytes(stacks), 1), _LANES[1], -(-self.lanes // 8))
         return max(most, least) // least * least
 
     def body(self, body: Iterable[Any], lane: _Lane | None, extents: dict[str, int]) -> None:
@@ -392,14 +403,22 @@ class _Apart:
                 factors = [_factor(term, lane.var, self.params) for term in _terms(index)]
                 stride = sum(factor for factor in factors if factor is not None)
                 rest = _rest(index, lane.var, self.params)
+                step = _over(rest, self.lanes, self.params) if stride == 1 else None
+                if step is not None and self.buffers[buffer].kind == "scratch" and buffer not in self.rows:
+                    low, high = _range(step, self.params, extents)
+                    if low >= 0 and high < 2**62 and lane.var not in ix.names_in(step):
+                        self.stacks[buffer] = max(self.stacks.get(buffer, 0), high + 1)
+                        return
                 low, high = _range(rest, self.params, extents)
                 before, count = self.rows.get(buffer, (stride, 0))
                 times = prod(size for var, size in extents.items() if var != lane.var)
-                if lane.var not in ix.names_in(rest) and 0 <= low and high < stride == before:
+                apart = lane.var not in ix.names_in(rest) and buffer not in self.stacks
+                if apart and 0 <= low and high < stride == before:
                     self.rows[buffer] = stride, count + times
                     return
         self.mixed.add(buffer)
         self.rows.pop(buffer, None)
+        self.stacks.pop(buffer, None)
 
 
 def _terms(index: Index) -> list[Index]:
@@ -428,6 +447,20 @@ def _rest(index: Index, var: str, params: Sequence[int]) -> Index:
         if _factor(term, var, params) is None:
             rest = ix.add(rest, term)
     return rest
+
+
+def _over(index: Index, by: int, params: Sequence[int]) -> Any:
+    """An index divided by a number; none if it is not plain that each of its terms is a multiple of that."""
+    if isinstance(index, IndexOp) and index.op in ("+", "*"):
+        a, b = _over(index.a, by, params), _over(index.b, by, params)
+        if index.op == "+":
+            return None if a is None or b is None else ix.add(a, b)
+        if a is not None:
+            return ix.mul(a, index.b)
+        return None if b is None else ix.mul(index.a, b)
+    if isinstance(index, int):
+        return index // by if index % by == 0 else None
+    return 1 if isinstance(index, Param) and params[index.k] == by else None
 
 
 def _is_multiple(index: Index, of: int, params: Sequence[int]) -> bool:

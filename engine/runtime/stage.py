@@ -85,7 +85,7 @@ def buffers_in(body: Iterable[Any]) -> set[str]:
 
 
 def moved(
-    statement: Any, var: str, index: Index, staged: Mapping[str, Stage], place: Callable[[Index], Index]
+    statement: Any, var: str, index: Index, staged: Mapping[str, Stage], place: Callable[[str, Index], Index]
 ) -> Any:
     """A statement with another index in the place of a loop variable.
 
@@ -94,7 +94,7 @@ def moved(
         var: the variable.
         index: what it is in the whole.
         staged: the buffers whose rows are put aside, which are read and written there.
-        place: which element of its row an index is.
+        place: which of the lane's elements in a buffer an index is.
     """
 
     def new(old: Index) -> Index:
@@ -107,7 +107,7 @@ def moved(
 
     def access(buffer: str, at: Index) -> tuple[str, Index]:
         if (stage := staged.get(buffer)) is not None:
-            return stage.buffer, stage.at(place(at), var)
+            return stage.buffer, stage.at(place(buffer, at), var)
         return buffer, new(at)
 
     def inner(body: tuple[Any, ...]) -> tuple[Any, ...]:

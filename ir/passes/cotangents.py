@@ -54,7 +54,8 @@ def whole(ct: Any) -> Any:
         return joined if ct.rest is None else sum_of(ct.rest, joined)
     total = ct.rest
     for box, value in ct.boxes.items():
-        padded = _padded(box, value, ct.shape)
+        # What is added to something is padded with -0.0, by which nothing changes.
+        padded = _padded(box, value, ct.shape, -0.0 if total is not None else 0.0)
         total = padded if total is None else sum_of(total, padded)
     return total
 
@@ -88,7 +89,7 @@ def _joined(boxes: dict[_Box, Any], shape: tuple[int, ...]) -> Any:
     return concatenate([boxes[box] for box in ordered], axis)
 
 
-def _padded(box: _Box, value: Any, shape: tuple[int, ...]) -> Any:
+def _padded(box: _Box, value: Any, shape: tuple[int, ...], zero: float = 0.0) -> Any:
     start, limit = box
     behind = tuple([n - end for n, end in zip(shape, limit, strict=True)])
-    return pad(value, np.zeros((), value.dtype), start, behind)
+    return pad(value, np.asarray(zero, value.dtype), start, behind)

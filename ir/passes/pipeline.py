@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from weft.ir.errors import VerificationError
 from weft.ir.graph import Graph
+from weft.ir.passes.corners import add_corners
 from weft.ir.passes.counters import fold_counters
 from weft.ir.passes.cse import cse
 from weft.ir.passes.dce import dce
@@ -44,6 +45,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("lower_products", lower_products),
     ("simplify", simplify),
     ("reread", reread),
+    ("add_corners", add_corners),
     ("turn_matrices", turn_matrices),
     ("strip_barriers", strip_barriers),
     ("dce", dce),

@@ -146,6 +146,39 @@ def test_rows_of_a_flat_array_end_before_it_does():
     check(strided, x)
 
 
+@pytest.mark.parametrize("solve", [thomas, scanned])
+@pytest.mark.parametrize("shape", [(1200, 30), (40, 40, 20), (700, 700)])
+def test_gradients_by_what_the_steps_left(shape, solve):
+    """What each step leaves for the way back is put aside as rows are, where that is small enough."""
+    b, d = system(shape, "f8")
+    gradient = weft.grad(lambda b, d: wnp.sum(solve(b, d) ** 3), argnums=(0, 1))
+    check(gradient, b, d, rtol=1e-9)
+    if solve is thomas and shape[-1] < 100:
+        assert blocks(gradient, b, d) == (1, 2)
+    function, before, bits = weft.jit(gradient), weft.config.threads, set()
+    try:
+        for threads in (1, 3):
+            weft.config.update(threads=threads)
+            bits.add(b"".join(np.asarray(g).tobytes() for g in function(b, d)))
+    finally:
+        weft.config.update(threads=before)
+    assert len(bits) == 1
+
+
+def test_what_only_reads_lanes_is_there_too():
+    """Columns of results, and what is made of them; sums over lanes are not."""
+
+    def ends(b, d):
+        x = thomas(b, d)
+        return x[..., 0] * wnp.exp(x[..., -1]) + d[..., 3]
+
+    args = system((1500, 40), "f8")
+    assert blocks(ends, *args) == (1, 1)
+    check(ends, *args)
+    check(lambda b, d: (ends(b, d), ends(b, d) - wnp.mean(ends(b, d)), thomas(b, d).sum(0)), *args)
+    check(lambda b, d: ends(b, d)[::-1] + wnp.cumsum(thomas(b, d)[:, 0]), *args)
+
+
 @pytest.mark.parametrize("shape", [(1200, 30), (40, 40, 20)])
 def test_derivatives(shape):
     b, d = system(shape, "f8")
@@ -195,7 +228,9 @@ def test_inside_of_a_loop():
 @given(
     st.integers(300, 900),
     st.sampled_from([9, 20, 33]),
-    st.lists(st.sampled_from(["down", "up", "map", "sum", "flip", "roll", "keep"]), min_size=2, max_size=5),
+    st.lists(
+        st.sampled_from(["down", "up", "map", "sum", "flip", "roll", "keep", "ends"]), min_size=2, max_size=5
+    ),
 )
 def test_random_chains(lanes, n, parts):
     x = rng.random((lanes, n))
@@ -217,6 +252,8 @@ def test_random_chains(lanes, n, parts):
                 y = y * 0.5 + kept[0]
             elif part == "sum":
                 y = y + wnp.sum(y) / y.size
+            elif part == "ends":
+                kept.insert(0, kept[0] + 0.5 * (y[:, :1] - y[:, -1:]))
             elif part == "flip":
                 y = y[:, ::-1] * 0.5
             elif part == "roll":
