@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from weft.ir.graph import Eqn
+from weft.ir.ops.contract import dot_plan
 from weft.ir.primitive import Primitive
 from weft.kernels.library.frame import library_equation
 from weft.kernels.schedule import Scheduled
@@ -30,7 +31,10 @@ def schedule_routine(eqn: Eqn) -> Scheduled | None:
     lower = library_equation(eqn).prim.lower
     if lower.kind != "library":
         return None
-    if lower.rule == "dot_general":  # others are instructions of the tape
+    if lower.rule == "dot_general":
+        a, b = eqn.ins
+        if not dot_plan(a.type, b.type, eqn.params["dims"]).written_out:  # it is an instruction of the tape
+            return None
         from weft.kernels.library.small_products import multiply_stack
 
         return multiply_stack(eqn)
