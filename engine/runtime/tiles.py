@@ -18,14 +18,14 @@ from weft.engine.runtime.inline import Where
 from weft.ir.loops.nest import Buffer, Const, Index, IndexValue, Load, Loop, Op, Param, ParamValue, Store
 from weft.ir.records import dataclass, field
 from weft.kernels.cpu.decide import reads, renamed
-from weft.kernels.maths import FUNCTIONS
 from weft.kernels.schedule import index as ix
+from weft.kernels.schedule.costs import price
 
 TILE = 64
 """Steps of a tile: full vectors, whose scratch is in the nearest cache."""
 _FEW = 4  # iterations of a loop that is written out
-_COSTS = {"div": 1.0, "sqrt": 1.0}  # others of the functions: 3
-_LEAST = 3.0  # that vectors must have to do; plain arithmetic is done beside the chain anyway
+_DEAR = 0.15  # nanoseconds of an operation, from which on it counts; plain arithmetic is done beside the chain anyway
+_LEAST = 0.45  # nanoseconds that vectors must have to do
 
 
 class Parts(Protocol):
@@ -101,12 +101,9 @@ def _written_out(body: Iterable[Any]) -> list[Any] | None:
 
 
 def _cost(section: Iterable[Any]) -> float:
-    """What the functions in some statements cost, about."""
-    return sum(
-        _COSTS.get(one.op, 3.0)
-        for one in section
-        if isinstance(one, Op) and (one.op in FUNCTIONS or one.op in _COSTS)
-    )
+    """What the dear operations in some statements cost, about."""
+    prices = (price(one.op) for one in section if isinstance(one, Op))
+    return sum(one for one in prices if one >= _DEAR)
 
 
 def _value_reads(statement: Any, var: str) -> list[str]:

@@ -45,6 +45,11 @@ _ITERATION = 1.0  # of a loop that is not one of vectors
 _MEMORY = ((2**18, 0.05), (2**20, 0.08), (2**24, 0.14), (2**63, 0.3))
 
 
+def price(op: str) -> float:
+    """About how many nanoseconds an operation takes, for an element of 8 bytes in a vector."""
+    return _PRICES.get(op, _SIMPLE)
+
+
 def estimate(nest: Nest, params: Sequence[int], nbytes: int) -> float:
     """About how many nanoseconds a nest takes on one thread, all its chunks together.
 
