@@ -109,8 +109,7 @@ class _Estimate:
 
     def operation(self, op: str, dtype: np.dtype, vector: bool) -> float:
         """The price of an operation: by the bytes it works on if there are vectors."""
-        price = _PRICES.get(op, _SIMPLE)
-        return price * (register_dtype(dtype).itemsize / 8 if vector else _SCALAR)
+        return price(op) * (register_dtype(dtype).itemsize / 8 if vector else _SCALAR)
 
 
 def _is_multiplied(index: Index, name: str) -> bool:

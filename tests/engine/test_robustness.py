@@ -174,8 +174,10 @@ def test_threads() -> None:
 def test_interrupts() -> None:
     """Ctrl-C ends a trace that would not end, and the next call works."""
     script = """
-        import _thread, threading
+        import _thread, signal, threading
         from weft.ir.builder import state
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have it ignored in the background
 
         def endless(x):
             while True:

@@ -42,6 +42,14 @@ def four_threads():
     weft.config.update(threads=before)
 
 
+@pytest.fixture
+def heeded_signal():
+    """That of Ctrl-C raises KeyboardInterrupt, which shells have ignored in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def tape_of(n, grain, work=100, kernels=1):
     builder = TapeBuilder()
     builder.bind([0, 1])
@@ -239,7 +247,7 @@ def test_a_kernel_of_many_chunks_is_run_in_parts(four_threads, n, grain):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 @pytest.mark.parametrize("count", [1, 4])
-def test_control_c_stops_a_large_kernel(four_threads, count):
+def test_control_c_stops_a_large_kernel(four_threads, heeded_signal, count):
     """Also in a program that has no loop, which runs anew afterwards as if nothing had been."""
     weft.config.update(threads=count)
     n = 200_000
