@@ -226,7 +226,7 @@ class Rolled:
     def copy_rows(self, target: Where, source: Where, type_: ArrayType) -> None:
         """Copy a small array in a loop over its rows, which may be in registers."""
         length = type_.shape[-1] if type_.ndim > 1 else 0
-        if not 1 < length < type_.size or type_.size > SMALL**2:
+        if not 1 < length < type_.size or length > SMALL or type_.size > SMALL**2:
             self.copy(target, source, type_.dtype, type_.size)
             return
         outside, self.statements = self.statements, []
