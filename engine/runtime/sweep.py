@@ -38,11 +38,8 @@ _ROW = 2048  # elements of a row of several lines
 _ROWS = 2**14  # at most
 _CACHE = 2**18  # bytes of the rows that a sweep goes to and fro in
 _TIMES = 8  # steps of a sweep, at most
-_BLOCKS = (
-    8,
-    32,
-)  # into which the ring of rows is cut, at least where there are many steps in a sweep, and at most
-_HEIGHT = 2  # of a block: how many times as high it must be, at least, as what is missing between two
+_BLOCKS = (4, 32)  # into which the ring is cut, at least where there are many steps in a sweep, and at most
+_HEIGHT = 4  # of a block: how many times as high it must be, at least, as what is missing between two
 _MOST = 100_000_000.0  # nanoseconds of a sweep of several periods; a kernel cannot be interrupted
 _FAR = 2**31  # more rows than there are
 
