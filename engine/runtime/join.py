@@ -7,7 +7,7 @@ hand over never leaves the cache.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from weft.engine.runtime.aliases import is_alias
@@ -55,11 +55,8 @@ def join(graph: Graph, scheduled: Mapping[int, Scheduled], steps: Mapping[int, S
         tried.add(left[0])
         here = {at[number]: steps[number] for number in left}
         group = _Group(graph, {k: one.scheduled for k, one in enumerate(found) if one.scheduled}, here)
-        # What makes their arrays, and what reads them, may be a nest in which lanes are not seen.
-        largest, least = (group.members(at[left[0]], makers) for makers in (True, False))
-        tries = [group.followed(largest), largest, least]
-        for k, members in enumerate(tries):
-            if members and members not in tries[:k] and (new := group.joined(members)) is not None:
+        for members in group.tries(at[left[0]]):
+            if (new := group.joined(members)) is not None:
                 found = _placed(found, members, group.later(members), new)
                 break
 
@@ -95,6 +92,17 @@ class _Group:
         for atom in graph.outs:
             if isinstance(atom, Var):
                 self.readers.setdefault(atom, set()).add(len(graph.eqns))
+
+    def tries(self, first: int) -> Iterator[set[int]]:
+        """What can be joined with a loop, the most first: what makes their arrays, or reads them, may not show its lanes."""
+        with_makers = self.members(first, makers=True)
+        if followed := self.followed(with_makers):
+            yield followed
+        if with_makers:
+            yield with_makers
+        alone = self.members(first, makers=False)
+        if alone and alone != with_makers:
+            yield alone
 
     def members(self, first: int, makers: bool) -> set[int]:
         """A loop, and all that can be joined with it, with what makes their arrays if that is wanted; empty if nothing can."""

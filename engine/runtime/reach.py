@@ -112,13 +112,20 @@ def _span(
     return _Span(np.int64(index), np.int64(index))
 
 
+def _around(ends: Sequence[Any]) -> _Span:
+    """From the least to the largest of some values, for each row."""
+    ends = np.broadcast_arrays(*ends)
+    return _Span(np.minimum.reduce(ends), np.maximum.reduce(ends))
+
+
 def _product(x: _Span, y: _Span) -> _Span:
-    ends = [x.low * y.low, x.low * y.high, x.high * y.low, x.high * y.high]
-    return _Span(np.minimum.reduce(np.broadcast_arrays(*ends)), np.maximum.reduce(np.broadcast_arrays(*ends)))
+    return _around([a * b for a in x for b in y])
 
 
 def _quotient(x: _Span, y: _Span) -> _Span:
-    return _product_free(x, y, np.floor_divide)
+    if np.any(y.low != y.high) or np.any(y.low < 1):
+        raise Unclear
+    return _Span(x.low // y.low, x.high // y.low)
 
 
 def _remainder(x: _Span, y: _Span) -> _Span:
@@ -129,12 +136,6 @@ def _remainder(x: _Span, y: _Span) -> _Span:
         np.where(same, x.high % np.maximum(y.low, 1), y.high - 1),
     )
     return _Span(low, high)
-
-
-def _product_free(x: _Span, y: _Span, op: Any) -> _Span:
-    if np.any(y.low != y.high) or np.any(y.low < 1):
-        raise Unclear
-    return _Span(op(x.low, y.low), op(x.high, y.low))
 
 
 _OF_OPS: Mapping[str, Any] = {
@@ -152,10 +153,7 @@ def _asked(test: Any) -> Any:
     """A comparison: as certain as what it compares, for each row."""
 
     def span(x: _Span, y: _Span) -> _Span:
-        ends = [test(a, b) for a in x for b in y]
-        return _Span(
-            np.minimum.reduce(np.broadcast_arrays(*ends)), np.maximum.reduce(np.broadcast_arrays(*ends))
-        )
+        return _around([test(a, b) for a in x for b in y])
 
     return span
 
