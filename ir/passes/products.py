@@ -39,11 +39,9 @@ def _step(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
     """What stands for an equation; ``None`` for those that stay, among them products that are prepared."""
     if eqn.prim is not contract.dot_general_p:
         return None
-    (x_sum, y_sum), (x_batch, y_batch) = dims = eqn.params["dims"]
+    dims = eqn.params["dims"]
     x, y = (a.type for a in eqn.ins)
-    terms = math.prod(x.shape[d] for d in x_sum)
-    has_free = x.ndim > len(x_sum) + len(x_batch) or y.ndim > len(y_sum) + len(y_batch)
-    if terms != 1 and has_free and x.shape and y.shape and 0 not in (*x.shape, *y.shape):
+    if _is_of_matrices(x, y, dims):
         plan = contract.dot_plan(x, y, dims)
         if x.dtype in BLAS_DTYPES and plan.copy_a is None and plan.copy_b is None:
             return None
@@ -53,15 +51,26 @@ def _step(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
     return (product(left, right, dims),)
 
 
+def _is_of_matrices(x: Any, y: Any, dims: Any) -> bool:
+    """Whether a product has something to sum and a free axis: one without is a multiplication, and perhaps a sum."""
+    (x_sum, y_sum), (x_batch, y_batch) = dims
+    has_free = len(x.shape) > len(x_sum) + len(x_batch) or len(y.shape) > len(y_sum) + len(y_batch)
+    is_empty = 0 in (*x.shape, *y.shape)
+    return (
+        has_free
+        and not is_empty
+        and () not in (x.shape, y.shape)
+        and math.prod(x.shape[d] for d in x_sum) != 1
+    )
+
+
 def product(x: Any, y: Any, dims: Any) -> Any:
     """A contraction of values, written with the operations that run it."""
     (x_sum, y_sum), (x_batch, y_batch) = dims
     x_free = tuple(i for i in range(len(x.shape)) if i not in (*x_sum, *x_batch))
     y_free = tuple(i for i in range(len(y.shape)) if i not in (*y_sum, *y_batch))
     dtype = x.dtype
-    terms = math.prod(x.shape[d] for d in x_sum)
-    by_loops = terms == 1 or not x.shape or not y.shape or 0 in (*x.shape, *y.shape)
-    if by_loops or not (x_free or y_free) or (dtype not in BLAS_DTYPES and not is_floating(dtype)):
+    if not _is_of_matrices(x, y, dims) or (dtype not in BLAS_DTYPES and not is_floating(dtype)):
         return _by_loops(x, y, (x_sum, x_batch, x_free), (y_sum, y_batch, y_free))
     if dtype not in BLAS_DTYPES:
         wide = np.dtype(np.float32)
