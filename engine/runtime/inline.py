@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from weft.ir.loops.arithmetic import evaluate_index
 from weft.ir.loops.nest import (
     Accumulate,
     Accumulator,
     Const,
     If,
     Index,
-    IndexOp,
     IndexValue,
     Load,
     Loop,
@@ -103,6 +103,9 @@ class Renamed:
         return self.once.get(name) or f"{self.prefix}_{name}"
 
     def _index(self, index: Index) -> Index:
+        return evaluate_index(index, self._leaf, _ARITHMETIC)
+
+    def _leaf(self, index: Index) -> Index:
         match index:
             case str():
                 return 0 if index in self.firsts else self._name(index)
@@ -110,8 +113,6 @@ class Renamed:
                 if k not in self.params:
                     self.params[k] = self.rolled.size(self.values[k], self.largest)
                 return self.params[k]
-            case IndexOp(op, a, b):
-                return _ARITHMETIC[op](self._index(a), self._index(b))
         return index
 
     def _access(self, buffer: str, index: Index) -> tuple[str, Index]:

@@ -8,7 +8,7 @@ the indices of the loop nest, with the sizes at hand: the lane's number times a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -17,6 +17,7 @@ from weft.engine.runtime.merge import merged, without_unread
 from weft.engine.runtime.roll import Rolled, Step
 from weft.engine.runtime.stage import LEAST, LONGEST, Stage, buffers_in, copied, moved, padded
 from weft.ir.graph import Eqn
+from weft.ir.loops.arithmetic import evaluate_index
 from weft.ir.loops.nest import If, Index, IndexOp, Load, Loop, Nest, Param, Store, While
 from weft.ir.loops.nest import bodies as nested
 from weft.ir.ops.flow.scan import scan_p
@@ -36,6 +37,8 @@ _LEAST, _MOST = 50_000.0, 100_000_000.0  # nanoseconds; a kernel cannot be inter
 _BLOCK = "block"  # the variable of the loop over blocks, or over groups of them
 _PART = "part"  # of that over the blocks of a group
 _UNKNOWN = (-(2**62), 2**62)
+
+_Range = tuple[int, int]  # the least and the largest
 
 
 class _Dependent(Exception):
@@ -471,38 +474,38 @@ def _is_multiple(index: Index, of: int, params: Sequence[int]) -> bool:
     return low == high and low % of == 0
 
 
-def _range(index: Index, params: Sequence[int], extents: dict[str, int]) -> tuple[int, int]:
+def _range(index: Index, params: Sequence[int], extents: dict[str, int]) -> _Range:
     """The least and the largest value that an index may have."""
-    match index:
-        case int():
-            return index, index
-        case Param(k):
-            return params[k], params[k]
-        case str():
-            return (0, max(extents[index] - 1, 0)) if index in extents else _UNKNOWN
-        case IndexOp(op, a, b):
-            (low, high), (least, most) = _range(a, params, extents), _range(b, params, extents)
-            return _OF_OPS[op](low, high, least, most)
-    return _UNKNOWN
+
+    def leaf(index: Index) -> _Range:
+        match index:
+            case int():
+                return index, index
+            case Param(k):
+                return params[k], params[k]
+        return (0, max(extents[index] - 1, 0)) if index in extents else _UNKNOWN
+
+    return evaluate_index(index, leaf, _ON_RANGES)
 
 
-def _product(low: int, high: int, least: int, most: int) -> tuple[int, int]:
-    ends = [low * least, low * most, high * least, high * most]
+def _product(x: _Range, y: _Range) -> _Range:
+    ends = [a * b for a in x for b in y]
     return min(ends), max(ends)
 
 
-def _quotient(low: int, high: int, least: int, most: int) -> tuple[int, int]:
-    return (
-        (low // most if low >= 0 else low // max(least, 1), high // max(least, 1)) if least > 0 else _UNKNOWN
-    )
+def _quotient(x: _Range, y: _Range) -> _Range:
+    (low, high), (least, most) = x, y
+    if least <= 0:
+        return _UNKNOWN
+    return low // (most if low >= 0 else least), high // (least if high >= 0 else most)
 
 
-_OF_OPS = {
-    "+": lambda low, high, least, most: (low + least, high + most),
-    "-": lambda low, high, least, most: (low - most, high - least),
+_ON_RANGES: Mapping[str, Callable[[_Range, _Range], _Range]] = {
+    "+": lambda x, y: (x[0] + y[0], x[1] + y[1]),
+    "-": lambda x, y: (x[0] - y[1], x[1] - y[0]),
     "*": _product,
     "//": _quotient,
-    "%": lambda low, high, least, most: (0, max(most - 1, 0)),
-    "min": lambda low, high, least, most: (min(low, least), min(high, most)),
-    "max": lambda low, high, least, most: (max(low, least), max(high, most)),
+    "%": lambda x, y: (0, max(y[1] - 1, 0)),
+    "min": lambda x, y: (min(x[0], y[0]), min(x[1], y[1])),
+    "max": lambda x, y: (max(x[0], y[0]), max(x[1], y[1])),
 }

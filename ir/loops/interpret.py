@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from weft.ir.errors import InternalError
+from weft.ir.loops.arithmetic import INTEGERS, evaluate_index
 from weft.ir.loops.nest import (
     Accumulate,
     Address,
@@ -21,7 +22,6 @@ from weft.ir.loops.nest import (
     Copy,
     If,
     Index,
-    IndexOp,
     IndexValue,
     Letter,
     Load,
@@ -201,6 +201,9 @@ class _Run:
         return at
 
     def index(self, index: Index) -> int:
+        return evaluate_index(index, self.leaf, INTEGERS)
+
+    def leaf(self, index: Index) -> int:
         match index:
             case int():
                 return index
@@ -208,25 +211,4 @@ class _Run:
                 return int(self.values[index])
             case Param(k):
                 return self.params[k]
-            case IndexOp(op, a, b):
-                return _compute(op, self.index(a), self.index(b))
         raise InternalError(f"{index!r} is not an index.")
-
-
-def _compute(op: str, a: int, b: int) -> int:
-    match op:
-        case "+":
-            return a + b
-        case "-":
-            return a - b
-        case "*":
-            return a * b
-        case "//":
-            return a // b
-        case "%":
-            return a % b
-        case "min":
-            return min(a, b)
-        case "max":
-            return max(a, b)
-    raise InternalError(f"{op} does not make an index.")

@@ -19,29 +19,24 @@ import numpy as np
 
 from weft.ir.loops.nest import (
     Accumulate,
-    Address,
     Call,
     Const,
-    Copy,
     If,
     Index,
     IndexOp,
     IndexValue,
-    Letter,
     Load,
     Loop,
     Nest,
     Op,
     Param,
     ParamValue,
-    Place,
     Store,
     While,
-    Words,
     bodies,
-    flat_arguments,
 )
 from weft.kernels.cpu.accumulators import Updates, may_block
+from weft.kernels.cpu.calls import most_words, write_call, write_copy
 from weft.kernels.cpu.extrema import from_key, to_key, with_keys
 from weft.kernels.cpu.host import APART, BESIDE
 from weft.kernels.cpu.index import (
@@ -57,7 +52,7 @@ from weft.kernels.cpu.metadata import Metadata
 from weft.kernels.cpu.neighbours import waits_for_neighbours
 from weft.kernels.cpu.short import is_vector
 from weft.kernels.cpu.split import split
-from weft.kernels.cpu.squares import Transposed, declaration, transposed_copy
+from weft.kernels.cpu.squares import transposed_copy
 from weft.kernels.cpu.unswitch import unswitch
 from weft.kernels.register import Module, Register, Writer
 from weft.kernels.scalar import (
@@ -74,7 +69,7 @@ from weft.kernels.scalar import (
 from weft.kernels.scalar_ops import apply
 from weft.kernels.schedule.index import names_in
 
-INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
+INT64 = np.dtype(np.int64)
 # Elements of a partial sum. A block ends with adding up the lanes of its vector, which is small beside 4096.
 BLOCK = 4096
 # Vectors that a loop takes side by side. Of two LLVM makes narrower ones out of what is left over at a loop's end, which in
@@ -164,7 +159,7 @@ class _Emitter:
         for k in sorted(stride_params(self.nest)):
             self.strides[k] = combine(self.writer, "min", self.params[k], constant_offset(2**62))
         # What calls hand over by address.
-        if words := _most_words(self.nest.body):
+        if words := most_words(self.nest.body):
             self.words = self.writer.emit("ptr", f"alloca [{words} x i64], align 16").ref
         written = [b.name for b in self.nest.buffers if b.kind != "in"]
         owners = {name: k for k, name in enumerate(written)}
@@ -239,50 +234,7 @@ class _Emitter:
         self.values[statement.acc] = _fold(self.writer, fold, acc, value)
 
     def call(self, statement: Call) -> None:
-        """Lay out the arguments that have no address in words of the stack, and call; the call may change any buffer."""
-        writer = self.writer
-        used = 0
-
-        def word(at: int) -> str:
-            return writer.emit("ptr", f"getelementptr inbounds i64, ptr {self.words}, i64 {at}").ref
-
-        def next_words(count: int) -> int:
-            nonlocal used
-            used += count
-            return used - count
-
-        def address(arg: Any) -> str:
-            match arg:
-                case Place(buffer, index):
-                    return self.address(buffer, index)[0]
-                case Address(k):
-                    return writer.emit("ptr", f"inttoptr i64 {self.params[k].ref} to ptr").ref
-                case Copy(name):
-                    at = word(next_words(_WORDS_OF_A_COPY))
-                    store(writer, self.values[name], self.values[name].dtype, at, "")
-                    return at
-                case Words(items):
-                    first = next_words(len(items))
-                    for k, item in enumerate(items):
-                        known = isinstance(item, Copy | Place)
-                        of = f"ptr {address(item)}" if known else f"i64 {self.offset(item).ref}"
-                        writer.do(f"store {of}, ptr {word(first + k)}, align 8")
-                    return word(first)
-                case _:
-                    number = str(ord(arg.letter)) if isinstance(arg, Letter) else self.offset(arg).ref
-                    at = word(next_words(1))
-                    writer.do(f"store i64 {number}, ptr {at}, align 8")
-                    return at
-
-        addresses = [address(arg) for arg in statement.args]
-        if statement.name:
-            info = word(next_words(1))
-            addresses.append(info)
-            writer.do(f"store i64 0, ptr {info}, align 8")
-        function = writer.emit("ptr", f"inttoptr i64 {self.params[statement.k].ref} to ptr").ref
-        writer.do(f"call void {function}({', '.join(f'ptr {at}' for at in addresses)}) nounwind")
-        if statement.name:
-            self.values[statement.name] = load(writer, INT32, info, "")
+        write_call(self, statement)
 
     def address(self, buffer: str, index: Index) -> tuple[str, str]:
         """A pointer to an element, and the metadata of accesses to its buffer."""
@@ -319,7 +271,7 @@ class _Emitter:
             Lanes(self, loop, dtype).write()
             return
         if loop is not self.nest.chunked and (copy := transposed_copy(loop)) is not None:
-            self.transpose(copy)
+            write_copy(self, copy)
             return
         for acc in loop.carries:
             self.folds[acc.name] = acc.op
@@ -356,26 +308,6 @@ class _Emitter:
             self.values[name] = from_key(self.folds[name], self.values[name], dtype)
         self.keys = set()
         self.copies = copies
-
-    def transpose(self, copy: Transposed) -> None:
-        """Rows that become columns: a call, with where they begin and how far they are apart."""
-        writer, args = self.writer, []
-        for one, along in ((copy.load, copy.rows), (copy.store, copy.columns)):
-            places = []
-            for k in (0, 1):
-                self.variables.update(
-                    {copy.rows.var: constant_offset(0), copy.columns.var: constant_offset(0)}
-                )
-                self.variables[along.var] = constant_offset(k)
-                outside, self.offsets = self.offsets, dict(self.offsets)
-                places.append(self.offset(one.index))
-                self.offsets = outside
-            base, element, _ = self.pointers[one.buffer]
-            at = writer.emit("ptr", f"getelementptr {element}, ptr {base}, i64 {places[0].ref}").ref
-            args += [f"ptr {at}", f"i64 {combine(writer, '-', places[1], places[0]).ref}"]
-        args += [f"i64 {self.offset(loop.extent).ref}" for loop in (copy.rows, copy.columns)]
-        writer.declare(declaration(copy.function))
-        writer.do(f"call void @{copy.function}({', '.join(args)})")
 
     def divide_before(self, loop: Loop) -> None:
         """Compute quotients that do not change in a loop before it, where they are in indices of what a mask or an `If` guards.
@@ -548,23 +480,6 @@ def _guarded(body: tuple[Any, ...], guarded: bool = False) -> Iterator[Index]:
                 yield from _guarded(inner, guarded=True)
         elif guarded or getattr(statement, "mask", None) is not None:
             yield from [statement.index] if isinstance(statement, IndexValue | Load | Store) else []
-
-
-_WORDS_OF_A_COPY = 2  # a complex128
-
-
-def _most_words(body: tuple[Any, ...]) -> int:
-    """How many words of the stack the call that takes most of them needs; 0 where there are no calls."""
-    most = 0
-    for statement in body:
-        match statement:
-            case Call():
-                words = [_WORDS_OF_A_COPY if isinstance(a, Copy) else 1 for a in flat_arguments(statement)]
-                words += [len(a.items) for a in statement.args if isinstance(a, Words)]
-                most = max(most, sum(words) + 1)
-            case _:
-                most = max([most, *map(_most_words, bodies(statement))])
-    return most
 
 
 def _fold(writer: Writer, fold: str, acc: Scalar, value: Scalar) -> Scalar:

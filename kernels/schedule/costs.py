@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.ir.loops.arithmetic import INTEGERS, evaluate_index
 from weft.ir.loops.nest import Accumulate, If, Index, IndexOp, Load, Loop, Nest, Op, Param, Store, While
 from weft.ir.loops.vocabulary import register_dtype
 from weft.kernels.schedule.index import names_in
@@ -121,26 +122,14 @@ def _is_multiplied(index: Index, name: str) -> bool:
 
 
 def _value(index: Index, params: Sequence[int]) -> int:
-    """An index at the first iteration of the loops around it."""
-    match index:
-        case int():
-            return index
-        case Param(k):
-            return params[k]
-        case IndexOp(op, a, b):
-            x, y = _value(a, params), _value(b, params)
-            match op:
-                case "+":
-                    return x + y
-                case "-":
-                    return x - y
-                case "*":
-                    return x * y
-                case "//":
-                    return x // (y or 1)  # 0 is what nobody knows yet
-                case "%":
-                    return x % (y or 1)
-                case "min":
-                    return min(x, y)
-            return max(x, y)
-    return 0  # a loop variable, or a value that nobody knows yet
+    """An index at the first iteration of the loops around it; 0 is what nobody knows yet, a value as well."""
+
+    def leaf(index: Index) -> int:
+        if isinstance(index, Param):
+            return params[index.k]
+        return index if isinstance(index, int) else 0
+
+    return evaluate_index(index, leaf, _OPERATIONS)
+
+
+_OPERATIONS = {**INTEGERS, "//": lambda x, y: x // (y or 1), "%": lambda x, y: x % (y or 1)}

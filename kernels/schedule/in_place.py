@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weft.ir.loops.nest import Call, If, Index, IndexOp, Load, Loop, Nest, Param, Store, While
+from weft.ir.loops.arithmetic import INTEGERS, evaluate_index
+from weft.ir.loops.nest import Call, If, Index, Load, Loop, Nest, Param, Store, While
 from weft.ir.records import replace
 from weft.kernels.schedule.index import names_in
 from weft.kernels.schedule.schedule import Scheduled
@@ -134,18 +135,16 @@ def _iterations(loops: Sequence[Loop], params: Sequence[int]) -> int | None:
 
 
 def _value(index: Index, params: Sequence[int], known: Mapping[str, np.ndarray]) -> Any:
-    if isinstance(index, Param):
-        return params[index.k]
-    if isinstance(index, str):
-        return known[index]
-    if not isinstance(index, IndexOp):
-        return index
-    return _OPS[index.op](_value(index.a, params, known), _value(index.b, params, known))
+    def leaf(index: Index) -> Any:
+        if isinstance(index, Param):
+            return params[index.k]
+        return known[index] if isinstance(index, str) else index
+
+    return evaluate_index(index, leaf, _ON_ARRAYS)
 
 
-_OPS: Mapping[str, Any] = {
-    "+": np.add, "-": np.subtract, "*": np.multiply, "//": np.floor_divide, "%": np.remainder,
-    "min": np.minimum, "max": np.maximum,
+_ON_ARRAYS: Mapping[str, Any] = {
+    **INTEGERS, "//": np.floor_divide, "%": np.remainder, "min": np.minimum, "max": np.maximum,
 }  # fmt: skip
 
 

@@ -7,9 +7,9 @@ negative.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
+from weft.ir.loops.arithmetic import INTEGERS, evaluate_index
 from weft.ir.loops.nest import Index, IndexOp, Param
 
 
@@ -86,15 +86,6 @@ def names_in(index: Index) -> list[str]:
 
 def value(index: Index, params: Sequence[int]) -> int | None:
     """What an index is for given parameters; ``None`` if it depends on more."""
-    if isinstance(index, IndexOp):
-        a, b = value(index.a, params), value(index.b, params)
-        return None if a is None or b is None else _OPS[index.op](a, b)
-    if isinstance(index, Param):
-        return params[index.k]
-    return index if isinstance(index, int) else None
-
-
-_OPS: Mapping[str, Callable[[int, int], int]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "//": operator.floordiv, "%": operator.mod,
-    "min": min, "max": max,
-}  # fmt: skip
+    if names_in(index):
+        return None
+    return evaluate_index(index, lambda leaf: params[leaf.k] if isinstance(leaf, Param) else leaf, INTEGERS)
