@@ -282,18 +282,18 @@ class _Sweep(Rolled):
     def sweeps(self, nest: Nest, found: Lags, blocks: int, times: int, turned: int) -> list[Scheduled]:
         """The two kernels of a sweep: inside of blocks, and between them."""
         width, rows = found.width(times), self.ring.rows
+        # What is between blocks is little, but threads are awake, and have the rows around it in their caches.
         work = self.work * times
-        between = work * min(width / rows * blocks / 2, 1.0)
-        given = [(0, _FAR, 0, _FAR, work - between), (1, width, -_FAR, 0, between)]
+        given = [(0, _FAR, 0, _FAR), (1, width, -_FAR, 0)]
         result = []
-        for further, height, low, high, part in given if width else given[:1]:
+        for further, height, low, high in given if width else given[:1]:
             params = list(self.params)
             values = (rows, further, height, low, high, times, turned, blocks)
             for param, value in zip(self.bounds, values, strict=True):
                 params[param.k] = value
             scratch = tuple(self.scratch)
             result.append(
-                Scheduled(nest, tuple(params), blocks, scratch, carried=self.carried, work=part, grain=1)
+                Scheduled(nest, tuple(params), blocks, scratch, carried=self.carried, work=work, grain=1)
             )
         return result
 

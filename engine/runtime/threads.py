@@ -21,6 +21,7 @@ from weft.ir.errors import ArgumentError
 
 __all__ = [
     "CORE_WORDS",
+    "MOST_SHARES",
     "POOL_WORDS",
     "WORKER_WORDS",
     "Pool",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 MOST_THREADS = 256
+MOST_SHARES = 16  # each is a cache line to write before a job begins
 
 
 class Pool(IntEnum):
@@ -45,12 +47,13 @@ class Pool(IntEnum):
     KERNEL = 17
     DIMS = 18
     BUFFERS = 19
-    END = 20
-    GRAIN = 21
-    HELPERS = 22  # how many workers may help
+    BEGIN = 20
+    END = 21
+    GRAIN = 22
+    HELPERS = 23  # how many workers may help
+    SHARES = 24  # how many threads have chunks of their own to begin with
     OPEN = 32  # 1 while chunks are handed out
     JOBS = 33  # counts jobs, so that a worker knows a new one
-    NEXT = 48  # where the next chunk begins
     INSIDE = 64  # workers that may be reading the words of a job
     TICKETS = 65  # workers that came to this job
     ASLEEP = 80  # workers that must be woken
@@ -60,7 +63,8 @@ class Pool(IntEnum):
     PLACE = 121  # the address of sched_setaffinity
     CORES = 128  # the cores that workers may use, a bit each
     TAKEN_CORES = 144  # where a sleeping worker should not wake, a bit each
-    WORKERS = 160  # the words of the workers, see `Worker`
+    NEXT = 160  # where the next chunk of each share begins, in cache lines of their own
+    WORKERS = NEXT + 8 * MOST_SHARES  # the words of the workers, see `Worker`
 
 
 class Worker(IntEnum):

@@ -1,9 +1,12 @@
 """The native half of the threads: a kernel's chunks, run by whoever is free.
 
 The one idea: a *pool* is a block of memory (`weft.engine.runtime.threads.Pool`), in which a job is published; workers come
-and help, and who published it works along, so a job never waits for a worker to wake up. Chunks are taken by a
-counter, in any order and by any thread: their borders come from the program, so results do not know how many
+and help, and who published it works along, so a job never waits for a worker to wake up. Chunks are taken by
+counters, in any order and by any thread: their borders come from the program, so results do not know how many
 threads there were.
+
+Each thread has a *share* of the chunks, which lie side by side, and takes those of others only when none are left in it. So
+where kernels go over the same arrays one after the other, a thread finds in its core's cache what it left there.
 
 A job is open from when its words are written until its chunks are handed out. A worker first counts itself in
 (`Pool.INSIDE`), then looks whether a job is open; who published waits after closing until nobody is inside. With
@@ -24,6 +27,7 @@ from weft.engine.runtime.native.words import (
     give_way,
     lock,
     native,
+    pause,
     place,
     read,
     read_now,
@@ -34,7 +38,7 @@ from weft.engine.runtime.native.words import (
     write,
     write_now,
 )
-from weft.engine.runtime.threads import CORE_WORDS, WORKER_WORDS, Pool, Worker
+from weft.engine.runtime.threads import CORE_WORDS, MOST_SHARES, WORKER_WORDS, Pool, Worker
 
 __all__ = ["run_chunks", "work"]
 
@@ -43,32 +47,47 @@ _THREADS, _TAKEN, _KERNEL, _DIMS, _BUFFERS, _END, _GRAIN = (
     int(word)
     for word in (Pool.THREADS, Pool.TAKEN, Pool.KERNEL, Pool.DIMS, Pool.BUFFERS, Pool.END, Pool.GRAIN)
 )
-_HELPERS, _OPEN, _JOBS, _NEXT, _INSIDE, _TICKETS, _ASLEEP = (
-    int(word)
-    for word in (Pool.HELPERS, Pool.OPEN, Pool.JOBS, Pool.NEXT, Pool.INSIDE, Pool.TICKETS, Pool.ASLEEP)
+_HELPERS, _OPEN, _JOBS, _INSIDE, _TICKETS, _ASLEEP = (
+    int(word) for word in (Pool.HELPERS, Pool.OPEN, Pool.JOBS, Pool.INSIDE, Pool.TICKETS, Pool.ASLEEP)
 )
+_BEGIN, _SHARES, _NEXT = (int(word) for word in (Pool.BEGIN, Pool.SHARES, Pool.NEXT))
+_LINE = 8  # words of a cache line
 _MUTEX, _CONDITION = _WORD_BYTES * Pool.MUTEX, _WORD_BYTES * Pool.CONDITION
 _CORE, _PLACE, _CORES, _TAKEN_CORES, _WORKERS = (
     int(word) for word in (Pool.CORE, Pool.PLACE, Pool.CORES, Pool.TAKEN_CORES, Pool.WORKERS)
 )
 _THREAD, _SEATED, _SEAT = (int(word) for word in (Worker.THREAD, Worker.SEATED, Worker.SEAT))
-_WORDS_OF_WORKER, _WORDS_OF_CORES = int(WORKER_WORDS), int(CORE_WORDS)
+_WORDS_OF_WORKER, _WORDS_OF_CORES, _MOST_SHARES = int(WORKER_WORDS), int(CORE_WORDS), int(MOST_SHARES)
 _MASK_BYTES = _WORD_BYTES * _WORDS_OF_CORES
-# A worker looks for the next job so many times, giving way in between, before it goes to sleep: some 50 us. To
+# Who waits looks so many times before it begins to give way, which is for some 20 us: on a machine where others want the core
+# as well, who gives way comes back after milliseconds.
+_SPINS = 1000
+# A worker looks for the next job so many times more, giving way in between, before it goes to sleep: some 50 us. To
 # wake it takes as long, and programs have many kernels.
 _PATIENCE = 200
 
 
 @native
-def _take_chunks(pool: int) -> None:
-    """Run chunks of the open job until there are none."""
+def _end_of(pool: int, share: int) -> int:
+    """Where the chunks of a share end."""
+    begin, end, grain = read(pool, _BEGIN), read(pool, _END), read(pool, _GRAIN)
+    chunks = (end - begin + grain - 1) // grain
+    return min(begin + (share + 1) * chunks // read(pool, _SHARES) * grain, end)
+
+
+@native
+def _take_chunks(pool: int, number: int) -> None:
+    """Run chunks of the open job until there are none: those of one's own share, then what others have left of theirs."""
     kernel, dims, buffers = read(pool, _KERNEL), read(pool, _DIMS), read(pool, _BUFFERS)
-    end, grain = read(pool, _END), read(pool, _GRAIN)
-    while True:
-        begin = add(pool, _NEXT, grain)
-        if begin >= end:
-            return
-        call_kernel(kernel, dims, buffers, begin, min(begin + grain, end))
+    grain, shares, threads = read(pool, _GRAIN), read(pool, _SHARES), read(pool, _HELPERS) + 1
+    own = number * shares // threads
+    for k in range(shares):
+        share = (own + k) % shares
+        word, end = _NEXT + _LINE * share, _end_of(pool, share)
+        while read_now(pool, word) < end:
+            begin = add(pool, word, grain)
+            if begin < end:
+                call_kernel(kernel, dims, buffers, begin, min(begin + grain, end))
 
 
 @native
@@ -126,10 +145,14 @@ def run_chunks(pool: int, kernel: int, dims: int, buffers: int, begin: int, end:
     write(pool, _KERNEL, kernel)
     write(pool, _DIMS, dims)
     write(pool, _BUFFERS, buffers)
+    write(pool, _BEGIN, begin)
     write(pool, _END, end)
     write(pool, _GRAIN, grain)
     write(pool, _HELPERS, helpers)
-    write_now(pool, _NEXT, begin)
+    shares = min(helpers + 1, _MOST_SHARES)
+    write(pool, _SHARES, shares)
+    for share in range(shares):
+        write_now(pool, _NEXT + _LINE * share, _end_of(pool, share - 1))
     write_now(pool, _TICKETS, 0)
     write_now(pool, _OPEN, 1)
     add(pool, _JOBS, 1)
@@ -140,10 +163,15 @@ def run_chunks(pool: int, kernel: int, dims: int, buffers: int, begin: int, end:
         for _ in range(min(helpers, read_now(pool, _ASLEEP))):
             signal(pool + _CONDITION)
         unlock(pool + _MUTEX)
-    _take_chunks(pool)
+    _take_chunks(pool, 0)
     write_now(pool, _OPEN, 0)
+    spins = _SPINS
     while read_now(pool, _INSIDE) != 0:
-        give_way()
+        if spins > 0:
+            pause()
+            spins -= 1
+        else:
+            give_way()
     write_now(pool, _TAKEN, 0)
 
 
@@ -154,10 +182,14 @@ def work(pool: int, worker: int) -> int:
     ``worker`` is the address of this one's words.
     """
     seen = 0
+    number = 1 + (worker - pool - _WORD_BYTES * _WORKERS) // (_WORD_BYTES * _WORDS_OF_WORKER)
     while seen >= 0:
-        patience = _PATIENCE
+        patience = _SPINS + _PATIENCE
         while read_now(pool, _JOBS) == seen and patience > 0:
-            give_way()
+            if patience > _PATIENCE:
+                pause()
+            else:
+                give_way()
             patience -= 1
         if patience == 0:
             placed = read(pool, _CORE) != 0
@@ -176,7 +208,9 @@ def work(pool: int, worker: int) -> int:
                 place(read(pool, _PLACE), read(worker, _THREAD), _MASK_BYTES, pool + _WORD_BYTES * _CORES)
         seen = read_now(pool, _JOBS)
         add(pool, _INSIDE, 1)
-        if read_now(pool, _OPEN) != 0 and add(pool, _TICKETS, 1) < read(pool, _HELPERS):
-            _take_chunks(pool)
+        if read_now(pool, _OPEN) != 0:
+            ticket, helpers = add(pool, _TICKETS, 1), read(pool, _HELPERS)
+            if ticket < helpers:
+                _take_chunks(pool, number if number <= helpers else ticket + 1)
         add(pool, _INSIDE, -1)
     return seen

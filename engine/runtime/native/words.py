@@ -7,6 +7,7 @@ word for and the machine does in an instruction or a call.
 
 import functools
 import os
+import platform
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,7 @@ __all__ = [
     "move_bytes",
     "native",
     "now",
+    "pause",
     "place",
     "read",
     "read_byte",
@@ -53,6 +55,10 @@ _INT = ir.IntType(32)
 _POINTER = ir.IntType(8).as_pointer()
 _TO_WORD = _WORD.as_pointer()
 _ORDER = "seq_cst"
+_PAUSES: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("x86_64", "amd64"), ("llvm.x86.sse2.pause",)),
+    **dict.fromkeys(("aarch64", "arm64"), ("llvm.aarch64.hint", 1)),
+}
 # Windows has none of these functions: there the pool has no threads, and nothing calls them.
 _POSIX = os.name == "posix"
 
@@ -231,6 +237,21 @@ def place(typing_context, function, thread, size, cores):
         return _nothing(context)
 
     return types.void(*[types.int64] * 4), emit
+
+
+@_intrinsic
+def pause(typing_context):
+    """Wait for a moment, in which a core that other threads share is theirs."""
+
+    def emit(context, builder, signature, args):
+        name, *numbers = _PAUSES.get(platform.machine().lower(), ("",))
+        if name:
+            shape = ir.FunctionType(ir.VoidType(), [_INT] * len(numbers))
+            function = cgutils.get_or_insert_function(builder.module, shape, name)
+            builder.call(function, [_INT(number) for number in numbers])
+        return _nothing(context)
+
+    return types.void(), emit
 
 
 @_intrinsic

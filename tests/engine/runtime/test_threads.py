@@ -20,6 +20,9 @@ from weft.engine.runtime.tape import TapeBuilder
 KERNEL = types.void(types.CPointer(types.int64), types.CPointer(types.voidptr), types.int64, types.int64)
 
 
+this_thread = types.ExternalFunction("pthread_self", types.int64())
+
+
 @cfunc(KERNEL)
 def count_up(dims, buffers, begin, end):
     """Add one to each element of the range, after some work, and note where chunks begin."""
@@ -50,11 +53,22 @@ def heeded_signal():
     signal.signal(signal.SIGINT, before)
 
 
-def tape_of(n, grain, work=100, kernels=1):
+@cfunc(KERNEL)
+def note_thread(dims, buffers, begin, end):
+    """Note by what thread each element of the range is made, after some work."""
+    out = carray(buffers[0], dims[0], np.int64)
+    x = 0.0
+    for _ in range(dims[1]):
+        x += np.sin(x + 1.0)
+    for i in range(begin, end):
+        out[i] = this_thread() + np.int64(x > 1e18)
+
+
+def tape_of(n, grain, work=100, kernels=1, counter=count_up):
     builder = TapeBuilder()
     builder.bind([0, 1])
     for _ in range(kernels):
-        builder.kernel(count_up.address, (n, work), (0, 1), n, grain)
+        builder.kernel(counter.address, (n, work), (0, 1), n, grain)
     return builder.finish(2)
 
 
@@ -75,6 +89,29 @@ def test_each_chunk_is_run_once(four_threads, n, grain):
     expected = np.zeros(n, np.int64)
     expected[::grain] = 400
     np.testing.assert_array_equal(begins, expected)
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_thread_keeps_to_chunks_side_by_side(four_threads, number):
+    weft.config.update(threads=number)
+    tape = tape_of(48, 1, work=20_000, counter=note_thread)
+
+    def shares():
+        """In how many pieces chunks went to threads, and to how many threads."""
+        stacks, _ = out = np.zeros((2, 48), np.int64)
+        run(tape, *out)
+        assert stacks.all()
+        return np.count_nonzero(np.diff(stacks)) + 1, len(set(stacks))
+
+    assert comes_true(lambda: shares() == (number, number))
+
+
+@pytest.mark.parametrize(("n", "grain"), [(1000, 3), (70, 1), (64, 1), (5, 2)])
+def test_shares_of_threads_that_do_not_come_are_taken_over(four_threads, n, grain):
+    threads.state.words[threads.Pool.THREADS] = 64  # there are four
+    out, begins = np.zeros((2, n), np.int64)
+    run(tape_of(n, grain), out, begins)
+    assert (out == 1).all()
 
 
 def test_workers_sleep_and_wake(four_threads):
