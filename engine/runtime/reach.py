@@ -8,15 +8,17 @@ made in another one.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from weft.ir.loops.nest import If, Index, IndexOp, IndexValue, Load, Loop, Op, Param, Store, While
+from weft.ir.loops.nest import Call, If, Index, IndexOp, IndexValue, Load, Loop, Op, Param, Store, While
 from weft.ir.loops.nest import bodies as nested
 from weft.ir.types import BOOL, INT64
 from weft.kernels.schedule import Scheduled
+from weft.kernels.schedule.index import names_in
 
 __all__ = ["Lags", "Touch", "Unclear", "conflicts", "lags", "touches"]
 
@@ -56,7 +58,7 @@ def touches(one: Scheduled, units: Mapping[str, int], ring: int) -> list[Touch]:
     rows = np.arange(one.extent)
     found: list[Touch] = []
 
-    def look(body: Iterable[Any], known: dict[str, _Span], runs: Any) -> None:
+    def look(body: Sequence[Any], known: dict[str, _Span], runs: Any) -> None:
         for statement in body:
             match statement:
                 case IndexValue(name, dtype, index) if dtype == INT64:
@@ -66,31 +68,72 @@ def touches(one: Scheduled, units: Mapping[str, int], ring: int) -> list[Touch]:
                 case Op(name, dtype, op, args) if op in _ASKED and all(arg in known for arg in args):
                     if dtype in (BOOL, INT64):
                         known[name] = _ASKED[op](*[known[arg] for arg in args])
-                case Load(_, _, buffer, index) | Store(buffer, index) if buffer in units and runs.any():
-                    span = _span(index, one.params, known)
-                    assert span is not None
-                    first = (np.broadcast_to(span.low, rows.shape) // units[buffer])[runs]
-                    last = (np.broadcast_to(span.high, rows.shape) // units[buffer])[runs]
-                    from_here = (first - rows[runs] + ring // 2) % ring - ring // 2
-                    low, high = int(from_here.min()), int((from_here + last - first).max())
-                    if max(-low, high) * 4 > ring:
-                        raise Unclear
-                    found.append(Touch(buffer, isinstance(statement, Store), low, high))
+        used = _used(body, known, runs)
+        for statement in body:
+            match statement:
+                case Load(name, _, buffer, index) if buffer in units:
+                    touch(buffer, False, index, known, runs if used is None else used[name])
+                case Store(buffer, index) if buffer in units:
+                    touch(buffer, True, index, known, runs)
                 case Loop(var, extent, _, inner):
                     size = _span(extent, one.params, known)
                     assert size is not None
                     last = np.maximum(size.high - 1, 0)
                     look(inner, {**known, var: _Span(np.zeros_like(last), last)}, runs & (size.high > 0))
-                case While():
+                case While() | Call():
                     raise Unclear
                 case If():
                     for inner in nested(statement):
                         look(inner, dict(known), runs)
 
+    def touch(buffer: str, store: bool, index: Index, known: Mapping[str, _Span], where: Any) -> None:
+        if not where.any():
+            return
+        span = _span(index, one.params, known)
+        assert span is not None
+        first = (np.broadcast_to(span.low, rows.shape) // units[buffer])[where]
+        last = (np.broadcast_to(span.high, rows.shape) // units[buffer])[where]
+        from_here = (first - rows[where] + ring // 2) % ring - ring // 2
+        low, high = int(from_here.min()), int((from_here + last - first).max())
+        if max(-low, high) * 4 > ring:
+            raise Unclear
+        found.append(Touch(buffer, store, low, high))
+
     known: dict[str, _Span] = {loop.var: _Span(rows, rows)}
     look(one.nest.body[:-1], known, np.ones(rows.shape, bool))
     look(loop.body, known, np.ones(rows.shape, bool))
     return found
+
+
+def _used(body: Sequence[Any], known: Mapping[str, _Span], runs: Any) -> Mapping[str, Any] | None:
+    """In which of the rows that are run each value of a body is used; none for a body with others in it.
+
+    Not where a select, as is known of these rows, takes the other value: the update of a window reads nothing for the rows
+    around it. Machine code may read all the same, but what it finds there changes nothing.
+    """
+    if not all(isinstance(one, IndexValue | Load | Op | Store) for one in body):
+        return None
+    used: dict[str, Any] = defaultdict(lambda: np.zeros_like(runs))
+
+    def use(names: Iterable[str], where: Any) -> None:
+        for name in names:
+            used[name] = used[name] | where
+
+    for one in reversed(body):
+        match one:
+            case Store(_, index, value):
+                use([value, *names_in(index)], runs)
+            case Op(name, _, "select", (flag, x, y)) if flag in known:
+                use([flag], used[name])
+                use([x], used[name] & known[flag].high)
+                use([y], used[name] & np.logical_not(known[flag].low))
+            case Op(name, _, _, args):
+                use(args, used[name])
+            case Load(name, _, _, index, mask):
+                use([*names_in(index), *([mask] if mask else ())], used[name])
+            case IndexValue(name, _, index):
+                use(names_in(index), used[name])
+    return used
 
 
 def _span(

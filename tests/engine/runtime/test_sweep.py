@@ -256,6 +256,37 @@ def test_steps_with_inputs_and_results_of_their_own_are_no_sweep():
     assert same(found, expected)
 
 
+def by_halves(u):
+    """What a row becomes is known of it: those of the upper half look down, the others up."""
+    upper = np.arange(len(u))[:, None] < len(u) // 2
+    return np.where(upper, 0.5 * np.roll(u, -3, 0), 0.25 * np.roll(u, 1, 0)) + u
+
+
+def by_sign(u):
+    """Here it is not known."""
+    return np.where(u > 0, 0.5 * np.roll(u, -3, 0), 0.25 * np.roll(u, 1, 0)) + u
+
+
+def far_below(u):
+    """The last rows, whose neighbours are at the other end, stay."""
+    inside = np.arange(len(u))[:, None] < len(u) - 2
+    return np.where(inside, 0.25 * (u + np.roll(u, -2, 0)), u)
+
+
+@pytest.mark.parametrize(
+    ("step", "after", "before"),
+    [(jacobi, 1, 1), (upwind, 2, 2), (by_halves, 3, 3), (by_sign, 3, 3), (far_below, 2, 2)],
+)
+def test_rows_wait_for_what_they_use(step, after, before, monkeypatch):
+    found = []
+    monkeypatch.setattr(module, "lags", lambda *args: found.append(lags(*args)) or found[-1])
+    u = rng(150, 110)
+    function = run(step, 11)
+    assert loops_of(function, u)
+    assert {(one.every_after, one.every_before) for one in found} == {(after, before)}
+    assert same(function(u), by_hand(step, u, 11))
+
+
 def test_lags():
     """A nest that reads one row ahead waits for it; a second buffer, by turns, is written over when it was read."""
     nest = [Touch("a", False, -1, 1), Touch("b", True, 0, 0)]
