@@ -222,16 +222,16 @@ def _update_slice(eqn: Eqn) -> Scheduled:
     build = frame.builder
     strides = _strides(x.shape)
     at: Index = 0
-    # A window that spans an axis is one piece with the axis before it.
+    # An axis of one element is no loop; one that the window spans is one piece with the axis before it.
     sizes: list[list[int]] = []
     for axis, (n, width) in enumerate(zip(x.shape, update.shape, strict=True)):
         if width != n:
             largest = build.param(("largest start", axis), n - width)
             stride: Index = 1 if strides[axis] == 1 else build.param(("stride", axis), strides[axis])
             at = ix.add(at, ix.mul(ix.clamp(frame.position(2 + axis, 0), largest), stride))
-        if n == 1:
+        if width == 1:
             continue
-        if sizes and width == n:
+        if sizes and width == n and sizes[-1][1] == n * strides[axis]:
             sizes[-1] = [sizes[-1][0] * width, strides[axis]]
         else:
             sizes.append([width, strides[axis]])

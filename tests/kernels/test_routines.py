@@ -251,6 +251,10 @@ def test_dynamic_update_slice(dtype: np.dtype) -> None:
         (3, 1, 2, 5),
         (2, 1, 4, 5),
         (3, 1, 4, 2),
+        (2, 1, 1, 5),
+        (3, 1, 1, 5),
+        (3, 1, 4, 1),
+        (1, 1, 4, 5),
         shape,
         (2, 0, 1, 1),
         (0, 1, 4, 5),
@@ -408,7 +412,7 @@ GENERIC: dict[str, tuple[Callable[..., Any], Callable[[int, int], tuple[np.ndarr
     ),
     "update": (
         lambda x, u, i: dynamic_update_slice(x, u, [i, i]),
-        lambda m, n: (np.ones((m, n)), np.ones((m - 1, n - 1)), np.array(1)),
+        lambda m, n: (np.ones((m + 1, n + 1)), np.ones((m, n)), np.array(1)),
     ),
     "search": (lambda t, v: searchsorted(t, v), lambda m, n: (np.ones(m), np.ones(n))),
 }
