@@ -153,11 +153,23 @@ class _Regions:
         """The regions in which all elements of a vector are 0.0."""
         if isinstance(atom, Literal):
             return ALL if _is_number(atom, 0.0) else 0
+        if (named := self.made(atom, "reshape")) is not None:
+            return self._zero_of_line(named.ins[0])
         chosen = self.made(atom, "select")
         where = None if chosen is None else self.mask(chosen.ins[0])
         if chosen is None or where is None:
             return 0
         return (self.zero(chosen.ins[1]) & where) | (self.zero(chosen.ins[2]) & ~where)
+
+    def _zero_of_line(self, atom: Atom) -> int:
+        """The regions in which a line of a matrix is 0.0: those along the other axis in which the matrix is."""
+        cut = self.made(atom, "dynamic_slice")
+        matrix = None if cut is None else cut.ins[0]
+        if cut is None or not isinstance(matrix, Var) or matrix.type.ndim != 2:
+            return 0
+        whole = [a for a in (0, 1) if cut.params["sizes"][a] == matrix.type.shape[a]]
+        line = len(whole) == 1 and cut.outs[0].type.size == matrix.type.shape[whole[0]]
+        return self.zero_along.get((matrix, whole[0]), 0) if line else 0
 
     # What is wanted
 

@@ -11,7 +11,7 @@ equations, so that its size and cost are exact and cheap to know, however the va
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.passes.fusion.axes import INDEX_MAPS, is_map, is_reduction, reshape_groups, wide_axes
@@ -150,31 +150,50 @@ def _find_taken_out(graph: Graph) -> set[Var]:
 
 
 def _find_read_before(graph: Graph, carry: Sequence[tuple[Var, Atom]]) -> set[Var]:
-    """Lines of a carry that each of its new elements takes, beside the old one: stored first, the rest can happen in place."""
+    """Lines of a carry that are read when parts of it have been written: stored first, all of that can happen in place.
+
+    A carry becomes the new one link by link. A link writes a window, or makes each element of the old one and of lines.
+    """
     makers = {var: eqn for eqn in graph.eqns for var in eqn.outs} if carry else {}
+    uses = _find_uses(graph) if carry else {}
+    readers = _find_readers(graph, set()) if carry else {}
     found: set[Var] = set()
     for old, new in carry:
-        while isinstance(new, Var) and new in makers and makers[new].prim.name == "dynamic_update_slice":
-            new = makers[new].ins[0]
-        pointwise: set[Var] = set()
-        waiting = [new]
-        while waiting:
-            atom = waiting.pop()
-            eqn = makers.get(atom) if isinstance(atom, Var) else None
-            if eqn is not None and eqn.prim.lower.kind == "scalar" and eqn.outs[0] not in pointwise:
-                pointwise.update(eqn.outs)
-                waiting += eqn.ins
-        others = [eqn for eqn in graph.eqns if old in eqn.ins and pointwise.isdisjoint(eqn.outs)]
-        lines = all(e.prim.name == "dynamic_slice" and e.outs[0].type.ndim > 1 for e in others)
-        if old.type.ndim > 1 and lines and any(old in makers[var].ins for var in pointwise):
-            narrow = [e.outs[0] for e in others if _is_line(e.outs[0].type.shape, old.type.shape)]
-            found.update(narrow if len(narrow) == len(others) else ())
+        link: Atom | None = new
+        while isinstance(link, Var) and link is not old and link in makers:
+            own, before = _link(makers, link, old)
+            others = [eqn for eqn in readers.get(before, ()) if own.isdisjoint(eqn.outs)] if before else []
+            if all(eqn.prim.name == "dynamic_slice" and _is_line(eqn) for eqn in others):
+                found.update(e.outs[0] for e in others if uses.get(e.outs[0]) is not makers[link])
+            link = before
     return found
 
 
-def _is_line(part: Sequence[int], whole: Sequence[int]) -> bool:
+def _link(makers: Mapping[Var, Eqn], new: Var, old: Var) -> tuple[set[Var], Var | None]:
+    """The values that are made with an array, which takes the place of another, and that other; none if there is none."""
+    if makers[new].prim.name == "dynamic_update_slice":
+        before = makers[new].ins[0]
+        return {new}, before if isinstance(before, Var) else None
+    own: set[Var] = set()
+    leaves: list[Var] = []
+    waiting: list[Atom] = [new]
+    while waiting:
+        atom = waiting.pop()
+        eqn = makers.get(atom) if isinstance(atom, Var) else None
+        if eqn is not None and eqn.prim.lower.kind == "scalar":
+            if own.isdisjoint(eqn.outs):
+                own.update(eqn.outs)
+                waiting += eqn.ins
+        elif atom is old or (eqn is not None and eqn.prim.name == "dynamic_update_slice"):
+            leaves.append(atom)  # type: ignore[arg-type]
+    leaves = [var for var in dict.fromkeys(leaves) if var.type.shape == old.type.shape]
+    return own, old if old in leaves else leaves[0] if len(leaves) == 1 else None
+
+
+def _is_line(part: Eqn) -> bool:
     """Whether a part has one element along an axis of which the whole has more."""
-    return any(a == 1 < b for a, b in zip(part, whole, strict=True))
+    shapes = part.outs[0].type.shape, part.ins[0].type.shape
+    return any(a == 1 < b for a, b in zip(*shapes, strict=True))
 
 
 def _find_uses(graph: Graph) -> dict[Var, Eqn | None]:

@@ -58,6 +58,14 @@ def test_lines_may_be_rows() -> None:
     ]
 
 
+def test_a_line_of_the_matrix_itself_is_zero_where_that_is() -> None:
+    assert parts(lambda k, x, a, b: x.at[:, k].set(a[:, k] - x @ x[k])) == [(1, ALL, BEFORE)]
+    assert parts(lambda k, x, a, b: x.at[:, k].set(a[:, k] - x @ x[(3 * k) % N])) == [(1, ALL, BEFORE)]
+    assert parts(lambda k, x, a, b: x.at[k].set(a[k] - x[:, k] @ x)) == [(0, ALL, BEFORE)]
+    assert parts(lambda k, x, a, b: x.at[:, k].set(a[:, k] - x @ x[:, k])) == []
+    assert parts(lambda k, x, a, b: x.at[:, k].set(a[:, k] - x @ b[k])) == []
+
+
 def test_masks_may_be_put_together() -> None:
     def step(k: Any, x: Any, a: Any, b: Any) -> Any:
         return x.at[:, k].set(x @ wnp.where((line() < k) & ~(line() == k), b[k], 0.0))
