@@ -258,8 +258,7 @@ def _cast_real(x: Register, source: np.dtype[Any], target: np.dtype[Any]) -> Reg
     if is_integer(target):
         if not x.is_float:
             return x.resize(kind, signed=source.kind == "i")
-        stem = "fptosi.sat" if target.kind == "i" else "fptoui.sat"
-        return _saturate(x, stem, kind)
+        return _saturated(x, kind, signed=target.kind == "i")
     small = target == np.float16 or is_bfloat16(target)
     if x.is_float:
         if small and x.kind == "double":
@@ -271,7 +270,21 @@ def _cast_real(x: Register, source: np.dtype[Any], target: np.dtype[Any]) -> Reg
     return round_through(x.convert(opcode, kind), target)
 
 
-def _saturate(x: Register, stem: str, kind: str) -> Register:
-    name = f"llvm.{stem}.{kind}.{'f32' if x.kind == 'float' else 'f64'}"
-    x.writer.declare(f"declare {kind} @{name}({x.kind})")
-    return x.writer.call(name, kind, [x])
+def _saturated(x: Register, kind: str, *, signed: bool) -> Register:
+    """A float as an integer: truncated, the nearest integer there is where it is out of range, 0 of NaN.
+
+    These are plain conversions and selects, of which LLVM makes vectors; of ``llvm.fptosi.sat`` it makes none. What a
+    conversion gives for numbers that are out of range is undefined, and never selected.
+    """
+    bits = bits_of(kind)
+    many = 2.0 ** (bits - signed)
+    if bits < 32:
+        whole = x.convert("fptosi", "i32").resize(kind)
+    else:
+        whole = x.convert("fptosi" if signed else "fptoui", kind)
+    high = (1 << (bits - signed)) - 1
+    low = -high - 1 if signed else 0
+    bounded = (x >= many).select(high, whole)
+    if signed:
+        return x.is_nan().select(0, (x < -many).select(low, bounded))
+    return (x > 0.0).select(bounded, 0)
