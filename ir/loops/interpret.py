@@ -201,7 +201,8 @@ class _Run:
         return at
 
     def index(self, index: Index) -> int:
-        return evaluate_index(index, self.leaf, INTEGERS)
+        value: int = evaluate_index(index, self.leaf, INTEGERS)
+        return value
 
     def leaf(self, index: Index) -> int:
         match index:
