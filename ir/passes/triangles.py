@@ -15,6 +15,7 @@ import numpy as np
 
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
 from weft.ir.ops.contract import dot_general_p
+from weft.ir.ops.elementwise import MIRRORED
 from weft.ir.ops.flow import scan_p
 from weft.ir.ops.part import ALL, AT, BEFORE, BEHIND, part_product_p
 from weft.ir.passes.counters import counters
@@ -31,7 +32,6 @@ _COMPARED = {
     "eq": AT,
     "ne": BEFORE | BEHIND,
 }
-_FLIPPED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 
 
 def trim_products(graph: Graph) -> Graph:
@@ -117,7 +117,7 @@ class _Regions:
                 if self._is_place(x) and self._is_spread_k(y):
                     return _COMPARED[eqn.prim.name]
                 if self._is_place(y) and self._is_spread_k(x):
-                    return _COMPARED[_FLIPPED[eqn.prim.name]]
+                    return _COMPARED[MIRRORED[eqn.prim.name]]
             elif eqn.prim.name in ("and_", "or_", "not_"):
                 known = [self.mask(a) for a in eqn.ins]
                 masks = [m for m in known if m is not None]

@@ -32,6 +32,7 @@ from weft.ir.loops.nest import (
     While,
     bodies,
 )
+from weft.ir.ops.elementwise import MIRRORED
 from weft.ir.records import dataclass, replace
 from weft.ir.types import BOOL, INT64
 from weft.kernels.cpu.decide import PLAIN, decided, renamed
@@ -307,14 +308,14 @@ class _Scope:
 
     def border(self, op: Op) -> tuple[Index, bool] | None:
         """The iteration at which a comparison changes, and whether it is true before it."""
-        if op.op not in _FLIPPED:
+        if op.op not in ("lt", "le", "gt", "ge"):
             return None
         x, y = (self.value(arg) for arg in op.args)
         if x is None or y is None or {x.times, y.times} != {0, 1}:
             return None
         name = op.op
         if y.times:
-            x, y, name = y, x, _FLIPPED[name]
+            x, y, name = y, x, MIRRORED[name]
         if not x.exact:
             return None
         if not y.exact:
@@ -380,9 +381,6 @@ class _Scope:
             return IndexOp(index.op, new(index.a), new(index.b)) if isinstance(index, IndexOp) else index
 
         return tuple([replace(s, index=new(s.index)) if hasattr(s, "index") else s for s in self.body])
-
-
-_FLIPPED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
 
 
 def _combined(op: str, x: _Linear, y: _Linear) -> _Linear:

@@ -64,6 +64,7 @@ _LATER = {
     "meshes": "broadcast c_ mgrid ndenumerate ndindex ogrid r_",
     "nans": "nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum nanvar",
     "packing": "packbits unpackbits",
+    "padding": "pad",
     "placing": "fill_diagonal place put put_along_axis putmask",
     "polynomials": "poly polyadd polyder polydiv polyfit polyint polymul polysub roots",
     "sets": "intersect1d isin setdiff1d setxor1d union1d unique unique_all unique_counts unique_inverse unique_values",
