@@ -16,6 +16,8 @@ VECTOR_WIDTHS = {"double": (2, 4, 8), "float": (4, 8, 16)}
 
 SHARED = "weft.maths."
 """How the names of functions begin that are compiled once for all kernels; after it: name, type, and lanes if several."""
+ALONE = ".v1"
+"""Behind the name of a function of one lane for which steps of a loop wait. Without, it is for what is left beside vectors."""
 
 # What LLVM may believe of a maths function: its result depends on its arguments alone, and any arguments are fine.
 _PURE = "nounwind willreturn memory(none) speculatable"
@@ -31,8 +33,10 @@ def call_shared(name: str, build: Callable[..., Register], args: Sequence[Regist
     if module.target != "cpu":
         return build(*args)
     function = f"{SHARED}{name}.{SUFFIX[kind]}"
-    if not module.defines(function):
-        module.define(function, f"declare {kind} @{function}({', '.join([kind] * len(args))}) {_PURE}")
+    scalar = function + ALONE if writer.in_steps else function
+    if not module.defines(scalar):
+        module.define(scalar, f"declare {kind} @{scalar}({', '.join([kind] * len(args))}) {_PURE}")
+    if not module.defines(f"{function}.v{VECTOR_WIDTHS[kind][0]}"):
         for n in VECTOR_WIDTHS[kind]:
             vector = f"<{n} x {kind}>"
             module.keep(f"{function}.v{n}")
@@ -42,14 +46,14 @@ def call_shared(name: str, build: Callable[..., Register], args: Sequence[Regist
             )
     if writer.lanes > 1:
         return writer.call(f"{function}.v{writer.lanes}", kind, args, f" {_PURE}")
-    return writer.call(function, kind, args, f" {_PURE}{_vector_names(function, kind, len(args))}")
+    return writer.call(scalar, kind, args, f" {_PURE}{_vector_names(function, kind, len(args), scalar)}")
 
 
-def _vector_names(function: str, kind: str, count: int) -> str:
-    """The attribute of a call that names the functions of vectors."""
+def _vector_names(function: str, kind: str, count: int, scalar: str = "") -> str:
+    """The attribute of a call that names the functions of vectors; what is called may have another name."""
     shape = "v" * count
-    names = ",".join(f"_ZGV_LLVM_N{n}{shape}_{function}({function}.v{n})" for n in VECTOR_WIDTHS[kind])
-    return f' "vector-function-abi-variant"="{names}"'
+    names = [f"_ZGV_LLVM_N{n}{shape}_{scalar or function}({function}.v{n})" for n in VECTOR_WIDTHS[kind]]
+    return f' "vector-function-abi-variant"="{",".join(names)}"'
 
 
 def call_rare(

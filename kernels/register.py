@@ -96,11 +96,15 @@ class Writer:
         module: where declarations go; a new one when omitted.
         lanes: how many values a register holds. With more than one, kinds are those of the lanes, and there are no branches
             but those that all lanes take (see `weft.kernels.calls.where_any`), since lanes cannot part.
+
+    Attributes:
+        in_steps: whether what is written is steps, each of which waits for the one before.
     """
 
     def __init__(self, module: Module | None = None, lanes: int = 1) -> None:
         self.module = module if module is not None else Module()
         self.lanes = lanes
+        self.in_steps = False
         self.block = "entry"
         self._lines: list[str] = []
         self._phis: dict[str, tuple[int, str, list[str]]] = {}

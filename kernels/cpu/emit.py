@@ -50,7 +50,7 @@ from weft.kernels.cpu.index import (
 from weft.kernels.cpu.lanes import Lanes, lane_loops
 from weft.kernels.cpu.metadata import Metadata
 from weft.kernels.cpu.neighbours import waits_for_neighbours
-from weft.kernels.cpu.short import is_vector
+from weft.kernels.cpu.short import is_vector, reads_own
 from weft.kernels.cpu.split import split
 from weft.kernels.cpu.squares import transposed_copy
 from weft.kernels.cpu.unswitch import unswitch
@@ -104,6 +104,7 @@ class _Emitter:
     def __init__(self, nest: Nest, module: Module, metadata: Metadata) -> None:
         self.nest = nest
         self.writer = Writer(module)
+        self.writer.in_steps = _in_steps(nest)
         self.metadata = metadata
         self.updates = Updates(nest)
         self.lanes = lane_loops(nest)
@@ -117,7 +118,8 @@ class _Emitter:
         self.copies = 1  # of the body that is open, were the short loops around it written out
         self.words = ""
         self.apart: int | None = None  # the group of accesses, where buffers take turns
-        self.reads_own = False  # whether it reads what it has written
+        self.reads_own = False  # whether it reads what it has written so far,
+        self.has_own = reads_own(nest)  # or ever
         self.params: list[Offset] = []
         self.strides: dict[int, Offset] = {}
         # By buffer: its address, element type, metadata of accesses.
@@ -287,7 +289,11 @@ class _Emitter:
         copies = self.copies
         if isinstance(loop.extent, int):
             at_once = min(AT_ONCE, max(loop.extent // 8, 1))
-            how = self.metadata.vector(at_once) if is_vector(loop, copies) else self.metadata.short
+            how = (
+                self.metadata.vector(at_once)
+                if is_vector(loop, copies, reads_own=self.has_own)
+                else self.metadata.short
+            )
             self.copies *= loop.extent
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
         blocked -= self.updates.read_in(loop)
@@ -452,6 +458,14 @@ def _turns(body: tuple[Any, ...]) -> Iterator[tuple[str, ...]]:
         yield from getattr(statement, "turns", ())
         for inner in bodies(statement):
             yield from _turns(inner)
+
+
+def _in_steps(nest: Nest) -> bool:
+    """Whether a nest is steps, which wait for one another, or no loop at all."""
+    chunked = nest.chunked
+    if chunked is None:
+        return not any(bodies(statement) for statement in nest.body)
+    return isinstance(chunked, While) or chunked.kind == "steps"
 
 
 def _is_part(loop: Loop) -> bool:

@@ -17,7 +17,7 @@ import re
 import threading
 from collections.abc import Container, Sequence
 
-from weft.kernels.calls import SHARED
+from weft.kernels.calls import ALONE, SHARED
 from weft.kernels.cpu.linker import link
 from weft.kernels.entry import Entry
 from weft.kernels.register import SUFFIX, Module, Register, Writer, literal
@@ -49,7 +49,8 @@ def called_functions(object_code: bytes, own: Container[str] = ()) -> dict[str, 
 def function_text(names: Sequence[str]) -> str:
     """The LLVM module that defines shared functions, given by their names.
 
-    Of one function, only the form of most lanes is written out; the others call it.
+    Of one function, only the form of most lanes is written out; the others call it, which is soon compiled, but takes longer
+    than one lane by itself. So a form of one lane that is named as such is written out too.
     """
     from weft.kernels.cpu.squares import (
         TRANSPOSE,
@@ -62,14 +63,14 @@ def function_text(names: Sequence[str]) -> str:
     parsed = [_parse(name) for name in names]
     for name, kind, lanes in parsed:
         widest[name, kind] = max(lanes, widest.get((name, kind), 1))
-    for name, kind, lanes in parsed:
+    for symbol, (name, kind, lanes) in zip(names, parsed, strict=True):
         if name == TRANSPOSE:
-            define_transpose(module, _symbol(name, kind, lanes), kind)
+            define_transpose(module, symbol, kind)
             continue
         build = FUNCTIONS[name]
         writer = Writer(module, lanes)
         args = [Register(writer, kind, f"%x{k}") for k in range(len(inspect.signature(build).parameters))]
-        symbol, wide = _symbol(name, kind, lanes), widest[name, kind]
+        wide = lanes if symbol.endswith(ALONE) else widest[name, kind]
         result = build(*args) if lanes == wide else _call_wider(_symbol(name, kind, wide), wide, args)
         writer.do(f"ret {result.type} {result.ref}")
         parameters = ", ".join(f"{a.type} {a.ref}" for a in args)

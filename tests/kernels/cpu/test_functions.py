@@ -7,11 +7,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import weft
+import weft.numpy as wnp
 from tests.kernels.harness import compile_op, run_op
+from weft import lax
 from weft.kernels.cpu import functions
 from weft.kernels.cpu.assemble import assemble
 from weft.kernels.maths import FUNCTIONS
@@ -54,6 +58,28 @@ def test_kernels_share_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(run_op("atanh", x, out="float64"), first)
     assert len(texts) == 1
     compile_op.cache_clear()
+
+
+def test_steps_that_wait_call_a_function_of_one_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also beside vectors of the same function, and with the same bits."""
+    asked: list[str] = []
+    written = functions.function_text
+    monkeypatch.setattr(functions, "function_text", lambda names: asked.extend(names) or written(names))
+    monkeypatch.setattr(functions, "_addresses", {})
+    monkeypatch.setattr(functions, "_store", lambda: None)
+
+    def fun(a: Any, x: Any) -> Any:
+        steps = lax.scan(lambda c, _: (0.5 * c + wnp.sinh(c) / 3.0,) * 2, a, None, length=7)[1]
+        return steps, wnp.sinh(x)
+
+    x = np.linspace(-1.0, 1.0, 40)
+    steps, sines = (np.asarray(v) for v in weft.jit(fun)(x[30], x))
+    assert {"weft.maths.sinh.f64.v1", "weft.maths.sinh.f64"} <= set(asked) and len(asked) > 2
+    assert steps[0] == 0.5 * x[30] + sines[30] / 3.0
+    text = written(["weft.maths.sinh.f64.v1", "weft.maths.sinh.f64", "weft.maths.sinh.f64.v8"])
+    bodies = {body.split("(")[0]: body for body in text.split("define double @")[1:]}
+    assert "call <8 x double>" in bodies["weft.maths.sinh.f64"]
+    assert "call <8 x double>" not in bodies["weft.maths.sinh.f64.v1"].split("\n}")[0]
 
 
 SCRIPT = """
