@@ -216,13 +216,11 @@ class _MethodDef(ctypes.Structure):
     )
 
 
-_definitions: list[_MethodDef] = []  # Python keeps the address of each
-
-
 def _built_in(name: str, address: int) -> Any:
     """A built-in function whose C function is at ``address``."""
     definition = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
-    _definitions.append(definition)
+    # Python keeps its address, for as long as a worker has the function, which is longer than modules last when Python ends.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(definition))
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype, make.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
     return make(ctypes.addressof(definition), None, None)

@@ -259,8 +259,12 @@ f = weft.jit(lambda x: wnp.sin(x) * wnp.exp(x))
 for _ in range(20):
     f(np.linspace(0, 1, 300_000))
 """
-    for _ in range(3):
-        result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    # Who reads what is no longer his finds numbers that lead astray, where the C library is asked for that.
+    traps = os.environ | {"PYTHONMALLOC": "malloc", "MALLOC_PERTURB_": "254"}
+    for env in (os.environ, os.environ, traps):
+        result = subprocess.run(
+            [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=60
+        )
         assert (result.returncode, result.stderr) == (0, "")
 
 
