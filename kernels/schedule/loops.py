@@ -176,7 +176,7 @@ class Loops:
 
     def blocks(self, cut: Cut) -> int:
         """How many tiles there are along a group; a sum of nothing has one too."""
-        return max(ceil(self.count([cut.group]) / cut.height), cut.group in self.reduced)
+        return max(ceil(self.count([cut.group]) / cut.height), int(cut.group in self.reduced))
 
     def open_tiles(self, stack: ExitStack, cuts: Sequence[Cut]) -> Tile:
         """Open the parallel loop over all tiles. What is not cut is whole in every tile."""

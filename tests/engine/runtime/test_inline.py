@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+import weft
+import weft.numpy as wnp
 from tests.nest_parts import F64, buffers, const
 from weft.engine.runtime.inline import Renamed, Where
 from weft.ir.loops.interpret import run_nest
@@ -77,3 +81,15 @@ def test_it_does_what_the_nest_did(op: str, start: float, times: int, rows: int,
     run_nest(nest, params, [x, expected[1:]])
     run_nest(whole, [], [x, found])
     np.testing.assert_array_equal(found, expected)
+
+
+def test_sums_of_nothing_in_a_step() -> None:
+    """Tiles of nothing are one tile, and its number an integer."""
+    x = np.linspace(0.1, 1.0, 8).reshape(1, 2, 4)
+
+    def step(c: Any, _: Any) -> tuple[Any, Any]:
+        s, y = c
+        return (s + wnp.sum(wnp.sin(y[:, :, :0])) + wnp.sum(wnp.sin(y) * y), y.at[0].set(0.5)), None
+
+    (s, _), _ = weft.jit(lambda x: weft.lax.scan(step, (0.0, x), None, length=3))(x)
+    np.testing.assert_allclose(s, np.sum(np.sin(x) * x) + 8 * np.sin(0.5))
