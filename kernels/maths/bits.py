@@ -41,6 +41,19 @@ def long_polynomial(name: str, x: Register) -> Register:
     return rest.fma(x, x.const(second)).fma(x, x.const(first))
 
 
+def paired_polynomial(name: str, x: Register, square: Register) -> Register:
+    """As :func:`polynomial`, by pairs of terms: half as long a chain, for where the result is small beside what it is added to.
+
+    ``square`` is that of ``x``.
+    """
+    c = COEFFICIENTS[name][x.kind]
+    pairs = [x.const(c[k]) if k + 1 == len(c) else x.fma(c[k + 1], c[k]) for k in range(0, len(c), 2)]
+    total = pairs[-1]
+    for pair in reversed(pairs[:-1]):
+        total = total.fma(square, pair)
+    return total
+
+
 def polynomial_as_sum(name: str, x: Register) -> Sum:
     """As :func:`polynomial`, without the error of the last addition; the first coefficient outweighs the rest."""
     first, *others = COEFFICIENTS[name][x.kind]

@@ -14,7 +14,7 @@ from weft.kernels.maths.bits import (
     MANTISSA_BITS,
     Sum,
     fast_two_sum,
-    polynomial,
+    paired_polynomial,
     round_to_bits,
     two_product,
 )
@@ -114,7 +114,7 @@ def _reduce_large(x: Register) -> tuple[Register, Register, Register]:
 
 
 def _for_every_argument(name: str, kernel: Kernel, x: Register) -> Register:
-    """Apply a kernel behind the reduction that fits the argument."""
+    """Apply a kernel behind the reduction that fits the argument; of infinity and NaN the usual one makes NaN."""
     usual = kernel(*_reduce_usual(x))
     size = x.fabs()
     rare = (size > LIMIT[x.kind]) & (size < float("inf"))
@@ -122,13 +122,13 @@ def _for_every_argument(name: str, kernel: Kernel, x: Register) -> Register:
     def slow(y: Register) -> Register:
         return kernel(*_reduce_large(y.to_float("double"))).to_float(y.kind)
 
-    return (size.eq(float("inf")) | x.is_nan()).select(float("nan"), call_rare(x, rare, name, slow, usual))
+    return call_rare(x, rare, name, slow, usual)
 
 
 def _sin_of_reduced(r: Register, low: Register) -> Sum:
     """``sin(r + low)`` as a sum whose first part is r."""
     z = r * r
-    return r, (z * r).fma(polynomial("sin", z), low * z.fma(-0.5, 1.0))
+    return r, (z * r).fma(paired_polynomial("sin", z, z * z), low * z.fma(-0.5, 1.0))
 
 
 def _cos_of_reduced(r: Register, low: Register) -> Sum:
@@ -137,7 +137,8 @@ def _cos_of_reduced(r: Register, low: Register) -> Sum:
     half = z * 0.5
     first = 1.0 - half
     rest = (1.0 - first) - half
-    return first, rest + (z * z).fma(polynomial("cos", z), -(r * low))
+    square = z * z
+    return first, square.fma(paired_polynomial("cos", z, square), rest - r * low)
 
 
 def _sin_quadrant(k: Register, r: Register, low: Register) -> Register:
