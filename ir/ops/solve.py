@@ -16,6 +16,7 @@ from weft.ir.errors import DTypeError, ShapeError
 from weft.ir.ops.contract import matmul
 from weft.ir.ops.elementwise import (
     abs_,
+    add,
     cast,
     complex_,
     full_like,
@@ -39,7 +40,7 @@ from weft.ir.ops.linalg import (
 )
 from weft.ir.ops.matrix import adjoint, eye_like, identity, matrix_transpose, trace
 from weft.ir.ops.reduce import reduce_max, reduce_sum
-from weft.ir.ops.shape import broadcast, full, reshape
+from weft.ir.ops.shape import broadcast, full, reshape, slice_axis
 from weft.ir.primitive import Primitive, library
 from weft.ir.rules import add_all, batch_all, zeros_like
 from weft.ir.types import INT64, ArrayType, is_complex, real_dtype
@@ -230,9 +231,24 @@ det_p = Primitive(
 def det(a: Any) -> Any:
     """The determinant of matrices ``(..., n, n)``; 1 for ``n == 0``.
 
-    The first derivative is exact for singular matrices too, the second for regular ones.
+    Those of two and three rows are written out as sums of products. The first derivative is exact for singular matrices too,
+    the second for regular and written out ones.
     """
-    return det_p.bind(a)
+    n, dtype = len(a.shape), np.dtype(a.dtype)
+    if n < 2 or a.shape[n - 2 :] not in ((2, 2), (3, 3)) or dtype.kind not in "fc":
+        return det_p.bind(a)
+    size = a.shape[n - 1]
+
+    def at(i: int, j: int) -> Any:
+        return reshape(slice_axis(slice_axis(a, n - 2, i, i + 1), n - 1, j, j + 1), a.shape[: n - 2])
+
+    def minor(i: int, j: int) -> Any:
+        """The product of a pair from rows ``size - 2`` and ``size - 1`` less that of the other pair."""
+        return sub(mul(at(size - 2, i), at(size - 1, j)), mul(at(size - 2, j), at(size - 1, i)))
+
+    if size == 2:
+        return minor(0, 1)
+    return add(mul(at(0, 0), minor(1, 2)), sub(mul(at(0, 2), minor(0, 1)), mul(at(0, 1), minor(0, 2))))
 
 
 def _slogdet_type(x: ArrayType) -> tuple[ArrayType, ...]:
