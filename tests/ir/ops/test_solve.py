@@ -138,7 +138,7 @@ def test_det(dtype):
 
 @pytest.mark.parametrize("dtype", KINDS)
 def test_det_differentiates(dtype):
-    for n in (1, 2, 4):
+    for n in (1, 2, 3, 4):
         a = regular(n=n, dtype=dtype)
         check_derivatives(det, a, order=3 if n == 2 else 2)
         check_derivatives(slogdet, a)
