@@ -40,6 +40,7 @@ _CACHE = 2**18  # bytes of the rows that a sweep goes to and fro in
 _TIMES = 8  # steps of a sweep, at most
 _BLOCKS = (4, 32)  # into which the ring is cut, at least where there are many steps in a sweep, and at most
 _HEIGHT = 4  # of a block: how many times as high it must be, at least, as what is missing between two
+_SHARED = 4_000.0  # nanoseconds of a sweep that threads share, where they are awake: several times what it costs them to meet
 _MOST = 100_000_000.0  # nanoseconds of a sweep of several periods; a kernel cannot be interrupted
 _FAR = 2**31  # more rows than there are
 
@@ -282,8 +283,8 @@ class _Sweep(Rolled):
     def sweeps(self, nest: Nest, found: Lags, blocks: int, times: int, turned: int) -> list[Scheduled]:
         """The two kernels of a sweep: inside of blocks, and between them."""
         width, rows = found.width(times), self.ring.rows
-        # What is between blocks is little, but threads are awake, and have the rows around it in their caches.
-        work = self.work * times
+        # Threads are woken once for all sweeps. What is between blocks is little, but the rows around it are in their caches.
+        work = self.work * (self.eqn.params["length"] if self.work * times >= _SHARED else times)
         given = [(0, _FAR, 0, _FAR), (1, width, -_FAR, 0)]
         result = []
         for further, height, low, high in given if width else given[:1]:

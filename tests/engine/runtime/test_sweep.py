@@ -145,6 +145,17 @@ def test_any_number_of_threads_makes_the_same_bits(name):
         weft.config.update(threads=before)
 
 
+@pytest.mark.parametrize(
+    ("shape", "length", "shared"), [((96, 96), 100, True), ((96, 96), 2, False), ((150, 301), 100, True)]
+)
+def test_threads_share_sweeps_where_they_are_woken_for_many(shape, length, shared):
+    """The first kernels of a chain as well as the later ones, inside of blocks and between them."""
+    tape = run(jacobi, length).lower(rng(*shape)).program.tape
+    kernels = [line for line in tape.disassemble().splitlines() if "kernel" in line]
+    assert len(kernels) == (4 if length > 8 else 2)
+    assert all((" by 1 " in line) == shared for line in kernels)
+
+
 def test_blocks_go_round_the_ring_whatever_its_size():
     for rows in range(60, 76):
         u = rng(rows, 140)
