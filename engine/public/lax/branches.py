@@ -55,10 +55,7 @@ def cond(
     Raises:
         ArgumentError: ``pred`` is no scalar, or the functions return different structures, shapes or dtypes.
     """
-    if operand is not _NOT_GIVEN:
-        if operands:
-            raise ArgumentError("cond: give operands by position, or one as operand=, not both.")
-        operands = (operand,)
+    operands = _read_operands("cond", operands, operand)
     for fun, name in ((true_fun, "true_fun"), (false_fun, "false_fun")):
         if not callable(fun):
             raise ArgumentError(f"cond: {name} must be a function, got {fun!r}.")
@@ -75,18 +72,22 @@ def cond(
     return _staged("cond", e.cast(value, _INDEX), (false_fun, true_fun), operands)
 
 
-def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+def switch(
+    index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _NOT_GIVEN
+) -> Any:
     """Call one of several functions: ``branches[index](*operands)``, with ``index`` clamped to the branches there are.
 
     Args:
         index: an integer scalar.
         branches: functions of the operands that return the same structure, shapes and dtypes.
         *operands: trees of arrays.
+        operand: the only operand, by JAX's older name.
 
     Raises:
         ArgumentError: there are no branches, ``index`` is no integer scalar, or the functions return different structures,
             shapes or dtypes.
     """
+    operands = _read_operands("switch", operands, operand)
     functions = tuple(branches)
     if not functions or not all(map(callable, functions)):
         raise ArgumentError(f"switch: branches must be functions, at least one, got {branches!r}.")
@@ -102,6 +103,14 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     if value.dtype.kind == "u":
         value = e.minimum(value, np.asarray(min(last, np.iinfo(value.dtype).max), value.dtype))
     return _staged("switch", e.cast(value, _INDEX), functions, operands)
+
+
+def _read_operands(kind: str, operands: tuple[Any, ...], operand: Any) -> tuple[Any, ...]:
+    if operand is _NOT_GIVEN:
+        return operands
+    if operands:
+        raise ArgumentError(f"{kind}: give operands by position, or one as operand=, not both.")
+    return (operand,)
 
 
 def _taken(fun: Callable[..., Any], operands: Sequence[Any]) -> Any:

@@ -48,6 +48,7 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    _split_transpose: bool = False,
     *,
     progress: bool | str | dict[str, Any] | None = None,
 ) -> tuple[Any, Any]:
@@ -64,6 +65,8 @@ def scan(
         unroll: steps that a compiled loop does in a turn, all of them if ``True``. It pays where steps are elementwise
             operations on large arrays, which then are read and written once a turn. A loop of small steps is one kernel in any
             case: it compiles longer, and may be slower. Without effect with ``progress``.
+        _split_transpose: for programs written for JAX, without effect: what the backward pass computes outside of its loop is
+            decided by what that saves.
         progress: show a bar that advances, in compiled programs too: True, a description, or a dict with ``desc`` and ``total``
             (of a loop whose number of steps is not known). It goes to the standard error, by tqdm where that is installed.
 

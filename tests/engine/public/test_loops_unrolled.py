@@ -62,6 +62,16 @@ def test_derivatives_and_batches(unroll: int | bool) -> None:
     _same(slopes(unroll=unroll), slopes())
 
 
+def test_the_divided_backward_pass_of_jax_changes_nothing() -> None:
+    def slope(divided: bool) -> Any:
+        def total(x: Any) -> Any:
+            return lax.scan(lambda c, y: (wnp.sin(c) * y, c), x, x[:3], None, False, 2, divided)[1].sum()
+
+        return weft.grad(total)(np.array([0.3, 0.5, 0.7]))
+
+    _same(slope(True), slope(False))
+
+
 def _loops(fun: Any, *args: Any) -> list[int]:
     """How many turns the loops of a traced function take."""
     return [eqn.params["length"] for eqn in weft.make_graph(fun)(*args).eqns if eqn.prim.name == "scan"]
