@@ -50,7 +50,7 @@ from weft.kernels.cpu.index import (
 from weft.kernels.cpu.lanes import Lanes, lane_loops
 from weft.kernels.cpu.metadata import Metadata
 from weft.kernels.cpu.neighbours import waits_for_neighbours
-from weft.kernels.cpu.short import is_vector
+from weft.kernels.cpu.short import is_vector, reads_own
 from weft.kernels.cpu.split import split
 from weft.kernels.cpu.squares import transposed_copy
 from weft.kernels.cpu.unswitch import unswitch
@@ -118,7 +118,8 @@ class _Emitter:
         self.copies = 1  # of the body that is open, were the short loops around it written out
         self.words = ""
         self.apart: int | None = None  # the group of accesses, where buffers take turns
-        self.reads_own = False  # whether it reads what it has written
+        self.reads_own = False  # whether it reads what it has written so far,
+        self.has_own = reads_own(nest)  # or ever
         self.params: list[Offset] = []
         self.strides: dict[int, Offset] = {}
         # By buffer: its address, element type, metadata of accesses.
@@ -288,7 +289,11 @@ class _Emitter:
         copies = self.copies
         if isinstance(loop.extent, int):
             at_once = min(AT_ONCE, max(loop.extent // 8, 1))
-            how = self.metadata.vector(at_once) if is_vector(loop, copies) else self.metadata.short
+            how = (
+                self.metadata.vector(at_once)
+                if is_vector(loop, copies, reads_own=self.has_own)
+                else self.metadata.short
+            )
             self.copies *= loop.extent
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
         blocked -= self.updates.read_in(loop)

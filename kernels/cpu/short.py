@@ -7,9 +7,10 @@ loops that are too long to be written out read every element by itself: these be
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from weft.ir.loops.nest import Accumulate, Const, Index, IndexOp, Load, Loop, Op, Store
+from weft.ir.loops.nest import Accumulate, Call, Const, Index, IndexOp, Load, Loop, Nest, Op, Store, bodies
 from weft.kernels.maths import FUNCTIONS
 from weft.kernels.schedule.index import names_in
 
@@ -21,12 +22,13 @@ LONGEST = 300
 """Statements that are written out, those of a loop within loops counted as often as they run (measured)."""
 
 
-def is_vector(loop: Loop, copies: int) -> bool:
+def is_vector(loop: Loop, copies: int, *, reads_own: bool = True) -> bool:
     """Whether a loop of known length shall become vectors, and not be written out.
 
     Args:
         loop: a loop whose extent is a number.
         copies: how often it would stand there, were the short loops around it written out.
+        reads_own: whether the nest reads what it has written, so that registers may hold it.
     """
     assert isinstance(loop.extent, int)
     if loop.extent < FEWEST or not all(
@@ -37,8 +39,11 @@ def is_vector(loop: Loop, copies: int) -> bool:
         return True
     if copies == 1 and any(acc.op in ("max", "min") for acc in loop.carries):
         return True
+    along = all(_goes_along(one, loop.var) for one in loop.body)
+    if not (reads_own or loop.carries):  # all goes from memory to memory
+        return along and loop.extent % FEWEST == 0
     is_long = copies * loop.extent * len(loop.body) > LONGEST
-    return is_long and loop.extent % FULL == 0 and all(_goes_along(one, loop.var) for one in loop.body)
+    return is_long and loop.extent % FULL == 0 and along
 
 
 def _goes_along(statement: Any, var: str) -> bool:
@@ -56,3 +61,18 @@ def factor(index: Index, var: str) -> int | None:
         a, b = factor(index.a, var), factor(index.b, var)
         return None if a is None or b is None else a + b if index.op == "+" else a - b
     return None
+
+
+def reads_own(nest: Nest) -> bool:
+    """Whether a nest reads what it has written."""
+    outside = {buffer.name for buffer in nest.buffers if buffer.kind == "in"}
+
+    def within(body: Iterable[Any]) -> bool:
+        return any(
+            isinstance(one, Call)
+            or (isinstance(one, Load) and one.buffer not in outside)
+            or any(within(inner) for inner in bodies(one))
+            for one in body
+        )
+
+    return within(nest.body)

@@ -6,8 +6,9 @@ clamped index, so that no load is ever out of bounds, and select.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +62,8 @@ def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
         start, stride = eqn.params["start"][axis], eqn.params["strides"][axis]
         step: Index = 1 if stride == 1 else ex.builder.param(_key(ex, eqn, "stride", axis), stride)
         i = ex.layout.at_axis(eqn.outs[0], index, axis)
+        if type(i) is int and ex.layout.knows(eqn.ins[0], axis):
+            return start + i * stride
         if stride == 1:
             whole = _before_pad(ex, i, start, eqn.ins[0].type.shape[axis])
             if whole is not None:
@@ -175,6 +178,11 @@ def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
         if not (low or high or interior):
             continue
         i = ex.layout.at_axis(out, index, axis)
+        if type(i) is int and ex.layout.knows(out, axis):
+            places[axis], left = divmod(i - low, interior + 1)
+            if left or not 0 <= places[axis] < operand.type.shape[axis]:
+                return ex.operand(eqn, 1, ())
+            continue
         first = build.param(_key(ex, window, "low", axis), low)
         ex.pads[first] = low, out.type.shape[axis]
         j = ix.sub(i, first)
@@ -214,11 +222,7 @@ def _concatenate(ex: Expressions, eqn: Eqn, index: Indices) -> str:
     filled = [k for k, atom in enumerate(eqn.ins) if atom.type.size]
     if not filled:  # nothing is ever read
         return build.const(out.type.dtype, 0)
-    starts: list[Index] = [0]
-    begin = 0
-    for before, k in pairwise(filled):
-        begin += eqn.ins[before].type.shape[axis]
-        starts.append(build.param(_key(ex, eqn, "begin", k), begin))
+    begins = [0, *accumulate(eqn.ins[k].type.shape[axis] for k in filled[:-1])]
 
     def at_place(n: int, place: Index) -> Indices:
         return _fill_in(ex, eqn, filled[n], index, lambda _: place)
@@ -226,6 +230,11 @@ def _concatenate(ex: Expressions, eqn: Eqn, index: Indices) -> str:
     def read_operand(n: int, place: Index) -> str:
         return ex.operand(eqn, filled[n], at_place(n, place))
 
+    if type(i) is int and ex.layout.knows(out, axis):
+        n = bisect_right(begins, i) - 1
+        return read_operand(n, i - begins[n])
+    starts: list[Index] = [0]
+    starts += [build.param(_key(ex, eqn, "begin", k), begins[n]) for n, k in enumerate(filled) if n]
     known = ex.bounds.meet_join(_key(ex, eqn), i, starts[1:])
     if known is not None:
         return read_operand(known, ix.sub(i, starts[known]))

@@ -93,6 +93,20 @@ class Layout:
         """Let the product of the sizes of some axes be a constant of the nest."""
         self._known.add(self._size_key(var, axes))
 
+    def know_short(self, var: Var, most: int) -> None:
+        """Let the nest know how long the innermost axes of a variable are that have no more elements than that together."""
+        rest: Group = ()
+        for group in reversed(self.groups(var)):
+            rest = (*group, *rest)
+            if math.prod([var.type.shape[axis] for axis in rest]) > most:
+                return
+            self.know(var, group)
+            self.know(var, rest)
+
+    def knows(self, var: Var, axis: int) -> bool:
+        """Whether the size of an axis is a constant of the nest."""
+        return self._size_key(var, (axis,)) in self._known
+
     def _size_key(self, var: Var, axes: Sequence[int]) -> tuple[object, ...]:
         return ("size", *(self.classes.of(var, axis) for axis in axes))
 

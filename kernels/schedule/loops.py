@@ -72,9 +72,8 @@ class Loops:
         for var, out in plan.reloads.items():
             if out is not None:
                 self.places[var] = self._full_place_in(outs[out])
-        self.narrow: int | None = (
-            None  # the innermost group, if it has no loop: its elements stand side by side
-        )
+        # The innermost groups, if they have no loops: their elements stand side by side.
+        self.narrow: list[int] = []
         self.scratch: list[int] = []
         self.extent = 1  # of the parallel loop
         self._ended: list[int] = []  # those of the nests that were written before
@@ -113,22 +112,24 @@ class Loops:
         """How many elements a part of the space has."""
         return prod(self.plan.frame.type.shape[axis] for n in groups for axis in self.groups[n])
 
-    def set_narrow(self) -> None:
-        """Let the elements along the innermost group stand side by side in the nest, which then knows how many they are."""
-        self.narrow = len(self.groups) - 1
-        self.layout.know(self.plan.frame, self.groups[-1])
+    def set_narrow(self, many: int = 1) -> None:
+        """Let the elements along the innermost groups stand side by side in the nest, which then knows how many they are."""
+        self.narrow = list(range(len(self.groups) - many, len(self.groups)))
+        for n in self.narrow:
+            self.know(n)
+
+    def know(self, n: int) -> None:
+        """Let the nest know how many elements there are along a group."""
+        self.layout.know(self.plan.frame, self.groups[n])
 
     def wide(self, groups: Sequence[int]) -> list[int]:
         """Those of some groups that have loops."""
-        return [n for n in groups if n != self.narrow]
+        return [n for n in groups if n not in self.narrow]
 
     def across(self) -> Iterator[None]:
-        """Stand at each element along the narrow group; once, where there is none."""
-        if self.narrow is None:
-            yield
-            return
-        for element in range(self.count([self.narrow])):
-            self.where[self.narrow] = element
+        """Stand at each element along the narrow groups; once, where there are none."""
+        for place in np.ndindex(*[self.count([n]) for n in self.narrow]):
+            self.where.update(zip(self.narrow, place, strict=True))
             yield
 
     def stand_along(self, n: int, first: Index, many: int) -> Iterator[None]:

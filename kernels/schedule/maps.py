@@ -6,6 +6,10 @@ there are the operands of one concatenation, or the inside of all pads, and only
 loads and selects, which do not become vector loads. Borders are expressions of the parameters, so nothing
 depends on sizes but the order of cuts that come from different windows.
 
+Innermost axes that are *short* (the coordinates of points, an outer product of them) have no loop: their elements stand side
+by side in the body of the loop around them, where it is known what each of them is read from; or they are a loop of vectors
+whose length the nest knows. Loops that do little but begin and end are several times as slow.
+
 What there is to decide is found by a rehearsal: the body is written once and thrown away, while index_maps.py
 notes the bounds that it meets.
 """
@@ -16,13 +20,22 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 
-from weft.ir.loops.nest import Index
+from weft.ir.loops.nest import Index, Op
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.bounds import Bounds
+from weft.kernels.schedule.costs import price
 from weft.kernels.schedule.loops import TILE, Cut, Loops
 
-_SHORT = 8  # the most elements along an axis without a loop
-_MOST_BYTES = 40  # of them all: vectors of them are mixed, and there are only so many registers
+_MIXED = 8  # the most elements that lie side by side in each iteration of a loop of vectors,
+_MOST_BYTES = 40  # and how many bytes they are, where mixing them is the most that there is to do
+_SHORT = 16  # the most elements along an axis that are written out in a loop without vectors,
+_JOINED = 24  # where they come from several places,
+_MOST_WRITTEN = 36  # and along several axes
+_VECTOR = 64  # bytes of a full vector
+_KNOWN = 32  # the most elements of a loop of vectors whose length the nest knows,
+_FULL = 4  # of which there are a multiple
+_FUNCTION = 0.5  # what an operation costs that had better be done in full vectors,
+_DEAR = 0.1  # and one that is to be done in vectors
 SQUARE = 64  # height and width of a tile that is read across
 _MOST_ZONES = 16
 _NARROW = 8  # elements of a zone of which no vectors are made: the code would be longer, and hardly used
@@ -37,52 +50,84 @@ def write_map(loops: Loops, height: int = 0) -> None:
         height: of the tiles, slices of so much of the outermost group of axes; 0 for boxes of about as many elements.
     """
     rules = {eqn.prim.lower.rule for eqn in loops.plan.graph.eqns if eqn.prim.lower.kind == "index"}
+    zones = bool(rules & {"pad", "concatenate"})
+    short, mixed = (0, False) if height else _count_short(loops, zones)
+    if short:
+        loops.set_narrow(short)
+        for var in (*loops.plan.graph.ins, *(var for eqn in loops.plan.graph.eqns for var in eqn.outs)):
+            loops.layout.know_short(var, _MOST_WRITTEN)
     with ExitStack() as stack:
         if not loops.kept:
             _write_body(loops)
             return
-        *outer, last = loops.kept
-        zones = bool(rules & {"pad", "concatenate"})
-        if not outer and not zones and not height:
+        *outer, last = loops.wide(loops.kept)
+        if not (outer or short or zones or height):
             loops.open_tiles(stack, [Cut(last, 1)])
-            _write_body(loops)
-            return
-        if not (zones or height) and _is_short(loops, outer, last):
-            loops.set_narrow()
-            loops.open_tiles(stack, loops.cuts(outer, TILE // loops.count([last])))
-            loops.open(stack, outer, vector=True)
             _write_body(loops)
             return
         cuts = [Cut(loops.kept[0], height, fixed=height == 1)] if height else _cuts(loops, outer, last)
         loops.open_tiles(stack, cuts)
         loops.open(stack, outer)
+        kind = "vector" if mixed or not short else "sequential"
         if zones:
             begin, whole = loops.in_tile(last)
             end = (
                 ix.add(begin, whole)
-                if height
+                if height or cuts[-1].group != last or not cuts[-1].fixed
                 else ix.minimum(ix.add(begin, cuts[-1].height), loops.size(last))
             )
-            _write_zone(loops, begin, end, Bounds())
+            _write_zone(loops, begin, end, Bounds(), kind)
         else:
-            loops.open(stack, [last], vector=True)
+            loops.open(stack, [last], vector=kind == "vector")
             _write_body(loops)
 
 
-def _is_short(loops: Loops, outer: list[int], last: int) -> bool:
-    """Whether the innermost loop would do little but begin and end, and the one around it goes on for long."""
-    graph, width = loops.plan.graph, loops.count([last])
-    largest = max(var.type.dtype.itemsize for var in (*graph.ins, *loops.plan.kept_outs))
-    short = 1 < width <= min(_SHORT, _MOST_BYTES // largest) and len(graph.eqns) * width <= _MOST_STATEMENTS
-    return short and loops.count(outer[-1:]) >= 2 * _SHORT
+def _count_short(loops: Loops, zones: bool) -> tuple[int, bool]:
+    """How many of the innermost loops would do little but begin and end, within one that goes on for long.
+
+    Returns:
+        how many, 0 also where the innermost one is short, but fills vectors; and whether the one around them is of vectors.
+    """
+    plan, kept = loops.plan, loops.kept
+    last, most = loops.count(kept[-1:]), _JOINED if zones else _SHORT
+    if len(kept) == 1 or not 1 < last <= most:
+        return 0, False
+    size = max(var.type.dtype.itemsize for var in (*plan.graph.ins, *plan.kept_outs))
+    dearest, found = _dearest(loops), (0, False)
+    if not zones and last % _MIXED == 0 and (dearest < _FUNCTION or last * size >= _VECTOR):
+        return found
+    for many in range(1, len(kept)):
+        width = loops.count(kept[-many:])
+        mixed = width <= _MIXED and (dearest > _DEAR or width * size <= _MOST_BYTES)
+        written = dearest <= _DEAR and width <= (most if many == 1 else _MOST_WRITTEN)
+        if not (mixed or written) or width * len(plan.graph.eqns) > _MOST_STATEMENTS:
+            break
+        if loops.count(kept[-many - 1 : -many]) >= 2 * _MIXED:
+            found = many, mixed
+    fills = not zones and last % _FULL == 0
+    return (0, False) if fills and not found[1] else found
+
+
+def _dearest(loops: Loops) -> float:
+    """The price of the dearest operation of the body."""
+    builder = loops.builder
+    with builder.rehearsal(), builder.loop(1, "vector") as (variable, _):
+        loops.where.update(dict.fromkeys(loops.kept, variable))
+        _write_body(loops)
+        return max((price(one.op) for one in builder.innermost() if isinstance(one, Op)), default=0.0)
 
 
 def _cuts(loops: Loops, outer: list[int], last: int) -> list[Cut]:
     """How to cut the space: in lines, or in squares where an operand lies crosswise, for its lines to stay in the cache."""
+    if loops.narrow:
+        return loops.cuts([*outer, last], TILE // loops.count(loops.narrow))
     crossed = [n for n in outer if loops.wide_axes(n) & loops.plan.crossed]
     if crossed:
         return [Cut(n, SQUARE if n == crossed[-1] else 1) for n in outer] + [Cut(last, SQUARE)]
     width = min(max(loops.count([last]), 1), TILE)
+    if width <= _KNOWN and width % _FULL == 0 and outer:
+        loops.know(last)
+        return loops.cuts(outer, TILE // width)
     return [*loops.cuts(outer, TILE // width), Cut(last, TILE)]
 
 
@@ -100,7 +145,7 @@ def _write_body(loops: Loops) -> None:
 def _write_zone(loops: Loops, begin: Index, end: Index, known: Bounds, kind: str = "vector") -> None:
     """Write the innermost loop from ``begin`` to ``end``, cut where bounds that are not ``known`` ask for it."""
     found, statements = _rehearse(loops, begin, end, known)
-    cuts = found.cuts(loops.builder.params, loops.count([loops.kept[-1]]))
+    cuts = found.cuts(loops.builder.params, loops.count(loops.wide(loops.kept)[-1:]))
     if cuts and (len(cuts) + 1) * statements <= _MOST_STATEMENTS:
         _write_zones(loops, begin, end, known, found, cuts)
         return
@@ -128,7 +173,7 @@ def _write_zones(
 ) -> None:
     """Write a loop for each zone between cuts; in each all that was met is settled."""
     places = [begin, *(_between(index, begin, end) for _, index in cuts), end]
-    values = [0, *(value for value, _ in cuts), loops.count([loops.kept[-1]])]
+    values = [0, *(value for value, _ in cuts), loops.count(loops.wide(loops.kept)[-1:])]
     for (first, last), (low, high) in zip(pairwise(values), pairwise(places), strict=True):
         facts = known.between(found, loops.builder.params, first)
         _write_zone(loops, low, high, facts, "sequential" if last - first < _NARROW else "vector")
@@ -164,7 +209,7 @@ def _write_borders(
 
 
 def _write_at(loops: Loops, index: Index, known: Bounds) -> Bounds:
-    loops.where[loops.kept[-1]] = index
+    loops.where[loops.wide(loops.kept)[-1]] = index
     loops.ex.bounds = known.along(index)
     _write_body(loops)
     return loops.ex.bounds

@@ -94,7 +94,7 @@ def write_row_pass(loops: Loops, level: int) -> list[tuple[Fold, str]]:
         stored = [var for var in stored if var in plan.full_outs]
     if not (eqns or stored):
         return []
-    times = 1 if loops.narrow is None else loops.count([loops.narrow])
+    times = loops.count(loops.narrow)
     folds = [Fold(builder, eqn) for _ in range(times if plan.in_columns else 1) for eqn in eqns]
 
     def body(variables: list[Index]) -> list[str]:
