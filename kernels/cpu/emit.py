@@ -70,6 +70,8 @@ from weft.kernels.scalar_ops import apply
 from weft.kernels.schedule.index import names_in
 
 INT64 = np.dtype(np.int64)
+# What a call says of where its share of the outermost loop begins and ends.
+CHUNK = ("%begin", "%end")
 # Elements of a partial sum. A block ends with adding up the lanes of its vector, which is small beside 4096.
 BLOCK = 4096
 # Vectors that a loop takes side by side. Of two LLVM makes narrower ones out of what is left over at a loop's end, which in
@@ -94,7 +96,7 @@ def emit_module(nests: Iterable[tuple[Nest, str]]) -> str:
     module = Module()
     metadata = Metadata()
     for nest, name in nests:
-        _Emitter(unswitch(split(nest)), module, metadata).define(name)
+        _Emitter(unswitch(split(nest, CHUNK)), module, metadata).define(name)
     return f"{module.text()}{metadata.text()}"
 
 
@@ -110,7 +112,7 @@ class _Emitter:
         self.lanes = lane_loops(nest)
         self.inputs = {buffer.name for buffer in nest.buffers if buffer.kind == "in"}
         self.values: dict[str, Scalar] = {}
-        self.variables: dict[str, Offset] = {}
+        self.variables: dict[str, Offset] = {name: Offset(name, True) for name in CHUNK}
         # What was computed in this loop body or around it, kept if it cannot change.
         self.offsets: dict[IndexOp, Offset] = {}
         self.folds: dict[str, str] = {}
@@ -279,7 +281,7 @@ class _Emitter:
             self.folds[acc.name] = acc.op
             self.values[acc.name] = self.values[acc.init]
         if loop is self.nest.chunked:
-            start, stop = "%begin", "%end"
+            start, stop = CHUNK
         else:
             start, stop = "0", self.offset(loop.extent).ref
         names = self.updates.updated_in(loop)

@@ -48,9 +48,15 @@ _CHEAP = frozenset("add sub mul neg abs min max and or xor not cast fma copysign
 _DEAR = 15  # other functions
 
 
-def split(nest: Nest) -> Nest:
-    """The nest with innermost loops cut, those apart that run in chunks."""
-    return _Splitter(nest).nest()
+def split(nest: Nest, chunk: tuple[str, str] | None = None) -> Nest:
+    """The nest with innermost loops cut.
+
+    Args:
+        nest: what is to be cut.
+        chunk: names of where a chunk begins and ends. With them, a loop that runs in chunks is cut too, into loops over the
+            chunk's share of its parts; else it stays.
+    """
+    return _Splitter(nest, chunk).nest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +81,8 @@ class _Part:
 class _Splitter:
     """Cuts the loops of one nest."""
 
-    def __init__(self, nest: Nest) -> None:
-        self.whole = nest
+    def __init__(self, nest: Nest, chunk: tuple[str, str] | None) -> None:
+        self.whole, self.chunk = nest, chunk
         self.consts: dict[str, Const] = {}
         self.accs: dict[str, Accumulator] = {}
         self.variables: set[str] = set()
@@ -102,11 +108,13 @@ class _Splitter:
         found: list[Any] = []
         for statement in body:
             match statement:
-                case Loop() if statement is self.whole.chunked or any(bodies(s) for s in statement.body):
+                case Loop() if any(bodies(s) for s in statement.body):
                     inner = self._body(statement.body)
                     found.append(statement if inner == statement.body else replace(statement, body=inner))
-                case Loop():
+                case Loop() if statement is not self.whole.chunked:
                     found += self._loop(statement)
+                case Loop() if self.chunk is not None and statement.kind == "parallel":
+                    found += self._loop(statement, *self.chunk)
                 case If(flag, then, other):
                     found.append(If(flag, self._body(then), self._body(other)))
                 case While(cond, flag, inner):
@@ -117,12 +125,12 @@ class _Splitter:
 
     # One loop
 
-    def _loop(self, loop: Loop) -> list[Any]:
-        """The loops that do what an innermost loop does."""
+    def _loop(self, loop: Loop, first: Index = None, last: Index = None) -> list[Any]:
+        """The loops that do what an innermost loop does, from one iteration to before another if that is not all."""
         plain = len(loop.body) <= _MOST_STATEMENTS and all(isinstance(s, PLAIN) for s in loop.body)
         if not plain or isinstance(loop.extent, int):
             return [loop]
-        parts = self._parts(loop)
+        parts = self._parts(loop, first, last)
         if len(parts) == 1 and parts[0].body == loop.body:
             return [loop]
         own = {acc.name for acc in loop.carries}
@@ -131,9 +139,9 @@ class _Splitter:
             parts = [_Part(0, 0, ())]  # the accumulators are what they began as
         return self._written(loop, parts)
 
-    def _parts(self, loop: Loop) -> list[_Part]:
+    def _parts(self, loop: Loop, first: Index, last: Index) -> list[_Part]:
         """The parts of a loop: as many cuts as do not make the code much longer, which takes its time to compile."""
-        whole = _Part(None, None, loop.body)
+        whole = _Part(first, last, loop.body)
         for cuts in range(_MOST_CUTS, -1, -1):
             self.borders: list[IndexValue] = []
             parts = self._by_conditions(loop, whole, cuts)
@@ -157,7 +165,7 @@ class _Splitter:
             at = var if part.first is None else IndexOp("+", first, var)
             extent = _within(end if part.first is None else IndexOp("-", end, first), loop.extent)
             carries = tuple([replace(acc, name=now[acc.name], init=before[acc.name]) for acc in loop.carries])
-            kind = "sequential" if part.rare else loop.kind
+            kind = "sequential" if part.rare else "vector" if loop.kind == "parallel" else loop.kind
             body = renamed(part.body, names, {loop.var: at})
             found.append(Loop(var, extent, kind, body, carries))
             before = now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,28 @@ def masked(op: str, flipped: bool = False, both: str = "", also: str = "lt") -> 
     return Nest(1, buffers(*given), (const("zero", F64, 0), steps))
 
 
-def machine(nest: Nest, params: list[int], arrays: list[np.ndarray]) -> None:
+def in_chunks(op: str, clamped: bool = False) -> Nest:
+    """Divides ``x[j]``, or what stands before ``x[k]``, by ``s`` where a comparison holds, in chunks."""
+    place = clamp(IndexOp("-", "k", "j"), N) if clamped else "j"
+    inner = (
+        IndexValue("i", I64, "j"),
+        Op("a", BOOL, op, ("i", "k")),
+        Load("x0", F64, "x", place),
+        Op("m", F64, "div", ("x0", "s")),
+        Op("chosen", F64, "select", ("a", "m", "zero")),
+        Store("out", "j", "chosen"),
+    )
+    given = (("x", F64, "in"), ("limits", I64, "in"), ("out", F64, "out"))
+    before = (Load("k", I64, "limits", 0), Load("s", F64, "x", 0), const("zero", F64, 0))
+    return Nest(1, buffers(*given), (*before, Loop("j", N, "parallel", inner)))
+
+
+def machine(nest: Nest, params: list[int], arrays: list[np.ndarray], ends: tuple[int, ...] = (0, 1)) -> None:
     (kernel,) = compile_nests([nest])
     table = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
     signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-    signature(kernel.address)((ctypes.c_int64 * len(params))(*params), table, 0, 1)
+    for begin, end in pairwise(ends):
+        signature(kernel.address)((ctypes.c_int64 * len(params))(*params), table, begin, end)
 
 
 def check(nest: Nest, n: int, given: list[np.ndarray], results: int) -> None:
@@ -98,6 +116,30 @@ def test_parts_do_what_the_loop_did(
     x[n // 2] = odd
     x[0] = 1.5
     check(masked(op, flipped, both, also), n, [x, np.array(limits)], 2)
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(sorted(FLIPPED)),
+    st.booleans(),
+    LIMITS,
+    st.integers(1, 40),
+    st.lists(st.integers(0, 40), max_size=4),
+)
+def test_chunks_do_what_the_whole_does(op: str, clamped: bool, k: int, n: int, ends: list[int]) -> None:
+    nest, k = in_chunks(op, clamped), max(min(k, 2**40), -(2**40)) if clamped else k
+    given = [np.linspace(1.5, 3.0, n), np.array([k])]
+    wanted, found = np.full(n, 7.0), np.full(n, 7.0)
+    run_nest(nest, [n], [*given, wanted])
+    machine(nest, [n], [*given, found], (0, *sorted(min(end, n) for end in ends), n))
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("op", FLIPPED)
+def test_a_chunk_is_cut_where_its_ends_have_names(op: str) -> None:
+    assert split(in_chunks(op)) == in_chunks(op)
+    *_, one, other = split(in_chunks(op), ("begin", "end")).body
+    assert sorted(len(loop.body) for loop in (one, other)) == [1, 3]
 
 
 def loops(nest: Nest) -> list[Loop]:
