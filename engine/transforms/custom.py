@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
 from weft.engine import tree
 from weft.engine.array import to_value, wrap_value
@@ -89,10 +90,20 @@ class _Level(threading.local):
     depth = 0
 
 
-class _Custom(Generic[P, R]):
+class _Call(NamedTuple):
+    """A call with traced arguments: the function's name, all arguments, those that are static, the others, and their leaves."""
+
+    name: str
+    arguments: Sequence[Any]
+    static: list[Any]
+    rest: list[Any]
+    values: list[Any]
+    weak: list[bool]
+
+
+class _Custom(ABC, Generic[P, R]):
     """What the two kinds share: static arguments, and running as plain Python where nothing is traced."""
 
-    __call__: Callable[..., Any]
     __name__: str
 
     def __init__(
@@ -106,6 +117,21 @@ class _Custom(Generic[P, R]):
         self.nondiff = (*numbers, *_places_of(fun, nondiff_argnames))
         self._level = _Level()
         functools.update_wrapper(self, fun)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Apply the function; where arguments are traced, with its rule."""
+        arguments = resolve(self.fun, args, kwargs)
+        static, rest = self._split(arguments)
+        leaves = tree.leaves(tuple(rest))
+        name = function_name(self.fun)
+        values = [to_value(x, f"an argument of {name}") for x in leaves]
+        if self._is_plain(values, static):
+            return self.fun(*arguments)
+        return self._apply(_Call(name, arguments, static, rest, values, [is_weak(x) for x in leaves]))
+
+    @abstractmethod
+    def _apply(self, call: _Call) -> Any:
+        """Record the call with its rule."""
 
     @contextmanager
     def _inside_rule(self) -> Iterator[None]:
@@ -179,20 +205,13 @@ class custom_jvp(_Custom[P, R]):
 
         self.rule = rule
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Apply the function; where arguments are traced, with its rule."""
-        arguments = resolve(self.fun, args, kwargs)
-        static, rest = self._split(arguments)
-        leaves = tree.leaves(tuple(rest))
-        name = function_name(self.fun)
-        values = [to_value(x, f"an argument of {name}") for x in leaves]
-        if self._is_plain(values, static):
-            return self.fun(*arguments)
+    def _apply(self, call: _Call) -> Any:
+        name, arguments, static, rest, values, weak = call
         if self.rule is None:
             raise GradientError(
                 f"{name} is a custom_jvp function without a rule: give it one with {name}.defjvp."
             )
-        types, weak = [type_of_value(v) for v in values], [is_weak(x) for x in leaves]
+        types = [type_of_value(v) for v in values]
         n = len(values)
         primal = trace(
             self._bound(arguments), types, tree.structure((tuple(rest), {})), kind="custom_jvp", weak=weak
@@ -261,21 +280,14 @@ class custom_vjp(_Custom[P, R]):
         """Set the rule."""
         self.forward, self.backward = forward, backward
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Apply the function; where arguments are traced, with its rule."""
-        arguments = resolve(self.fun, args, kwargs)
-        static, rest = self._split(arguments)
-        leaves = tree.leaves(tuple(rest))
-        name = function_name(self.fun)
-        values = [to_value(x, f"an argument of {name}") for x in leaves]
-        if self._is_plain(values, static):
-            return self.fun(*arguments)
+    def _apply(self, call: _Call) -> Any:
+        name, arguments, static, rest, values, weak = call
         forward, backward = self.forward, self.backward
         if forward is None or backward is None:
             raise GradientError(
                 f"{name} is a custom_vjp function without a rule: give it one with {name}.defvjp."
             )
-        types, weak = [type_of_value(v) for v in values], [is_weak(x) for x in leaves]
+        types = [type_of_value(v) for v in values]
         n = len(values)
         call_tree = tree.structure((tuple(rest), {}))
         primal = trace(self._bound(arguments), types, call_tree, kind="custom_vjp", weak=weak)

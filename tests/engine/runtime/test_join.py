@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 import weft
 import weft.numpy as wnp
+from asv_bench.benchmarks import Backend, loops
 from weft.lax import fori_loop, scan
 
 rng = np.random.default_rng(0)
@@ -30,21 +31,7 @@ def check(function, *args, rtol=1e-11):
 
 def thomas(b, d):
     """(-1, b, -1) x = d along the last axis."""
-    n = b.shape[-1]
-
-    def forward(i, carry):
-        c, y = carry
-        q = 1 / (b[..., i] - c[..., i - 1])
-        return c.at[..., i].set(q), y.at[..., i].set((d[..., i] + y[..., i - 1]) * q)
-
-    def back(k, x):
-        i = n - 1 - k
-        return x.at[..., i].set(y[..., i] + c[..., i] * x[..., i + 1])
-
-    c = wnp.zeros_like(b).at[..., 0].set(1 / b[..., 0])
-    y = wnp.zeros_like(d).at[..., 0].set(d[..., 0] / b[..., 0])
-    c, y = fori_loop(1, n, forward, (c, y))
-    return fori_loop(1, n, back, y)
+    return loops.thomas(Backend.of("weft"), b, d)
 
 
 def scanned(b, d):
