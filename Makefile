@@ -9,6 +9,8 @@ PYTHON ?= python3
 ARGS ?=
 py := $(VENV)/bin/python
 pytest := $(py) -m pytest -q
+# Each of the two begins with a half, and takes from the other's when it is done: tests of a file share what they compile.
+two := -n 2 --dist worksteal
 
 # A Python that was named is taken or refused; else the first one on the path that fits.
 pythons := $(if $(filter file,$(origin PYTHON)),python3 python3.13 python3.12 python3.11,$(PYTHON))
@@ -23,13 +25,13 @@ demo: $(VENV)/.weft-examples  ## train a network on handwritten digits, in secon
 	@$(py) examples/digits.py
 
 test: $(VENV)/.weft-dev links  ## run all tests, two at a time
-	@$(pytest) -n 2 $(ARGS)
+	@$(pytest) $(two) $(ARGS)
 
 test-gpu: $(VENV)/.weft-dev links  ## run the tests that need an NVIDIA GPU
 	@$(pytest) -m gpu $(ARGS)
 
 golden: $(VENV)/.weft-dev links  ## write expected texts anew, in tests/golden and in the pages; read the diff like code
-	@$(pytest) -n 2 --update-golden $(ARGS)
+	@$(pytest) $(two) --update-golden $(ARGS)
 
 stubs: $(VENV)/.weft-dev links  ## write what type checkers read of the public functions anew
 	@$(py) -m tests.stubs

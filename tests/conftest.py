@@ -24,6 +24,8 @@ import pytest
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# The judge need not be fast, and so it compiles sooner.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 # Compilation inside a test makes its time uneven: no deadline. CI tries the same examples each time.
 hypothesis.settings.register_profile("weft", deadline=None, derandomize="CI" in os.environ)

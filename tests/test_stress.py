@@ -71,7 +71,7 @@ def test_threads_race_to_the_first_call_and_go_on_with_many_shapes() -> None:
 def test_threads_share_a_gradient_of_many_parts() -> None:
     params, x, y = layers(6, 16, 16, 3), normal(20, 6), normal(20, 3)
     gradient = weft.jit(weft.value_and_grad(functools.partial(network_loss, Backend.of("weft"))))
-    judge = jax.value_and_grad(functools.partial(network_loss, Backend.of("jax")))
+    judge = jax.jit(jax.value_and_grad(functools.partial(network_loss, Backend.of("jax"))))
 
     def work(number: int) -> None:
         scaled = [{name: array * (1 + number / 10) for name, array in layer.items()} for layer in params]

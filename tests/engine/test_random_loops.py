@@ -141,7 +141,7 @@ def test_all_ways_to_run_agree(program: Program) -> None:
 @given(PROGRAMS)
 def test_jax_agrees(program: Program) -> None:
     ours, theirs = function(weft.numpy, weft.lax, program), function(jnp, jax.lax, program)
-    jacobian = jax.jacfwd(theirs, (0, 1))
+    jacobian = jax.jit(jax.jacfwd(theirs, (0, 1)))
     close(ours(X, W), theirs(X, W))
     close(weft.jit(weft.grad(ours, (0, 1)))(X, W), jax.jit(jacobian)(X, W))
 
@@ -168,6 +168,6 @@ def test_second_derivatives(k: int | None) -> None:
             out = out + x
         return jnp.sum(out)
 
-    expected = jax.hessian(g)(X)
+    expected = jax.jit(jax.hessian(g))(X)
     close(weft.hessian(f)(X), expected)
     close(weft.jit(weft.jacrev(weft.jacrev(f)))(X), expected)

@@ -81,7 +81,9 @@ def test_derivatives(k: int) -> None:
         return lambda a, b: np_.sum(np_.sin(np_.matmul(a, b)) * a)
 
     for found, expected in zip(
-        weft.jit(weft.grad(loss(wnp), (0, 1)))(x, y), jax.grad(loss(jax.numpy), (0, 1))(x, y), strict=True
+        weft.jit(weft.grad(loss(wnp), (0, 1)))(x, y),
+        jax.jit(jax.grad(loss(jax.numpy), (0, 1)))(x, y),
+        strict=True,
     ):
         np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=1e-10, atol=1e-10)
 

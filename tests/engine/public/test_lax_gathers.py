@@ -219,12 +219,12 @@ def test_batches(case: Case, mode: str, mapped: tuple[bool, bool, bool]) -> None
     if mapped[0] or mapped[1]:
         _equal(
             weft.vmap(_gather(wl, case, mode), axes[:2])(x, i),
-            jax.vmap(_gather(jl, case, mode), axes[:2])(x, i),
+            jax.jit(jax.vmap(_gather(jl, case, mode), axes[:2]))(x, i),
         )
     for op in ("scatter_add", "scatter_mul"):
         _equal(
             weft.vmap(_scatter(wl, case, op, mode), axes)(x, i, u),
-            jax.vmap(_scatter(jl, case, op, mode), axes)(x, i, u),
+            jax.jit(jax.vmap(_scatter(jl, case, op, mode), axes))(x, i, u),
         )
 
 

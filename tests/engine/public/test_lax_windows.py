@@ -33,13 +33,13 @@ def close(ours: Any, theirs: Any, tolerance: float = 1e-11) -> None:
 
 def check(fun: Callable[..., Any], *args: Any, tolerance: float = 1e-11, gradient: bool = True) -> None:
     """``fun(lax, *args)`` eagerly and under jit, and its gradient, against JAX."""
-    wanted = fun(jl, *args)
+    wanted = jax.jit(lambda *xs: fun(jl, *xs))(*args)
     close(fun(wl, *args), wanted, tolerance)
     close(weft.jit(lambda *xs: fun(wl, *xs))(*args), wanted, tolerance)
     if gradient:
         weights = np.cos(np.arange(np.size(wanted))).reshape(np.shape(wanted)).astype(wanted.dtype)
         every = tuple(range(len(args)))
-        theirs = jax.grad(lambda *xs: jnp.sum(weights * jnp.sin(fun(jl, *xs))), every)(*args)
+        theirs = jax.jit(jax.grad(lambda *xs: jnp.sum(weights * jnp.sin(fun(jl, *xs))), every))(*args)
         ours = weft.grad(lambda *xs: wnp.sum(weights * wnp.sin(fun(wl, *xs))), every)
         close(ours(*args), theirs, tolerance)
         close(weft.jit(ours)(*args), theirs, tolerance)
@@ -104,7 +104,7 @@ def test_convolution_of_batches(case: Any, axes: Any) -> None:
         for shape, axis in zip((lhs, rhs), axes, strict=True)
     ]
     ours = weft.vmap(lambda x, w: wl.conv_general_dilated(x, w, **options), axes)
-    theirs = jax.vmap(lambda x, w: jl.conv_general_dilated(x, w, **options), axes)
+    theirs = jax.jit(jax.vmap(lambda x, w: jl.conv_general_dilated(x, w, **options), axes))
     close(ours(*args), theirs(*args))
     close(weft.jit(ours)(*args), theirs(*args))
 
@@ -226,7 +226,10 @@ def test_second_derivative_of_convolution() -> None:
     def loss(lax: Any, sin: Any, w: Any) -> Any:
         return sin(lax.conv(x, w, (2,), "SAME")).sum()
 
-    close(weft.hessian(lambda w: loss(wl, wnp.sin, w))(w), jax.hessian(lambda w: loss(jl, jnp.sin, w))(w))
+    close(
+        weft.hessian(lambda w: loss(wl, wnp.sin, w))(w),
+        jax.jit(jax.hessian(lambda w: loss(jl, jnp.sin, w)))(w),
+    )
 
 
 X, W = np.ones((2, 5, 5, 3)), np.ones((3, 3, 3, 4))
@@ -297,7 +300,7 @@ def test_reduce_window_is_jax(case: Any, op: str) -> None:
     smooth = op == "add" or set(options["base_dilation"]) == set(options["window_dilation"]) == {1}
     check(lambda lax, x: lax.reduce_window(x, MONOIDS[op], getattr(lax, op), **options), x, gradient=smooth)
     ours = weft.vmap(lambda x: wl.reduce_window(x, MONOIDS[op], getattr(wl, op), **options), 1)
-    theirs = jax.vmap(lambda x: jl.reduce_window(x, MONOIDS[op], getattr(jl, op), **options), 1)
+    theirs = jax.jit(jax.vmap(lambda x: jl.reduce_window(x, MONOIDS[op], getattr(jl, op), **options), 1))
     xs = rng.standard_normal((*shape[:1], 3, *shape[1:]))
     close(ours(xs), theirs(xs))
     close(weft.jit(ours)(xs), theirs(xs))
@@ -384,7 +387,7 @@ def test_equal_extrema_give_their_gradient_to_the_first() -> None:
         def pooled(lax: Any, x: Any, op: str = op) -> Any:
             return lax.reduce_window(x, MONOIDS[op], getattr(lax, op), (2, 2)).sum()
 
-        ours, theirs = weft.grad(lambda x: pooled(wl, x)), jax.grad(lambda x: pooled(jl, x))
+        ours, theirs = weft.grad(lambda x: pooled(wl, x)), jax.jit(jax.grad(lambda x: pooled(jl, x)))
         close(ours(x[:2]), theirs(x[:2]))
         close(weft.jit(ours)(x[:2]), theirs(x[:2]))
 
@@ -409,13 +412,13 @@ def test_second_derivative_of_pooling() -> None:
         return square(lax.reduce_window(pooled, 0.0, lax.add, (2, 1))).sum()
 
     ours = weft.hessian(lambda x: loss(wl, wnp.square, x))
-    close(ours(x), jax.hessian(lambda x: loss(jl, jnp.square, x))(x))
+    close(ours(x), jax.jit(jax.hessian(lambda x: loss(jl, jnp.square, x)))(x))
 
 
 def test_product_of_windows_has_a_derivative_at_zeros() -> None:
     x = np.array([2.0, 0.0, 3.0, 0.0, 5.0])
     slope = weft.grad(lambda x: wl.reduce_window(x, 1.0, wl.mul, (3,)).sum())
-    wanted = jax.grad(lambda x: jnp.sum(x[:-2] * x[1:-1] * x[2:]))(x)
+    wanted = jax.jit(jax.grad(lambda x: jnp.sum(x[:-2] * x[1:-1] * x[2:])))(x)
     close(slope(x), wanted)
     close(weft.jit(slope)(x), wanted)
 
@@ -438,7 +441,7 @@ def test_fold_of_several_arrays() -> None:
 def test_select_and_scatter_add() -> None:
     x = rng.standard_normal((1, 6, 6, 2))
     pooled, pull = jax.vjp(
-        lambda x: jl.reduce_window(x, -np.inf, jl.max, (1, 3, 2, 1), (1, 2, 2, 1), "SAME"), x
+        jax.jit(lambda x: jl.reduce_window(x, -np.inf, jl.max, (1, 3, 2, 1), (1, 2, 2, 1), "SAME")), x
     )
     source = rng.standard_normal(pooled.shape)
     ours = lambda y, x: wl.select_and_scatter_add(y, x, wl.ge, (1, 3, 2, 1), (1, 2, 2, 1), "SAME")  # noqa: E731

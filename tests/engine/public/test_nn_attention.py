@@ -77,7 +77,7 @@ def test_derivatives(name: str) -> None:
     def loss(nn: Any, *args: Any) -> Any:
         return (weight * nn.dot_product_attention(*args, **options) ** 2).sum()
 
-    expected = jax.grad(lambda *a: loss(jn, *a), (0, 1, 2))(Q, KEYS, V)
+    expected = jax.jit(jax.grad(lambda *a: loss(jn, *a), (0, 1, 2)))(Q, KEYS, V)
     for run in (lambda f: f, weft.jit):
         for x, y in zip(
             run(weft.grad(lambda *a: loss(wn, *a), (0, 1, 2)))(Q, KEYS, V), expected, strict=True
@@ -121,7 +121,7 @@ def test_vmap_and_second_derivatives() -> None:
     v = normal(T, N, H)
     ours = weft.jvp(weft.grad(lambda q: (attend(q) ** 2).sum()), (Q[0],), (v,))[1]
     theirs = jax.jvp(
-        jax.grad(lambda q: (jn.dot_product_attention(q, KEYS[0], V[0], is_causal=True) ** 2).sum()),
+        jax.jit(jax.grad(lambda q: (jn.dot_product_attention(q, KEYS[0], V[0], is_causal=True) ** 2).sum())),
         (Q[0],),
         (v,),
     )[1]

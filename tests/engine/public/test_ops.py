@@ -113,11 +113,11 @@ def test_derivatives(name: str) -> None:
     ours, _ = pair(name, num_segments=3)
     same(
         weft.jit(weft.grad(lambda x: (ours(x, IDS) * weights).sum()))(x),
-        jax.grad(lambda x: (one_by_one(name, x, 3) * weights).sum())(x),
+        jax.jit(jax.grad(lambda x: (one_by_one(name, x, 3) * weights).sum()))(x),
     )
     same(
         weft.jvp(lambda x: ours(x, IDS), (x,), (tangent,))[1],
-        jax.jvp(lambda x: one_by_one(name, x, 3), (x,), (tangent,))[1],
+        jax.jvp(jax.jit(lambda x: one_by_one(name, x, 3)), (x,), (tangent,))[1],
     )
 
 
@@ -126,9 +126,9 @@ def test_batches(name: str) -> None:
     x = data(np.float64, 5, 8)
     ids = np.random.default_rng(1).integers(-1, 5, (5, 8))
     ours, theirs = pair(name, num_segments=4)
-    same(weft.vmap(ours)(x, ids), jax.vmap(theirs)(x, ids))
-    same(weft.vmap(ours, (0, None))(x, IDS), jax.vmap(theirs, (0, None))(x, IDS))
-    same(weft.vmap(ours, (None, 0))(x[0], ids), jax.vmap(theirs, (None, 0))(x[0], ids))
+    same(weft.vmap(ours)(x, ids), jax.jit(jax.vmap(theirs))(x, ids))
+    same(weft.vmap(ours, (0, None))(x, IDS), jax.jit(jax.vmap(theirs, (0, None)))(x, IDS))
+    same(weft.vmap(ours, (None, 0))(x[0], ids), jax.jit(jax.vmap(theirs, (None, 0)))(x[0], ids))
 
 
 def test_errors() -> None:

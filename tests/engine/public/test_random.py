@@ -236,7 +236,7 @@ def test_draws_under_jit_and_vmap(name: str) -> None:
     tolerance = 1e-13 if name in ("normal", "uniform") else 0.0
     same(weft.jit(lambda k: draw(wr, k))(KEY), draw(jr, JAX_KEY), tolerance)
     keys = jr.split(JAX_KEY, 3)
-    theirs = jax.vmap(lambda k: draw(jr, k))(keys)
+    theirs = jax.jit(jax.vmap(lambda k: draw(jr, k)))(keys)
     same(weft.vmap(lambda k: draw(wr, k))(np.asarray(keys)), theirs, tolerance)
     same(weft.jit(weft.vmap(lambda k: draw(wr, k)))(np.asarray(keys)), theirs, tolerance)
     with weft.disable_jit():
@@ -265,7 +265,7 @@ def test_derivatives_by_parameters() -> None:
     for ours, theirs in zip(total(weft, wr, KEY), total(jax, jr, JAX_KEY), strict=True):
         same(ours, theirs, 1e-12)
     ours = weft.grad(lambda b: wr.pareto(KEY, b, (4,)).sum())(2.0)
-    same(ours, jax.grad(lambda b: jr.pareto(JAX_KEY, b, (4,)).sum())(2.0), 1e-12)
+    same(ours, jax.jit(jax.grad(lambda b: jr.pareto(JAX_KEY, b, (4,)).sum()))(2.0), 1e-12)
 
 
 def test_a_new_shape_compiles_nothing() -> None:

@@ -90,7 +90,7 @@ def test_layers_are_jax_s(name: str) -> None:
     params = tree.map(lambda p: np.asarray(p) + 0.1 * inputs(p.shape), params)
     jax_params = jax.tree.unflatten(jax.tree.structure(jax_params), tree.leaves(params))
     x = inputs(shape)
-    expected = jax_apply(jax_params, x)
+    expected = jax.jit(jax_apply)(jax_params, x)
     close(apply(params, x), expected)
     found = weft.jit(apply)(params, x)
     close(found, expected)
@@ -98,9 +98,9 @@ def test_layers_are_jax_s(name: str) -> None:
     assert init(random.key(1), (-1, *shape[1:]))[0] == (-1, *out_shape[1:])
 
     slopes = weft.jit(weft.grad(lambda p, x: wnp.sum(wnp.sin(apply(p, x))), argnums=(0, 1)))(params, x)
-    jax_slopes = jax.grad(lambda p, x: jax.numpy.sum(jax.numpy.sin(jax_apply(p, x))), argnums=(0, 1))(
-        jax_params, x
-    )
+    jax_slopes = jax.jit(
+        jax.grad(lambda p, x: jax.numpy.sum(jax.numpy.sin(jax_apply(p, x))), argnums=(0, 1))
+    )(jax_params, x)
     for g, h in zip(tree.leaves(slopes), jax.tree.leaves(jax_slopes), strict=True):
         np.testing.assert_allclose(np.asarray(g), np.asarray(h), rtol=1e-9, atol=1e-10)
 

@@ -30,7 +30,7 @@ def directional(fun: Any, x: np.ndarray, ts: list[np.ndarray]) -> Any:
 def jax_directional(fun: Any, x: np.ndarray, ts: list[np.ndarray]) -> Any:
     for t in ts:
         fun = lambda v, fun=fun, t=t: jax.jvp(fun, (v,), (t,))[1]  # noqa: E731
-    return fun(x)
+    return jax.jit(fun)(x)
 
 
 @pytest.mark.parametrize("order", [0, 1, 2, 3])

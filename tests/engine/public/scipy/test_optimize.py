@@ -65,7 +65,7 @@ def test_as_jax() -> None:
     found = minimize(himmelblau, np.ones(2), method="BFGS")
     wanted = jax_minimize(himmelblau, jnp.ones(2), method="BFGS")
     close(found.x, wanted.x, 1e-5)
-    inverse = np.linalg.inv(jax.hessian(himmelblau)(wanted.x))
+    inverse = np.linalg.inv(jax.jit(jax.hessian(himmelblau))(wanted.x))
     close(minimize(himmelblau, np.ones(2), tol=1e-9).hess_inv, inverse, 0.1)
 
 
@@ -132,7 +132,7 @@ def test_what_is_not_found_says_so() -> None:
 @pytest.mark.parametrize("first", [1e-4, 0.1, 1.0, 30.0])
 def test_steps_meet_the_wolfe_conditions(first: float) -> None:
     for fun, x0 in PROBLEMS.values():
-        g = np.asarray(jax.grad(fun)(x0))
+        g = np.asarray(jax.jit(jax.grad(fun))(x0))
         for p in (-g, -g / np.linalg.norm(g)):
             found = line_search(fun, x0, p, first_step=first, maxiter=40)
             a, slope = float(found.a_k), float(g @ p)
