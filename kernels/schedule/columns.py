@@ -49,7 +49,7 @@ def write_columns(loops: Loops) -> None:
         loops.open(stack, loops.kept[:-1])
         for level in range(loops.plan.last + 1):
             write_between(loops, level, accumulators, begin=True)
-            write_column_pass(loops, level, accumulators, lambda: loops.offset(loops.kept))
+            write_column_pass(loops, level, accumulators, loops.column)
 
 
 def add_accumulator(loops: Loops, eqn: Eqn) -> str:
@@ -81,7 +81,7 @@ def write_between(loops: Loops, level: int, accumulators: dict[int, str], *, beg
     if begun or stored or keeps:
         with ExitStack() as stack:
             open_columns(loops, stack)
-            index, column = loops.kept_index(), loops.offset(loops.kept)
+            index, column = loops.kept_index(), loops.column()
             stores = [(loops.outs[var], loops.layout.offset(var, index), ex.at(var, index)) for var in stored]
             stores += [(*loops.places[var](), ex.at(var, index)) for var in keeps]
             stores += [(accumulators[id(eqn)], column, Fold(loops.builder, eqn).start()) for eqn in begun]
@@ -95,7 +95,7 @@ def finished(loops: Loops, eqn: Eqn, buffer: str) -> Callable[[], str]:
 
     def load() -> str:
         written = buffer in builder.written
-        return fold.result(builder.load(fold.dtype, buffer, loops.offset(loops.kept), written=written))
+        return fold.result(builder.load(fold.dtype, buffer, loops.column(), written=written))
 
     return load
 
@@ -135,6 +135,7 @@ def write_step(
     stores: list[tuple[str, Index, str]] = []
     for _ in rows:
         index = loops.full_index()
+        loops.read_copies()
         for eqn in eqns:
             buffer, fold = accumulators[id(eqn)], Fold(builder, eqn)
             total = totals.get(id(eqn)) or builder.load(fold.dtype, buffer, place, written=True)

@@ -36,6 +36,8 @@ def sub(a: Index, b: Index) -> Index:
     """``a - b``."""
     if type(a) is int and type(b) is int:
         return a - b
+    if isinstance(a, IndexOp) and a.op == "+" and a.a == b:  # (a + b) - a -> b
+        return a.b
     return a if type(b) is int and b == 0 else IndexOp("-", a, b)
 
 

@@ -74,6 +74,10 @@ class Loops:
                 self.places[var] = self._full_place_in(outs[out])
         # The innermost groups, if they have no loops: their elements stand side by side.
         self.narrow: list[int] = []
+        # Where the accumulator of the column is at which the loops stand, if accumulators are vectors.
+        self.column: Callable[[], Index] = lambda: self.offset(self.kept)
+        # Copies of operands, by their buffers: where in them the element is at which the loops stand.
+        self.copies: dict[str, Callable[[], tuple[str, Index]]] = {}
         self.scratch: list[int] = []
         self.extent = 1  # of the parallel loop
         self._ended: list[int] = []  # those of the nests that were written before
@@ -157,6 +161,11 @@ class Loops:
         """Where the loops stand."""
         return tuple(self.where[n] for n in range(len(self.groups)))
 
+    def read_copies(self) -> None:
+        """From now on load the elements at which the loops stand from copies."""
+        flat = self.offset(range(len(self.groups))) if self.copies else 0
+        self.builder.elsewhere.update({(name, flat): place() for name, place in self.copies.items()})
+
     def kept_index(self) -> tuple[Index, ...]:
         """Where the loops over the kept axes stand."""
         return tuple(self.where[n] for n in self.kept)
@@ -213,6 +222,11 @@ class Loops:
         """Let the tile have no more of a group than that."""
         first, full = self.in_tile(n)
         self._in_tile[n] = first, ix.minimum(height, full)
+
+    def shrink_tile(self, n: int, start: Index, most: int) -> None:
+        """Let the tile be what it has of a group from ``start`` on, at most so much."""
+        first, full = self.in_tile(n)
+        self._in_tile[n] = ix.add(first, start), ix.minimum(most, ix.sub(full, start))
 
     def open(self, stack: ExitStack, groups: Sequence[int], *, vector: bool = False) -> None:
         """Open loops along groups of a tile; the innermost is one for vectors if said so."""

@@ -24,6 +24,7 @@ class Plan:
 
     graph: Graph
     frame: Var
+    turned: bool = False  # whether rows are turned, so that accumulators are vectors there too
     reduced: tuple[int, ...] = ()
     kept: tuple[int, ...] = ()
     folds: list[Eqn] = field(default_factory=list)
@@ -74,8 +75,8 @@ class Plan:
         return full + kept + [(eqn.outs[0], self.kept) for eqn in self.folds]
 
 
-def make_plan(graph: Graph) -> Plan:
-    """Plan the loops of a kernel's graph, all whose results live on one space or on its kept axes."""
+def make_plan(graph: Graph, *, turned: bool = False) -> Plan:
+    """Plan the loops of a kernel's graph, all whose results live on one space or on its kept axes; `turned`: see `Plan`."""
     folds = [eqn for eqn in graph.eqns if is_reduction(eqn) and _wide_reduced(eqn)]
     rank = max([len(wide_axes(eqn.ins[0].type.shape)) for eqn in folds], default=0)
     folds = [eqn for eqn in folds if len(wide_axes(eqn.ins[0].type.shape)) == rank]
@@ -93,7 +94,7 @@ def make_plan(graph: Graph) -> Plan:
         frame, reduced = results[0], ()
     space = wide_axes(frame.type.shape)
     kept = tuple(axis for axis in range(len(space)) if axis not in reduced)
-    plan = Plan(graph, frame, reduced, kept, folds)
+    plan = Plan(graph, frame, turned, reduced, kept, folds)
     _set_levels(plan)
     sizes = [frame.type.shape[axis] for axis in space]
     for var in dict.fromkeys(results):
@@ -153,7 +154,7 @@ def _find_reloads(plan: Plan) -> None:
             if len(wanted[var]) > 1 and wide == every and plan.level[var] == min(wanted[var]):
                 if _keep(plan, var, max(wanted[var]), cost, free):
                     wanted[var] = {min(wanted[var])}
-            if plan.in_columns and wide == plan.kept and cost > _CHEAP_TO_LOAD:
+            if (plan.in_columns or plan.turned) and wide == plan.kept and cost > _CHEAP_TO_LOAD:
                 plan.kept_reloads.append(var)
                 continue
             for k, atom in enumerate(eqn.ins):

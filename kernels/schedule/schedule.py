@@ -26,9 +26,10 @@ from weft.kernels.schedule.loops import Loops
 from weft.kernels.schedule.maps import write_map
 from weft.kernels.schedule.nest_builder import NestBuilder, words_of
 from weft.kernels.schedule.partials import is_long, write_partials
-from weft.kernels.schedule.plan import make_plan
+from weft.kernels.schedule.plan import Plan, make_plan
 from weft.kernels.schedule.positions import expand_positions
 from weft.kernels.schedule.rows import is_narrow, write_rows
+from weft.kernels.schedule.turned import is_short, write_turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +149,8 @@ def _schedule(marked: Graph, rows: int) -> tuple[Scheduled, Places]:
     """The loops of a graph, and which of their parameters are the words of which marked literals."""
     expanded = expand_positions(marked)  # where anything is, nothing was marked
     graph = _with_own_results(expanded)  # which adds equations behind those that are there
-    builder = NestBuilder()
-    plan = make_plan(graph)
-    layout = Layout(graph, builder, plan.frame, plan.placed())
-    expressions = Expressions(graph, builder, layout)
-    outs = {var: builder.buffer(var.type.dtype, "out") for var in graph.outs if isinstance(var, Var)}
-    loops = Loops(plan, builder, layout, expressions, outs)
+    loops = _begin(graph, make_plan(graph))
+    plan = loops.plan
     if not plan.reduced:
         write_map(loops, rows and rows * loops.lines())
     elif is_long(loops):
@@ -163,8 +160,12 @@ def _schedule(marked: Graph, rows: int) -> tuple[Scheduled, Places]:
         write_rows(loops)
     elif plan.in_columns:
         write_columns(loops)
+    elif is_short(loops):
+        loops = _begin(graph, make_plan(graph, turned=True))
+        write_turned(loops)
     else:
         write_rows(loops)
+    builder, outs = loops.builder, loops.outs
     nbytes = sum(var.type.nbytes for var in (*graph.ins, *outs))
     following: Scheduled | None = None
     for (nest, params), extent in reversed(list(zip(builder.nests(), loops.all_extents, strict=True))):
@@ -175,6 +176,15 @@ def _schedule(marked: Graph, rows: int) -> tuple[Scheduled, Places]:
         )
     assert following is not None
     return following, [marked_params(marked, names) for names in builder.names] if expanded is marked else []
+
+
+def _begin(graph: Graph, plan: Plan) -> Loops:
+    """The loops of a kernel before anything is written."""
+    builder = NestBuilder()
+    layout = Layout(graph, builder, plan.frame, plan.placed())
+    expressions = Expressions(graph, builder, layout)
+    outs = {var: builder.buffer(var.type.dtype, "out") for var in graph.outs if isinstance(var, Var)}
+    return Loops(plan, builder, layout, expressions, outs)
 
 
 def _with_own_results(graph: Graph) -> Graph:

@@ -313,9 +313,9 @@ def test_chains(name: str, shape: tuple[int, int]) -> None:
 
 
 def test_scratch_rows_are_one_a_block() -> None:
-    eqn = kernels(fuse(build(lambda x: [_concentration(x)], [ArrayType((1000, 12), F64)])))[0]
+    eqn = kernels(fuse(build(lambda x: [_concentration(x)], [ArrayType((1000, 40), F64)])))[0]
     scheduled = schedule(eqn)
-    assert scheduled.extent == 63 and scheduled.scratch == (63 * 12,)
+    assert scheduled.extent == 63 and scheduled.scratch == (63 * 40,)
 
 
 # The shape of nests
