@@ -103,7 +103,7 @@ class Renamed:
         return self.once.get(name) or f"{self.prefix}_{name}"
 
     def _index(self, index: Index) -> Index:
-        return evaluate_index(index, self._leaf, _ARITHMETIC)
+        return evaluate_index(index, self._leaf, ARITHMETIC)
 
     def _leaf(self, index: Index) -> Index:
         match index:
@@ -165,7 +165,7 @@ def _is_plain(loop: Loop) -> bool:
 
 _NEUTRAL = (("max", -np.inf), ("min", np.inf))  # what LLVM does not see through
 
-_ARITHMETIC = {
+ARITHMETIC = {
     "+": ix.add,
     "-": ix.sub,
     "*": ix.mul,

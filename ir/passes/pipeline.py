@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from weft.ir.errors import VerificationError
 from weft.ir.graph import Graph
+from weft.ir.passes.condense import condense
 from weft.ir.passes.corners import add_corners
 from weft.ir.passes.counters import fold_counters
 from weft.ir.passes.cse import cse
@@ -37,6 +38,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("cse", cse),
     ("fold_counters", fold_counters),
     ("simplify", simplify),
+    ("condense", condense),
     ("hoist", hoist),
     ("dce", dce),
     ("few_steps", few_steps),

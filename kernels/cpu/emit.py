@@ -77,6 +77,7 @@ BLOCK = 4096
 # Vectors that a loop takes side by side. Of two LLVM makes narrower ones out of what is left over at a loop's end, which in
 # short rows is much.
 AT_ONCE = 2
+_TILE = 64  # iterations of a loop that is so short that one vector goes beside no other
 
 
 def emit_nest(nest: Nest, name: str) -> str:
@@ -471,11 +472,14 @@ def _in_steps(nest: Nest) -> bool:
 
 
 def _is_part(loop: Loop) -> bool:
-    """Whether a loop is over a part of a block, whose width is a parameter: some full vectors, and such loops are many.
+    """Whether a loop is over a part of a block, whose width is a parameter, or over a tile: few full vectors, in many loops.
 
     It takes less than the code for two vectors at once takes to compile.
     """
-    return isinstance(loop.extent, IndexOp) and loop.extent.op == "min" and isinstance(loop.extent.a, Param)
+    if not isinstance(loop.extent, IndexOp) or loop.extent.op != "min":
+        return False
+    most = loop.extent.a
+    return isinstance(most, Param) or (isinstance(most, int) and most <= _TILE)
 
 
 def _bound_in(body: tuple[Any, ...]) -> set[str]:

@@ -44,7 +44,13 @@ from weft.ir.types import ArrayType, is_integer
 
 
 def _types(
-    *ins: ArrayType, body: Graph, n_consts: int, n_carry: int, length: int, reverse: bool
+    *ins: ArrayType,
+    body: Graph,
+    n_consts: int,
+    n_carry: int,
+    length: int,
+    reverse: bool,
+    linear: bool = False,
 ) -> tuple[ArrayType, ...]:
     consts, carry, xs = split(ins, n_consts, n_carry)
     for x in xs:
@@ -60,10 +66,12 @@ _LONG = (
 )
 
 
-def _reference(*args: Any, body: Graph, n_consts: int, n_carry: int, length: int, reverse: bool) -> Any:
+def _reference(
+    *args: Any, body: Graph, n_consts: int, n_carry: int, length: int, reverse: bool, linear: bool = False
+) -> Any:
     if length >= _LONG and compiles():
         params = {"n_consts": n_consts, "n_carry": n_carry, "length": length, "reverse": reverse}
-        graph = alone("scan", list(map(type_of_value, args)), {"body": body, **params})
+        graph = alone("scan", list(map(type_of_value, args)), {"body": body, **params, **_mark(linear)})
         return tuple(prepared(graph)(args))
     consts, carry, xs = split(args, n_consts, n_carry)
     xs = [np.ascontiguousarray(x) for x in xs]
@@ -75,6 +83,11 @@ def _reference(*args: Any, body: Graph, n_consts: int, n_carry: int, length: int
         for y, row in zip(ys, outs[n_carry:], strict=True):
             y[i] = row
     return (*carry, *ys)
+
+
+def _mark(linear: bool) -> dict[str, bool]:
+    """The param that says so where a loop belongs to a derivative: its carry is linear, and may be rounded as is best."""
+    return {"linear": True} if linear else {}
 
 
 # Derivatives
@@ -97,13 +110,13 @@ def _jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any)
     consts_t, carry_t, xs_t = split(tangents, *sizes)
     consts_t, xs_t = pick(consts_t, consts_on), pick(xs_t, xs_on)
     carry_t = instantiated(pick(carry_t, carry_on), pick(body.out_types, carry_on))
-    known = {"length": params["length"], "reverse": params["reverse"]}
+    known = {"length": params["length"], "reverse": params["reverse"], **_mark(params.get("linear", False))}
     if tangents_apart(primals, tangents):
         primal, linear = _linearized(body, sizes, ins_on, outs_on)
         results = scan(primal.body, consts, carry, xs, **known)
         outs, stacked = results[:n_outs], results[n_outs:]
         fixed, rows = primal.residuals(consts, xs, outs, stacked)
-        out_ts = scan(linear, [*fixed, *consts_t], carry_t, [*rows, *xs_t], **known)
+        out_ts = scan(linear, [*fixed, *consts_t], carry_t, [*rows, *xs_t], **{**known, "linear": True})
         return tuple(outs), tuple(spread(out_ts, outs_on))
 
     both = forward(body, ins_on, outs_on)
@@ -344,7 +357,8 @@ def _batch(prim: Primitive, args: Any, axes: Any, size: Any, params: Any) -> Any
     consts_ = [to_front(x, a, size) if on else x for (x, a), on in zip(consts, c_on, strict=True)]
     carry_ = [to_front(x, a, size) if on else x for (x, a), on in zip(carry, h_on, strict=True)]
     xs_ = [_axis_1(x, a) if on else x for (x, a), on in zip(xs, x_on, strict=True)]
-    outs = scan(many, consts_, carry_, xs_, length=params["length"], reverse=params["reverse"])
+    known = {name: params[name] for name in ("length", "reverse", "linear") if name in params}
+    outs = scan(many, consts_, carry_, xs_, **known)
     return outs, [(0 if i < n_carry else 1) if on else NOT_MAPPED for i, on in enumerate(out_on)]
 
 
@@ -393,6 +407,7 @@ def scan(
     *,
     length: int,
     reverse: bool = False,
+    linear: bool = False,
 ) -> tuple[Any, ...]:
     """The last carry, and the rows that ``body`` gave, stacked.
 
@@ -403,6 +418,7 @@ def scan(
         xs: arrays with a row a step.
         length: the number of steps.
         reverse: begin with the last row.
+        linear: the loop belongs to a derivative, and is linear in its carry (`weft.ir.passes.condense`).
     """
     n_outs = len(body.outs)
     if not (body := with_token(body)).outs:
@@ -416,5 +432,6 @@ def scan(
         n_carry=len(carry),
         length=length,
         reverse=reverse,
+        **_mark(linear),
     )
     return result[:n_outs]

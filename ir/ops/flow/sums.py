@@ -86,7 +86,7 @@ def summing_scan(
     outs: list[Atom] = [*carry_outs, *pick(sum_outs, stays), *y_outs, *stacked]
     inner = _without(body, ins, outs)
     start = [*carry, *map(zeros_like, pick(sums, stays))]
-    results = scan(inner, consts, start, xs, length=length, reverse=reverse)
+    results = scan(inner, consts, start, xs, length=length, reverse=reverse, linear=True)
     last, kept, ys, new = split(results, n_carry, sum(stays), len(y_outs))
     rows: dict[Var, Any] = {**dict(zip(x_vars, xs, strict=True)), **dict(zip(stacked, new, strict=True))}
     left_over = iter(kept)

@@ -53,6 +53,19 @@ def of_pairs(c: Any, x: Any) -> Any:
     return c, wnp.exp(-c)
 
 
+def summed(c: Any, x: Any) -> Any:
+    """A sum over a function of the state: a chain behind another one, and vectors between them."""
+    state, total, product = c
+    return (0.5 * state + x, total + wnp.log(1.0 + state * state), product * 0.75 + total), None
+
+
+def of_matrices(c: Any, x: Any) -> Any:
+    """Products whose sums are written out."""
+    turn = wnp.stack([wnp.stack([0.5, wnp.sin(x)]), wnp.stack([wnp.cos(x), -0.25])])
+    c = turn @ c
+    return c, wnp.sum(c / (1.0 + c * c))
+
+
 PROGRAMS: list[tuple[Any, Any]] = [
     (before, 0.5),
     (after, 0.5),
@@ -61,6 +74,8 @@ PROGRAMS: list[tuple[Any, Any]] = [
     (no_memory, 0.5),
     (looked_up, (0, 0.5)),
     (of_pairs, np.array([0.5, -0.25])),
+    (summed, (0.5, 0.0, 1.0)),
+    (of_matrices, np.array([0.5, -0.25])),
 ]
 
 
@@ -105,6 +120,14 @@ def test_they_agree_with_eager_steps(step: Any, start: Any) -> None:
     expected = weft.tree_util.tree_leaves(lax.scan(step, start, xs))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+
+
+def test_a_sum_over_a_function_of_the_state_is_a_chain_of_its_own() -> None:
+    text = loops(summed, (0.5, 0.0, 1.0), TILE)
+    sections = text[text.index("tile") :].split("for ")[1:]
+    kinds = ["vector" if "vector" in one.splitlines()[0] else "chain" for one in sections]
+    assert kinds[-3:] == ["chain", "vector", "chain"]
+    assert "log" in sections[-2] and "log" not in sections[-3] + sections[-1]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.complex128])
