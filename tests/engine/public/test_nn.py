@@ -154,6 +154,18 @@ def test_masked_logarithms() -> None:
     )
 
 
+@pytest.mark.parametrize(("dtype", "units"), [(np.float64, 1), (np.float32, 1), (np.float16, 0)])
+def test_softmax_is_the_quotient_within_a_unit(dtype: Any, units: int) -> None:
+    x = np.random.RandomState(2).randn(50, 37).astype(dtype) * dtype(4)
+
+    def both(x: Any) -> Any:
+        powers = weft.numpy.exp(x - x.max(axis=1, keepdims=True))
+        return wn.softmax(x), powers / powers.sum(axis=1, keepdims=True)
+
+    ours, quotient = weft.jit(both)(x)
+    np.testing.assert_array_max_ulp(np.asarray(ours), np.asarray(quotient), maxulp=units)
+
+
 def test_softmax_does_not_overflow() -> None:
     x = np.array([1e4, 1e4 - 1, -np.inf])
     np.testing.assert_allclose(
