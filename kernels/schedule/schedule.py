@@ -1,10 +1,10 @@
 """Scheduling: a kernel of a fused graph becomes a loop nest.
 
 The one idea: three questions. What is one loop (layout.py)? What is computed in which pass over the reduced
-axes (plan.py)? Are there no accumulators (maps.py), are they scalars (rows.py) or vectors (columns.py), and
-are reductions cut into parts (partials.py)? The values themselves are written by expressions.py. But for sizes
-that are 0 or 1, only the last answer asks how large something is: nests serve all shapes, or all that are
-short and all that are long.
+axes (plan.py)? Are there no accumulators (maps.py), are they scalars (rows.py) or vectors (columns.py; of short
+rows, once they are turned: turned.py), and are reductions cut into parts (partials.py)? The values themselves
+are written by expressions.py. But for sizes that are 0 or 1, only the last answers ask how large something is:
+nests serve all shapes, or all that are short and all that are long.
 """
 
 from __future__ import annotations
