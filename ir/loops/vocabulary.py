@@ -253,3 +253,6 @@ def _table() -> dict[str, ScalarOp]:
 SCALAR_OPS: dict[str, ScalarOp] = _table()
 # What an accumulator may fold with; "set" replaces it.
 FOLDS = ("add", "mul", "max", "min", "and", "or", "xor", "set")
+
+MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
+"""By the name of a comparison: the one that says the same of the operands in the other order."""

@@ -308,9 +308,6 @@ xor_p = define("xor", "logical", np.bitwise_xor, no_tangent)
 not_p = define("not_", "logical", np.bitwise_not, no_tangent, lower="not")
 is_finite_p = define("is_finite", "inexact", np.isfinite, no_tangent, result=to_bool)
 
-MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
-"""By the name of a comparison: the one that says the same of the operands in the other order."""
-
 
 def eq(x: Any, y: Any) -> Any:
     """``x == y``."""

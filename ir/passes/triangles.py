@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from weft.ir.graph import Atom, Eqn, Graph, Literal, Var
+from weft.ir.loops.vocabulary import MIRRORED
 from weft.ir.ops.contract import dot_general_p
-from weft.ir.ops.elementwise import MIRRORED
 from weft.ir.ops.flow import scan_p
 from weft.ir.ops.part import ALL, AT, BEFORE, BEHIND, part_product_p
 from weft.ir.passes.counters import counters

@@ -181,8 +181,10 @@ def sources_are_current() -> bool:
 def _source_files() -> Iterator[os.DirEntry[str]]:
     """The sources that make machine code of a nest: what a nest means and how it prints, and the emitters."""
     ir, kernels = (package.__path__[0] for package in (weft.ir, weft.kernels))
-    with os.scandir(ir) as files:
-        yield from [file for file in files if file.name == "types.py"]
+    alone = ((ir, "types.py"), (f"{ir}/ops", "quadrature.py"), (f"{kernels}/schedule", "index.py"))
+    for folder, name in alone:
+        with os.scandir(folder) as files:
+            yield from [file for file in files if file.name == name]
     for folder in (f"{ir}/loops", kernels, f"{kernels}/cpu", f"{kernels}/maths"):
         with os.scandir(folder) as files:
             yield from sorted(

@@ -32,7 +32,7 @@ from weft.ir.loops.nest import (
     While,
     bodies,
 )
-from weft.ir.ops.elementwise import MIRRORED
+from weft.ir.loops.vocabulary import MIRRORED
 from weft.ir.records import dataclass, replace
 from weft.ir.types import BOOL, INT64
 from weft.kernels.cpu.decide import PLAIN, decided, renamed
