@@ -60,7 +60,7 @@ def _reshape(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
 def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
     def moved(axis: int) -> Index:
         start, stride = eqn.params["start"][axis], eqn.params["strides"][axis]
-        step: Index = 1 if stride == 1 else ex.builder.param(_key(ex, eqn, "stride", axis), stride)
+        step = _step(ex, _key(ex, eqn, "stride", axis), stride)
         i = ex.layout.at_axis(eqn.outs[0], index, axis)
         if type(i) is int and ex.layout.knows(eqn.ins[0], axis):
             return start + i * stride
@@ -68,7 +68,12 @@ def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
             whole = _before_pad(ex, i, start, eqn.ins[0].type.shape[axis])
             if whole is not None:
                 return whole
-        return ix.add(ix.mul(i, step), ex.builder.param(_key(ex, eqn, "start", axis), start))
+        near = (
+            type(step) is int and step > 1 and start <= _SMALL_STEP
+        )  # LLVM mixes what it knows the places of
+        return ix.add(
+            ix.mul(i, step), start if near else ex.builder.param(_key(ex, eqn, "start", axis), start)
+        )
 
     return _fill_in(ex, eqn, 0, index, moved)
 

@@ -54,8 +54,11 @@ def write_map(loops: Loops, height: int = 0) -> None:
     short, mixed = (0, False) if height else _count_short(loops, zones)
     if short:
         loops.set_narrow(short)
+    if (
+        short or "slice" in rules
+    ):  # also columns of short rows: what lies between them is read, and thrown away
         for var in (*loops.plan.graph.ins, *(var for eqn in loops.plan.graph.eqns for var in eqn.outs)):
-            loops.layout.know_short(var, _MOST_WRITTEN)
+            loops.layout.know_short(var, _MOST_WRITTEN if short else _MIXED)
     with ExitStack() as stack:
         if not loops.kept:
             _write_body(loops)

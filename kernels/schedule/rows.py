@@ -28,12 +28,13 @@ _MOST_STATEMENTS = 400
 
 
 def is_narrow(loops: Loops) -> bool:
-    """Whether the innermost axis is narrow beside what is reduced, or what is kept where it is reduced itself."""
+    """Whether the innermost axis is narrow beside what is reduced, or what else is kept."""
     plan, rest = loops.plan, len(loops.groups) - 1
     width = loops.count([rest])
     if not 1 < width <= NARROW or not rest or len(plan.graph.eqns) * width > _MOST_STATEMENTS:
         return False
-    return loops.count(loops.reduced if plan.in_columns else loops.kept) >= 2 * NARROW
+    many = [loops.reduced, loops.kept[:-1]] if plan.in_columns else [loops.kept]
+    return max(map(loops.count, many)) >= 2 * NARROW
 
 
 def write_rows(loops: Loops) -> None:
