@@ -1,8 +1,9 @@
 """Sliding windows as the routines take them: what can be done before or by other operations is written out.
 
 Elements that are spread get the gaps filled, or make several convolutions that are not spread; 16-bit floats are summed as
-f32; large windows are folded one axis after the other, long ones as windows of windows. Convolutions get their operands
-padded, and their windows as matrices; with windows of one element they are products.
+f32. Windows that lie beside one another are boxes, whose fold is a reduction; large ones are folded one axis after the other,
+long ones as windows of windows. Convolutions get their operands padded, and their windows as matrices; with windows of one
+element they are products.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from weft.ir.builder import build, read
 from weft.ir.graph import Graph, Var
 from weft.ir.interpret import run_eqns
 from weft.ir.ops import elementwise as e
+from weft.ir.ops import reduce as r
 from weft.ir.ops import shape as s
 from weft.ir.ops import window as w
 from weft.ir.ops.contract import dot_general
@@ -31,6 +33,15 @@ from weft.ir.source import at_source
 _LONG, _BROAD = 32, 4
 # Convolutions that one is written as.
 _PARTS = 16
+
+_REDUCTIONS: dict[str, Callable[[Any, list[int]], Any]] = {
+    "add": r.reduce_sum,
+    "mul": r.reduce_prod,
+    "max": r.reduce_max,
+    "min": r.reduce_min,
+    "and": r.reduce_and,
+    "or": r.reduce_or,
+}
 
 _ELEMENTWISE: dict[str, Callable[[Any, Any], Any]] = {
     "add": e.add,
@@ -72,6 +83,10 @@ def _fold(op: str, prim: Primitive) -> Callable[..., Any]:
         apart = max(window, default=0) > _LONG or (len(wide) > 1 and math.prod(wide) > _BROAD * sum(wide))
         if 0 in window:
             return prim.bind(x, **params)
+        if (boxes := _boxes(x, **params)) is not None:
+            return _REDUCTIONS[op](*boxes)
+        if (repeats := _repeats(**params)) is not None:
+            return _repeated(x, w.identity(op, dtype), *repeats)
         # A mask on elements that are not neighbours costs more than a padded copy does.
         masked = rank > 0 and any(params["padding"][-1]) and params["strides"][-1] > 1
         if not (apart or masked or any(d != 1 for d in base)):
@@ -87,6 +102,51 @@ def _fold(op: str, prim: Primitive) -> Callable[..., Any]:
         return x
 
     return rule
+
+
+def _boxes(
+    x: Any, *, window: Any, strides: Any, padding: Any, base_dilation: Any, dilation: Any
+) -> tuple[Any, list[int]] | None:
+    """``x`` with each axis that has windows split in two, and the second ones, where windows lie beside one another."""
+    if not any(k != 1 for k in window):
+        return None
+    split: list[int] = []
+    inside = []
+    for d, k in enumerate(window):
+        if padding[d] != (0, 0) or base_dilation[d] != 1 or strides[d] != k or (k > 1 and dilation[d] != 1):
+            return None
+        x = s.slice_axis(x, d, 0, x.shape[d] // k * k)
+        split.append(x.shape[d] // k)
+        if k > 1:
+            inside.append(len(split))
+            split.append(k)
+    return s.reshape(x, split), inside
+
+
+def _repeats(
+    *, window: Any, strides: Any, padding: Any, base_dilation: Any, dilation: Any
+) -> tuple[tuple[int, ...], list[int]] | None:
+    """How often windows see the same element, and how many of them see none behind the last one.
+
+    That is where elements are as far apart as windows are wide, as in the derivative of a sum of boxes.
+    """
+    behind = [high - k + 1 for k, (_, high) in zip(window, padding, strict=True)]
+    axes = zip(window, strides, padding, base_dilation, dilation, strict=True)
+    plain = all(
+        k == base and stride == apart == 1 and low == k - 1 for k, stride, (low, _), base, apart in axes
+    )
+    return (window, behind) if plain and min(behind, default=0) >= 0 and max(window, default=1) > 1 else None
+
+
+def _repeated(x: Any, value: Any, times: tuple[int, ...], behind: list[int]) -> Any:
+    """Each element so often on each axis, and a value behind them."""
+    shape, kept, flat = [], [], []
+    for n, k in zip(x.shape, times, strict=True):
+        kept.append(len(shape))
+        shape += [n] if k == 1 else [n, k]
+        flat.append(n * k)
+    x = s.reshape(s.broadcast(x, shape, kept), flat)
+    return s.pad(x, value, [0] * len(flat), behind)
 
 
 def _along(op: str, x: Any, axis: int, k: int, stride: int, dilation: int) -> Any:

@@ -46,11 +46,12 @@ from weft.kernels.cpu.index import (
     divisions,
     natural_params,
     stride_params,
+    strided_row,
 )
 from weft.kernels.cpu.lanes import Lanes, lane_loops
 from weft.kernels.cpu.metadata import Metadata
 from weft.kernels.cpu.neighbours import waits_for_neighbours
-from weft.kernels.cpu.short import is_vector, reads_own
+from weft.kernels.cpu.short import is_at_places, is_vector, reads_own
 from weft.kernels.cpu.split import split
 from weft.kernels.cpu.squares import transposed_copy
 from weft.kernels.cpu.unswitch import unswitch
@@ -244,6 +245,13 @@ class _Emitter:
     def address(self, buffer: str, index: Index) -> tuple[str, str]:
         """A pointer to an element, and the metadata of accesses to its buffer."""
         base, element, scope = self.pointers[buffer]
+        if (parts := strided_row(index)) is not None:
+            row, place = (self.offset(part) for part in parts)
+            # LLVM must not see a place become negative by a row's begin: it would not load what lies between the places.
+            if row.low and row.high and not row.natural and place.natural and place.low and place.high:
+                begin = self.writer.emit("ptr", f"getelementptr nusw {element}, ptr {base}, i64 {row.ref}")
+                at = f"getelementptr nusw nuw {element}, ptr {begin.ref}, i64 {place.ref}"
+                return self.writer.emit("ptr", at).ref, scope
         at = self.offset(index).ref
         return self.writer.emit("ptr", f"getelementptr inbounds {element}, ptr {base}, i64 {at}").ref, scope
 
@@ -292,11 +300,8 @@ class _Emitter:
         copies = self.copies
         if isinstance(loop.extent, int):
             at_once = min(AT_ONCE, max(loop.extent // 8, 1))
-            how = (
-                self.metadata.vector(at_once)
-                if is_vector(loop, copies, reads_own=self.has_own)
-                else self.metadata.short
-            )
+            vectors = is_vector(loop, copies, reads_own=self.has_own) or is_at_places(loop, self.variables)
+            how = self.metadata.vector(at_once) if vectors else self.metadata.short
             self.copies *= loop.extent
         blocked = {n for n in names if may_block(self.folds[n], self.values[n].dtype, loop.extent, BLOCK)}
         blocked -= self.updates.read_in(loop)

@@ -68,6 +68,17 @@ def _operations(nest: Nest) -> list[IndexOp]:
     return found
 
 
+def strided_row(index: Index) -> tuple[Index, Index] | None:
+    """Where a row begins, and a place in it that goes up by a known number; ``None`` where an index is not of this form."""
+    if not isinstance(index, IndexOp) or index.op != "+":
+        return None
+    steps = index.b
+    if isinstance(steps, IndexOp) and steps.op == "+" and type(steps.b) is int:
+        steps = steps.a
+    known = isinstance(steps, IndexOp) and steps.op == "*" and type(steps.b) is int
+    return (index.a, index.b) if known else None
+
+
 def divisions(index: Index) -> list[IndexOp]:
     """The quotients and remainders that an index is made of, inner ones first."""
     if not isinstance(index, IndexOp):

@@ -7,7 +7,7 @@ loops that are too long to be written out read every element by itself: these be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from weft.ir.loops.nest import Accumulate, Call, Const, Index, IndexOp, Load, Loop, Nest, Op, Store, bodies
@@ -44,6 +44,23 @@ def is_vector(loop: Loop, copies: int, *, reads_own: bool = True) -> bool:
         return along and loop.extent % FEWEST == 0
     is_long = copies * loop.extent * len(loop.body) > LONGEST
     return is_long and loop.extent % FULL == 0 and along
+
+
+def is_at_places(loop: Loop, known: Container[str]) -> bool:
+    """Whether a loop of known length updates rows at places read from memory, and keeps nothing in registers.
+
+    Args:
+        loop: a loop whose extent is a number.
+        known: the variables of loops and the indices that were computed from them.
+    """
+    assert isinstance(loop.extent, int)
+    if loop.extent % FEWEST or not all(
+        isinstance(one, Load | Op | Store) and _goes_along(one, loop.var) for one in loop.body
+    ):
+        return False
+    bound = {one.name for one in loop.body if not isinstance(one, Store)}
+    places = {name for one in loop.body if not isinstance(one, Op) for name in names_in(one.index)}
+    return any(name not in known and name not in bound for name in places - {loop.var})
 
 
 def _goes_along(statement: Any, var: str) -> bool:

@@ -23,6 +23,7 @@ from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.fold import identity
 
 UINT64 = np.dtype(np.uint64)
+_SHORT_ROW = 16  # elements of an update up to which code knows how many there are: a loop along it would hardly be begun
 
 
 def _strides(shape: tuple[int, ...]) -> list[int]:
@@ -35,6 +36,7 @@ class _Points:
     Attributes:
         frame: the nest.
         groups: sizes and strides of the axes that are taken whole.
+        row: how many elements an update has.
     """
 
     def __init__(self, eqn: Eqn, copied: int | None) -> None:
@@ -44,6 +46,7 @@ class _Points:
         self.axes, self.op, self.mode = params["axes"], params["op"], params["mode"]
         self.number = first.size if updates.size else 0
         self.groups = _whole_groups(self.x.shape, self.axes)
+        self.row = math.prod(size for size, _ in self.groups)
 
     def place(self, point: Index) -> tuple[Index, list[str]]:
         """Where update ``point`` begins, and the conditions under which that is inside."""
@@ -77,13 +80,14 @@ class _Points:
         with ExitStack() as stack:
             # An update outside is a loop that runs not even once.
             guard: Index = build.cast(self.frame.all(inside), INT64) if inside else 1
-            if not self.groups and inside:
+            short = self.row <= _SHORT_ROW
+            if short and inside:
                 stack.enter_context(build.loop(guard, "sequential"))
             source: Index = point
             for n, (size, stride_of_group) in enumerate(self.groups):
-                extent = build.param(("whole", n), size)
+                extent: Index = size if short else build.param(("whole", n), size)
                 innermost = n == len(self.groups) - 1
-                bound = ix.mul(extent, guard) if n == 0 else extent
+                bound = ix.mul(extent, guard) if n == 0 and not short else extent
                 i, _ = stack.enter_context(build.loop(bound, "vector" if innermost else "sequential"))
                 step: Index = 1 if stride_of_group == 1 else build.param(("step", n), stride_of_group)
                 at = ix.add(at, ix.mul(i, step))

@@ -6,6 +6,7 @@ clamped index, so that no load is ever out of bounds, and select.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
@@ -18,6 +19,7 @@ from weft.ir.loops.nest import Index, IndexOp
 from weft.ir.ops.index import default_fill
 from weft.ir.types import BOOL, INT64
 from weft.kernels.schedule import index as ix
+from weft.kernels.schedule.layout import SHORT_ROW
 
 if TYPE_CHECKING:
     from weft.kernels.schedule.expressions import Expressions
@@ -68,12 +70,21 @@ def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
             whole = _before_pad(ex, i, start, eqn.ins[0].type.shape[axis])
             if whole is not None:
                 return whole
+<<<<<<< HEAD
+            near = i == 0 and math.prod(eqn.ins[0].type.shape[axis:]) <= SHORT_ROW
+        else:
+            near = start < stride <= _SMALL_STEP
+        # Where a step and its begin are known, LLVM loads what lies side by side, and picks from registers.
+        first = start if near else ex.builder.param(_key(ex, eqn, "start", axis), start)
+        return ix.add(ix.mul(i, step), first)
+=======
         near = (
             type(step) is int and step > 1 and start <= _SMALL_STEP
         )  # LLVM mixes what it knows the places of
         return ix.add(
             ix.mul(i, step), start if near else ex.builder.param(_key(ex, eqn, "start", axis), start)
         )
+>>>>>>> main
 
     return _fill_in(ex, eqn, 0, index, moved)
 

@@ -29,6 +29,8 @@ from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
 
 Group = tuple[int, ...]
+SHORT_ROW = 4
+"""Elements of rows (of colours, of coordinates) of which code knows how many they are, where it reads one element of each."""
 
 
 class Layout:
@@ -115,7 +117,9 @@ class Layout:
         groups, total = self.groups(var), 0
         for n, (i, _) in enumerate(zip(index, groups, strict=True)):
             rest = [axis for group in groups[n + 1 :] for axis in group]
-            total = ix.add(total, ix.mul(i, self.size(var, rest)))
+            size = math.prod([var.type.shape[axis] for axis in rest])
+            near = size <= SHORT_ROW and all(type(later) is int for later in index[n + 1 :])
+            total = ix.add(total, ix.mul(i, size if near else self.size(var, rest)))
         return total
 
     def carry(self, eqn: Eqn, k: int, index: Sequence[Index]) -> list[Index | None]:

@@ -400,7 +400,11 @@ GENERIC: dict[str, tuple[Callable[..., Any], Callable[[int, int], tuple[np.ndarr
     "side by side": (lambda x: sort(x, 1), lambda m, n: (np.ones((m + 6, n)),)),
     "scatter": (
         lambda x, u, i: scatter(x, u, [i], [0], "add"),
-        lambda m, n: (np.ones((m, n)), np.ones((3, n)), np.array([0, 1, 0])),
+        lambda m, n: (np.ones((m, n + 15)), np.ones((3, n + 15)), np.array([0, 1, 0])),
+    ),
+    "scatter of short rows": (  # of which there are as many nests as lengths
+        lambda x, u, i: scatter(x, u, [i], [0], "set"),
+        lambda m, n: (np.ones((m, 2, 4)), np.ones((n, 2, 4)), np.arange(n) % (m + 1)),
     ),
     "scatter by tables": (
         lambda x, u, i: scatter(x, u, [i], [0], "add"),

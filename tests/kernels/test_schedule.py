@@ -175,6 +175,40 @@ def test_a_small_distance_of_elements_is_known() -> None:
     assert all(division in text for division in ("//2", "%2", "//3", "%3"))
 
 
+def test_slices_know_their_steps() -> None:
+    """And so what lies between: LLVM then loads it all, and picks."""
+    parts = build(
+        lambda x: [e.add(s.slice_axis(x, 1, 1, 40, 3), s.slice_axis(x, 1, 2, 40, 3))],
+        [ArrayType((9, 40), F64)],
+    )
+    (nest,) = nests(parts)
+    assert "*3 + 1)]" in str(nest) and "*3 + 2)]" in str(nest)
+    (far,) = nests(build(lambda x: [s.slice_axis(x, 0, 5, 900, 30)], [ArrayType((900,), F64)]))
+    assert far == nests(build(lambda x: [s.slice_axis(x, 0, 6, 800, 20)], [ArrayType((800,), F64)]))[0]
+
+
+@pytest.mark.parametrize("width", [2, 3, 4, 5, 9])
+def test_elements_of_short_rows(width: int) -> None:
+    """Of columns of a few the distance is known; of more it is a number given at the call."""
+
+    def fun(x: Any) -> list[Any]:
+        first, last = (s.reshape(s.slice_axis(x, 1, k, k + 1), (x.shape[0],)) for k in (0, width - 1))
+        return [e.sub(e.mul(last, 2.0), first)]
+
+    (kernel,) = kernels(check(fun, normal(11, width)))
+    assert (f"i0*{width} + {width - 1}]" in str(schedule(kernel).nest)) == (width <= 4)
+    lengths = {tuple(nests(build(fun, [ArrayType((length, width), F64)]))) for length in (11, 90, 700)}
+    assert len(lengths) == 1
+
+
+@pytest.mark.parametrize("width", [1, 3, 4, 8, 12, 20])
+@pytest.mark.parametrize("mode", ["fill", "clip"])
+def test_rows_at_places(width: int, mode: str) -> None:
+    places = np.random.default_rng(4).integers(-3, 50, 40)
+    check(lambda x, i: [e.neg(gather(x, [i], (0,), mode))], normal(45, width), places)
+    check(lambda x, i: [gather(x, [i], (1,), mode)], normal(45, width), places)
+
+
 def test_long_lines_are_cut_into_blocks() -> None:
     def fun(x: Any, y: Any) -> list[Any]:
         z = s.concatenate([x, y, x], 0)

@@ -20,6 +20,7 @@ from weft.ir.records import dataclass
 # What one kernel may take, in equations and in cost: LLVM's time is linear up to here.
 LARGEST, HEAVIEST = 400, 800
 DEEPEST = 40  # index maps, one inside another, of which an index is made
+MOST_FORKS = 2  # times that an expression is doubled, by being read at two places: it grows with their power
 COSTLY = 8  # simple operations above which a value is not computed twice
 
 _SIMPLE = frozenset(
@@ -63,21 +64,23 @@ def choose_stored(graph: Graph, carry: Sequence[tuple[Var, Atom]] = ()) -> Store
     result = Stored(stored, aliases, closure, costs)
     plain: set[Var] = set()  # values that are the same expression at every flat index
     depth: dict[Var, int] = {}  # index maps on the way from stored values
+    forks: dict[Var, int] = {}  # values on that way that are read at several places
     for position, eqn in enumerate(graph.eqns):
         if position in aliases or not (is_map(eqn) or is_reduction(eqn)):
             stored.update(eqn.outs)
             continue
         bits = 1 << position
-        moves = 0
+        moves = forked = 0
         for atom in eqn.ins:
             if isinstance(atom, Var) and atom not in stored:
                 bits |= closure[atom]
-                moves = max(moves, depth[atom])
+                moves, forked = max(moves, depth[atom]), max(forked, forks[atom])
         moves += eqn.prim.lower.kind == "index"
         is_plain = _is_plain(eqn, stored, plain)
         for var in eqn.outs:
             closure[var] = bits
             depth[var] = moves
+            forks[var] = forked + (not _only_moves(eqn) and _is_forked(readers.get(var, ())))
             if is_plain:
                 plain.add(var)
             if (
@@ -85,6 +88,7 @@ def choose_stored(graph: Graph, carry: Sequence[tuple[Var, Atom]] = ()) -> Store
                 or is_reduction(eqn)
                 or result.is_full(bits)
                 or moves >= DEEPEST
+                or forks[var] > MOST_FORKS
                 or (var in repeated and not _only_moves(eqn) and costs.of(bits) > COSTLY)
                 or (var in repeated and var in taken_out)
                 or (not is_plain and any(_mixes_axes(reader) for reader in readers.get(var, ())))
@@ -226,6 +230,11 @@ def _repeats(reader: Eqn, var: Var) -> bool:
         case "concatenate":
             return True
     return False
+
+
+def _is_forked(readers: Sequence[Eqn]) -> bool:
+    """Whether a value is read at several places for one element."""
+    return sum(reader.prim.lower.kind == "index" for reader in readers) > 1
 
 
 def _passes_on(reader: Eqn, repeated: set[Var]) -> bool:

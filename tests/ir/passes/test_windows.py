@@ -118,3 +118,46 @@ def test_the_pass_repeats_to_itself() -> None:
 
     after, _ = lowered(fun, draw(2, 4, 30), draw(8, 4, 3))
     assert str(lower_windows(after)) == str(after)
+
+
+BOXES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
+    "pooling": ((1, 2, 2, 1), {"strides": (1, 2, 2, 1)}),
+    "not of one size": ((1, 3, 2, 1), {"strides": (1, 3, 2, 1)}),
+    "all of an axis": ((1, 7, 1, 1), {"strides": (1, 7, 1, 1)}),
+    "long": ((1, 1, 40, 1), {"strides": (1, 1, 40, 1)}),
+}
+
+
+@pytest.mark.parametrize("op", ["add", "mul", "max", "min", "and", "or"])
+@pytest.mark.parametrize("name", BOXES)
+def test_windows_beside_one_another_are_boxes(name: str, op: str) -> None:
+    window, options = BOXES[name]
+    x = rng.integers(0, 2, (2, 7, 41, 3)).astype(bool) if op in ("and", "or") else draw(2, 7, 41, 3)
+    kind = {"add": "sum", "mul": "prod"}.get(op, op)
+    _, found = lowered(lambda x: reduce_window(op, x, window, **options), x)
+    assert found - Counter(slice=2) == {"reshape": 1, f"reduce_{kind}": 1}
+
+
+@pytest.mark.parametrize("op", ["add", "max"])
+@pytest.mark.parametrize("behind", [0, 3])
+def test_windows_as_wide_as_elements_are_apart_repeat_them(op: str, behind: int) -> None:
+    options = {"padding": ((0, 0), (1, 1), (2, 2 + behind)), "base_dilation": (1, 2, 3)}
+    _, found = lowered(lambda x: reduce_window(op, x, (1, 2, 3), **options), draw(2, 4, 5))
+    assert not any("window" in name or "reduce" in name for name in found)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"strides": (1, 1)},
+        {"strides": (2, 3)},
+        {"strides": (2, 2), "padding": ((0, 0), (1, 0))},
+        {"strides": (2, 2), "dilation": (1, 2)},
+        {"base_dilation": (2, 2), "padding": ((1, 0), (1, 1))},
+        {"base_dilation": (2, 2), "padding": ((0, 1), (1, 1))},
+        {"base_dilation": (2, 2), "padding": ((1, 1), (1, 1)), "strides": (1, 2)},
+    ],
+)
+def test_other_windows_stay_windows(options: dict[str, Any]) -> None:
+    _, found = lowered(lambda x: reduce_window("add", x, (2, 2), **options), draw(7, 9))
+    assert found["window_sum"] == 1

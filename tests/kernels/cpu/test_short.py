@@ -10,7 +10,7 @@ from weft.ir.loops.interpret import run_nest
 from weft.ir.loops.nest import Accumulate, Accumulator, IndexOp, Load, Loop, Nest, Op, Store
 from weft.ir.loops.verify import verify_nest
 from weft.kernels.backend import compile_nests
-from weft.kernels.cpu.short import is_vector
+from weft.kernels.cpu.short import is_at_places, is_vector
 
 
 def elementwise(extent: int, op: str, stride: int = 1) -> Loop:
@@ -44,6 +44,32 @@ def folded(extent: int, fold: str) -> Loop:
 )
 def test_which_become_vectors(loop: Loop, copies: int, expected: bool) -> None:
     assert is_vector(loop, copies) is expected
+
+
+def row(extent: int, place: str, *, stride: int = 1, fold: bool = False) -> Loop:
+    """A row of a table is brought to the place ``i``, or added up."""
+    at = IndexOp("*", "j", stride) if stride > 1 else "j"
+    read = Load("a", F64, "x", IndexOp("+", IndexOp("*", place, extent), at))
+    if fold:
+        return Loop(
+            "j", extent, "vector", (read, Accumulate("s", "a")), (Accumulator("s", F64, "add", "start"),)
+        )
+    return Loop("j", extent, "vector", (read, Store("y", IndexOp("+", IndexOp("*", "i", extent), "j"), "a")))
+
+
+@pytest.mark.parametrize(
+    ("loop", "expected"),
+    [
+        (row(4, "v"), True),
+        (row(16, "v"), True),
+        (row(6, "v"), False),  # vectors would not be full
+        (row(8, "i"), False),  # may be kept in registers
+        (row(8, "v", stride=2), False),  # does not lie side by side
+        (row(8, "v", fold=True), False),
+    ],
+)
+def test_rows_at_places_that_are_read_become_vectors(loop: Loop, expected: bool) -> None:
+    assert is_at_places(loop, {"i"}) is expected
 
 
 @pytest.mark.parametrize("extent", [1, 3, 4, 5, 8, 13, 16])
