@@ -70,21 +70,12 @@ def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
             whole = _before_pad(ex, i, start, eqn.ins[0].type.shape[axis])
             if whole is not None:
                 return whole
-<<<<<<< HEAD
             near = i == 0 and math.prod(eqn.ins[0].type.shape[axis:]) <= SHORT_ROW
         else:
             near = start < stride <= _SMALL_STEP
         # Where a step and its begin are known, LLVM loads what lies side by side, and picks from registers.
         first = start if near else ex.builder.param(_key(ex, eqn, "start", axis), start)
         return ix.add(ix.mul(i, step), first)
-=======
-        near = (
-            type(step) is int and step > 1 and start <= _SMALL_STEP
-        )  # LLVM mixes what it knows the places of
-        return ix.add(
-            ix.mul(i, step), start if near else ex.builder.param(_key(ex, eqn, "start", axis), start)
-        )
->>>>>>> main
 
     return _fill_in(ex, eqn, 0, index, moved)
 
