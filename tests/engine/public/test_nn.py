@@ -221,6 +221,7 @@ SCHEMES = [
 @pytest.mark.parametrize(("name", "args"), SCHEMES)
 def test_initializers(name: str, args: Any) -> None:
     ours, theirs = (getattr(lib.initializers, name)(*args) for lib in (wn, jax.nn))
+    theirs = jax.jit(theirs, static_argnums=(1, 2))
     close(ours(KEY, (4, 6)), theirs(JAX_KEY, (4, 6)), 1e-12)
     close(ours(KEY, (3, 2, 6, 4), np.float32), theirs(JAX_KEY, (3, 2, 6, 4), np.float32), 3e-5)
     close(weft.jit(lambda k: ours(k, (4, 6)))(KEY), theirs(JAX_KEY, (4, 6)), 1e-12)
