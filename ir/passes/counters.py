@@ -1,12 +1,13 @@
 """Counters: what is compared with the number of a step is known where all steps agree.
 
-The one idea: a carry that begins with a literal and grows by one is a number of a known range. An index that would be turned
-round if it were negative is not, and one that would be dropped beyond an axis is written.
+The one idea: a carry that begins with a literal and grows by one is a number of a known range, and so is what is scanned where
+that is an ``arange``; so are sums and differences of such. An index that would be turned round if it were negative is not, and
+one that would be dropped beyond an axis is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,19 @@ _COMPARED: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def counters(eqn: Eqn) -> dict[Var, tuple[int, int]]:
-    """The carries of a `scan` that count, as its body sees them, each with its first and its last number."""
+def counters(eqn: Eqn, outside: Mapping[Var, Eqn]) -> dict[Var, tuple[int, int]]:
+    """What counts the steps of a `scan` by ones, as its body sees it, each with its first and its last number.
+
+    Args:
+        eqn: the loop.
+        outside: what makes the values that it is given.
+    """
+    numbers = _scanned_numbers(eqn, outside).items()
+    counted = {var: (start, start + eqn.params["length"] - 1) for var, (start, step) in numbers if step == 1}
+    return _counting_carries(eqn) | counted
+
+
+def _counting_carries(eqn: Eqn) -> dict[Var, tuple[int, int]]:
     body: Graph = eqn.params["body"]
     n_consts, n_carry, length = (eqn.params[name] for name in ("n_consts", "n_carry", "length"))
     makers = {var: one for one in body.eqns for var in one.outs}
@@ -44,6 +56,51 @@ def counters(eqn: Eqn) -> dict[Var, tuple[int, int]]:
     return found
 
 
+def _scanned_numbers(eqn: Eqn, outside: Mapping[Var, Eqn]) -> dict[Var, tuple[int, int]]:
+    """What is scanned of evenly spaced integers: the number of the first step, and by how much it changes."""
+    params = eqn.params
+    first, length = params["n_consts"] + params["n_carry"], params["length"]
+    found = {}
+    for var, rows in zip(params["body"].ins[first:], eqn.ins[first:], strict=True):
+        line = _line(rows, outside) if length and not var.type.shape and is_integer(var.type.dtype) else None
+        if line is not None:
+            start, step = line
+            found[var] = (start + step * (length - 1), -step) if params["reverse"] else line
+    return found
+
+
+def _line(atom: Atom, outside: Mapping[Var, Eqn]) -> tuple[int, int] | None:
+    """The first element of a vector of evenly spaced integers, and by how much they grow; none where it is no such."""
+    if isinstance(atom, Literal):
+        return None if np.ndim(atom.value) else (int(atom.value), 0)  # type: ignore[call-overload]
+    eqn = outside.get(atom)
+    if eqn is None or not is_integer(atom.type.dtype):
+        return None
+    line: tuple[int, int] | None = None
+    if eqn.prim.name == "iota" and atom.type.ndim == 1:
+        line = 0, 1
+    elif eqn.prim.name in ("add", "sub", "mul"):
+        (a, b) = (_line(operand, outside) for operand in eqn.ins)
+        if a is not None and b is not None:
+            sign = -1 if eqn.prim.name == "sub" else 1
+            if eqn.prim.name != "mul":
+                line = a[0] + sign * b[0], a[1] + sign * b[1]
+            elif a[1] == 0 or b[1] == 0:
+                line = a[0] * b[0], a[0] * b[1] + a[1] * b[0]
+    if line is None:
+        return None
+    limits, last = np.iinfo(atom.type.dtype), line[0] + line[1] * max(atom.type.size - 1, 0)
+    return line if all(limits.min <= end <= limits.max for end in (line[0], last)) else None
+
+
+def _ranges(eqn: Eqn, outside: Mapping[Var, Eqn]) -> dict[Var, tuple[int, int]]:
+    """The integers of a `scan`'s body of which the least and the largest are known."""
+    known, last = _counting_carries(eqn), eqn.params["length"] - 1
+    for var, (start, step) in _scanned_numbers(eqn, outside).items():
+        known[var] = min(start, start + step * last), max(start, start + step * last)
+    return known
+
+
 def fold_counters(graph: Graph) -> Graph:
     """Settle comparisons of counters with literals in the bodies of `scan`.
 
@@ -51,8 +108,9 @@ def fold_counters(graph: Graph) -> Graph:
     its readers to `dce`. Idempotent.
     """
     eqns: list[Eqn] = []
+    outside = {var: eqn for eqn in graph.eqns for var in eqn.outs}
     for eqn in graph.eqns:
-        if eqn.prim is scan_p and (known := counters(eqn)):
+        if eqn.prim is scan_p and (known := _ranges(eqn, outside)):
             body = _folded(eqn.params["body"], known)
             if body is not eqn.params["body"]:
                 eqn = Eqn(eqn.prim, eqn.ins, eqn.outs, {**eqn.params, "body": body}, eqn.source)
@@ -63,6 +121,7 @@ def fold_counters(graph: Graph) -> Graph:
 
 def _folded(body: Graph, ranges: dict[Var, tuple[int, int]]) -> Graph:
     """A body in which comparisons of these numbers are literals, and what they choose is chosen."""
+    ranges = dict(ranges)
     same: dict[Var, Atom] = {}
     eqns: list[Eqn] = []
     for old in body.eqns:
@@ -71,11 +130,33 @@ def _folded(body: Graph, ranges: dict[Var, tuple[int, int]]) -> Graph:
         result = None if old.outs[:1] == () or old.outs[0].type.shape else _settled(eqn, ranges)
         if result is not None:
             same[old.outs[0]] = result
+        elif (ends := _computed_ends(eqn, ranges)) is not None:
+            ranges[eqn.outs[0]] = ends
         eqns.append(eqn)
     if not same:
         return body
     outs = tuple([same.get(a, a) if isinstance(a, Var) else a for a in body.outs])
     return Graph(body.ins, tuple(eqns), outs)
+
+
+def _computed_ends(eqn: Eqn, ranges: dict[Var, tuple[int, int]]) -> tuple[int, int] | None:
+    """The least and the largest that sums, differences and products of known numbers may be; none where they may go round."""
+    if eqn.prim.name not in ("add", "sub", "mul") or eqn.outs[0].type.shape:
+        return None
+    dtype = eqn.outs[0].type.dtype
+    operands = [
+        (int(a.value),) * 2 if isinstance(a, Literal) else ranges.get(a)  # type: ignore[call-overload]
+        for a in eqn.ins
+        if is_integer(dtype)
+    ]
+    if not operands or None in operands:
+        return None
+    a, b = operands
+    compute = {"add": int.__add__, "sub": int.__sub__, "mul": int.__mul__}[eqn.prim.name]
+    values = [compute(x, y) for x in a for y in b]  # type: ignore[union-attr]
+    limits = np.iinfo(dtype)
+    inside = limits.min <= min(values) and max(values) <= limits.max
+    return (min(values), max(values)) if inside else None
 
 
 def _settled(eqn: Eqn, ranges: dict[Var, tuple[int, int]]) -> Atom | None:

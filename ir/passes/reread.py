@@ -84,7 +84,7 @@ class _Places:
     def __init__(self, scan: Eqn, makers: Mapping[Var, Eqn]) -> None:
         self.length: int = scan.params["length"]
         self.makers = makers
-        self.counters = counters(scan)
+        self.counters = counters(scan, {})
         self.known: dict[Var, np.ndarray | None] = {}
 
     def of(self, atom: Atom) -> np.ndarray | None:

@@ -22,7 +22,7 @@ from weft.ir.passes.counters import counters
 from weft.ir.passes.products import BLAS_DTYPES
 from weft.ir.types import INT64
 
-_LEAST = 2**12  # elements of a matrix of which a part is worth a call of its own
+_LEAST = 3 * 2**9  # elements of a matrix of which a part is worth a call of its own
 
 _COMPARED = {
     "lt": BEFORE,
@@ -58,7 +58,7 @@ def _trimmed(eqn: Eqn, outside: dict[Var, Eqn]) -> Graph:
     n_consts, n_carry = eqn.params["n_consts"], eqn.params["n_carry"]
     makers = {var: one for one in body.eqns for var in one.outs}
     carry = list(zip(body.ins[n_consts:], eqn.ins[n_consts:], body.outs[:n_carry], strict=False))
-    for k, (first, last_number) in counters(eqn).items():
+    for k, (first, last_number) in counters(eqn, outside).items():
         if k.type.dtype == INT64 and first >= 0:
             regions = _Regions(body, makers, k, last_number + 1)
             for old, begin, last in carry:

@@ -16,6 +16,7 @@ from weft.ir.interpret import evaluate
 from weft.ir.ops.flow import scan_p
 from weft.ir.passes.counters import fold_counters
 from weft.ir.passes.dce import dce
+from weft.ir.passes.pipeline import run_pipeline
 from weft.ir.verify import verify
 
 COMPARED: dict[str, Callable[[Any, Any], Any]] = {
@@ -60,6 +61,77 @@ def test_a_comparison_is_settled_where_all_steps_agree(name: str, bound: int) ->
     asks = any(eqn.prim.name in COMPARED for eqn in body_of(folded).eqns)
     assert asks == (answers.any() and not answers.all())
     assert evaluate(folded, np.float64(0.5)) == evaluate(graph, np.float64(0.5))
+
+
+NUMBERS: dict[str, tuple[Callable[[], Any], np.ndarray]] = {
+    "from 0": (lambda: wnp.arange(4), np.arange(4)),
+    "from below": (lambda: wnp.arange(-2, 2), np.arange(-2, 2)),
+    "down": (lambda: wnp.arange(1, -3, -1), np.arange(1, -3, -1)),
+    "by two": (lambda: 2 * wnp.arange(3) - 3, 2 * np.arange(3) - 3),
+    "of 32 bits": (lambda: wnp.arange(3, dtype="int32") - np.int32(1), np.arange(3, dtype="int32") - 1),
+    "of 8 bits": (
+        lambda: wnp.arange(60, dtype="int8") + np.int8(100),
+        np.arange(60, dtype="int8") + np.int8(100),
+    ),
+}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", COMPARED)
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_scanned_numbers_are_known(kind: str, name: str, reverse: bool) -> None:
+    make, numbers = NUMBERS[kind]
+    for bound in range(-4, 5):
+
+        def fun(x: Any, bound: int = bound) -> Any:
+            step = lambda x, k: (x * 2 + TRACED[name](k, bound).astype(float), None)  # noqa: E731
+            return lax.scan(step, x, make(), reverse=reverse)[0]
+
+        graph = weft.make_graph(fun)(0.5)
+        folded = dce(fold_counters(graph))
+        verify(folded)
+        assert dce(fold_counters(folded)) is folded
+        answers = COMPARED[name](numbers, bound)
+        asks = any(eqn.prim.name in COMPARED for eqn in body_of(folded).eqns)
+        same = answers.all() or not answers.any()
+        # Numbers that go round are not followed, nor is which of those between the ends is left out.
+        assert asks == (not same or kind == "of 8 bits") or (kind == "by two" and name in ("eq", "ne"))
+        assert evaluate(folded, np.float64(0.5)) == evaluate(graph, np.float64(0.5))
+
+
+def test_an_index_that_is_scanned_is_not_asked_either() -> None:
+    def fun(x: Any) -> Any:
+        return lax.scan(lambda x, k: (x.at[k].add(x[k - 1]), x[k]), x, wnp.arange(1, x.shape[0]))
+
+    x = np.arange(5.0)
+    program = weft.jit(fun).lower(x).program
+    assert " select " not in str(program.fused)
+    for found, wanted in zip(weft.jit(fun)(x), fun(x), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("place", "asked"),
+    [
+        (lambda k, n: n - 1 - k, False),
+        (lambda k, n: 2 * k, False),
+        (lambda k, n: 2 * k - n, False),  # all from the end
+        (lambda k, n: 3 * k, True),
+        (lambda k, n: k - 1, True),
+        (lambda k, n: (k - 3) * -1, True),
+        (lambda k, n: k * 2**62, True),  # which goes round
+    ],
+)
+def test_what_is_computed_of_numbers_is_known(place: Callable[..., Any], asked: bool) -> None:
+    def fun(x: Any) -> Any:
+        n = x.shape[0]
+        return lax.fori_loop(0, n // 2, lambda k, x: x.at[place(k, n)].add(wnp.sum(x)), x)
+
+    x = np.arange(10.0)
+    graph = weft.make_graph(fun)(x)
+    folded = run_pipeline(graph, verify=True)
+    assert any(eqn.prim.name == "select" for eqn in body_of(folded).eqns) == asked
+    np.testing.assert_array_equal(evaluate(folded, x)[0], evaluate(graph, x)[0])
 
 
 def test_an_index_that_is_inside_is_neither_turned_round_nor_asked() -> None:

@@ -52,6 +52,24 @@ def test_terms_that_are_zero_times_zero_are_left_out() -> None:
     assert parts(column) == [(1, ALL, BEFORE)]
 
 
+def test_numbers_of_steps_may_be_scanned() -> None:
+    def found(numbers: Callable[[], Any], reverse: bool = False) -> list[str]:
+        def fun(a: Any, b: Any) -> Any:
+            step = lambda x, k: (column(k, x, a, b), None)  # noqa: E731
+            return weft.lax.scan(step, wnp.zeros_like(a), numbers(), reverse=reverse)[0]
+
+        graph = run_pipeline(weft.make_graph(fun)(np.ones((N, N)), np.ones((N, N))), verify=True)
+        (loop,) = (eqn for eqn in graph.eqns if eqn.prim is scan_p)
+        return [eqn.prim.name for eqn in loop.params["body"].eqns if "product" in eqn.prim.name]
+
+    assert found(lambda: wnp.arange(N)) == ["part_product"]
+    assert found(lambda: wnp.arange(3, N)) == ["part_product"]
+    assert found(lambda: wnp.arange(N), reverse=True) == []
+    assert found(lambda: N - 1 - wnp.arange(N)) == []
+    assert found(lambda: 2 * wnp.arange(N // 2)) == []
+    assert found(lambda: N - 1 - wnp.arange(N), reverse=True) == ["part_product"]
+
+
 def test_lines_may_be_rows() -> None:
     assert parts(lambda k, x, a, b: x.at[k].set(a[k] - wnp.where(line() >= k, 0.0, b[k]) @ x)) == [
         (0, ALL, BEFORE)
