@@ -64,7 +64,7 @@ def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
         start, stride = eqn.params["start"][axis], eqn.params["strides"][axis]
         step = _step(ex, _key(ex, eqn, "stride", axis), stride)
         i = ex.layout.at_axis(eqn.outs[0], index, axis)
-        if type(i) is int and ex.layout.knows(eqn.ins[0], axis):
+        if type(i) is int and isinstance(eqn.ins[0], Var) and ex.layout.knows(eqn.ins[0], axis):
             return start + i * stride
         if stride == 1:
             whole = _before_pad(ex, i, start, eqn.ins[0].type.shape[axis])
