@@ -29,7 +29,7 @@ from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.nest_builder import NestBuilder
 
 Group = tuple[int, ...]
-SHORT_ROW = 4
+SHORT_ROW = 8
 """Elements of rows (of colours, of coordinates) of which code knows how many they are, where it reads one element of each."""
 
 
