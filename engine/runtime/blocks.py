@@ -125,7 +125,7 @@ def _lower(graph: Graph, loop: Eqn | None = None) -> Block:
                 if steps and (rolled := spread(eqn, steps[0])) is not None:
                     spreads[i] = steps[0]
                 elif steps:
-                    rolled = roll(eqn, steps) or sweep(eqn, steps[0])
+                    rolled = sweep(eqn, steps[0]) or roll(eqn, steps)
             if rolled is not None:
                 block.scheduled[i] = rolled
             else:

@@ -43,7 +43,7 @@ from weft.kernels.schedule.costs import estimate
 SMALL = 16
 """Sizes up to this one are constants of the machine code."""
 
-_LARGEST_STEP = (
+LARGEST_STEP = (
     5_000.0  # nanoseconds: what takes longer is work enough for instructions, and perhaps for threads
 )
 _FOREVER = 2**62  # more steps than there will be
@@ -78,7 +78,7 @@ def roll(eqn: Eqn, bodies: Sequence[Step]) -> Scheduled | None:
         eqn: the loop.
         bodies: its body, and the condition of a `while_loop`.
     """
-    if any(one.work > _LARGEST_STEP for one in bodies):
+    if any(one.work > LARGEST_STEP for one in bodies):
         return None
     rolled = Rolled(eqn, bodies)
     if eqn.prim.name == "scan":

@@ -20,7 +20,7 @@ from weft.engine.runtime.aliases import body_consts, is_alias, root_of
 from weft.engine.runtime.inline import Renamed, Where
 from weft.engine.runtime.overwrite import overwrite_carry
 from weft.engine.runtime.reach import Lags, Touch, Unclear, conflicts, lags, touches
-from weft.engine.runtime.roll import SMALL, Rolled, Step
+from weft.engine.runtime.roll import LARGEST_STEP, SMALL, Rolled, Step
 from weft.ir.graph import Atom, Eqn, Var
 from weft.ir.loops.nest import If, Index, IndexValue, Loop, Nest, Op
 from weft.ir.ops.flow.scan import scan_p
@@ -32,7 +32,8 @@ from weft.kernels.schedule import index as ix
 
 __all__ = ["sweep"]
 
-_LEAST_BYTES = 2**16  # of the carry: what is smaller is in the cache anyhow
+_LEAST_BYTES = 2**14  # of the carry: what is smaller is done with as soon as threads have met
+_LEAST_ROW = 35.0  # nanoseconds of a kernel for a row, where all steps could be one kernel instead (measured)
 _LINE = 32  # elements of a line that is a row by itself
 _ROW = 2048  # elements of a row of several lines
 _ROWS = 2**14  # at most
@@ -69,6 +70,8 @@ def sweep(eqn: Eqn, step: Step) -> Scheduled | None:
         if found is None or found.scratch:
             return None
         rows[i] = found
+    if step.work < min(_LEAST_ROW * ring.rows * len(rows), LARGEST_STEP):
+        return None
     overwrite_carry(eqn, step.graph, rows)
     try:
         return _Sweep(eqn, replace(step, scheduled=rows), ring).finish()

@@ -115,12 +115,6 @@ def loops_of(function, fields):
     return [one for one in chunked if isinstance(one, Loop) and one.var.startswith("block")]
 
 
-@pytest.fixture(autouse=True)
-def no_step_is_small(monkeypatch):
-    """Else a step of a few microseconds becomes a part of one kernel with all steps, and arrays had to be large."""
-    monkeypatch.setattr("weft.engine.runtime.roll._LARGEST_STEP", 0.0)
-
-
 @pytest.mark.parametrize("length", [2, 3, 8, 29])
 @pytest.mark.parametrize("name", CASES)
 def test_a_sweep_is_the_steps_one_after_the_other(name, length):
@@ -154,6 +148,11 @@ def test_threads_share_sweeps_where_they_are_woken_for_many(shape, length, share
     kernels = [line for line in tape.disassemble().splitlines() if "kernel" in line]
     assert len(kernels) == (4 if length > 8 else 2)
     assert all((" by 1 " in line) == shared for line in kernels)
+
+
+def test_small_rows_are_left_to_one_kernel_with_all_steps():
+    for shape, swept in (((30, 30), False), ((96, 24), False), ((64, 64), True), ((8, 512), True)):
+        assert bool(loops_of(run(jacobi, 10), rng(*shape))) == swept, shape
 
 
 def test_blocks_go_round_the_ring_whatever_its_size():
