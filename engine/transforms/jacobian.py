@@ -48,6 +48,7 @@ def _chosen(
     kwargs: Any,
     kind: str,
     holomorphic: bool,
+    allow_int: bool = False,
 ) -> Any:
     name = function_name(fun)
     positions = selected_arguments(kind, name, argnums, len(args))
@@ -62,7 +63,7 @@ def _chosen(
 
     values = [to_value(x, f"an argument of {name}") for x in tree.leaves(selected)]
     names = selected_names(fun, positions, args, kwargs)
-    check_inputs(kind, name, names, values, holomorphic=holomorphic, allow_int=False)
+    check_inputs(kind, name, names, values, holomorphic=holomorphic, allow_int=allow_int)
     return of_selected, selected, values
 
 
@@ -109,12 +110,16 @@ def jacrev(
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    allow_int: bool = False,
 ) -> Callable[P, Any]:
-    """The Jacobian of ``fun`` by reverse mode, one row an output element: for few outputs. See `jacfwd` for the result."""
+    """The Jacobian of ``fun`` by reverse mode, one row an output element: for few outputs. See `jacfwd` for the result.
+
+    With ``allow_int`` the part of an integer argument is float0 zeros, not an error.
+    """
 
     @functools.wraps(fun)
     def jacobian(*args: P.args, **kwargs: P.kwargs) -> Any:
-        of_selected, selected, _ = _chosen(fun, argnums, args, kwargs, "jacrev", holomorphic)
+        of_selected, selected, _ = _chosen(fun, argnums, args, kwargs, "jacrev", holomorphic, allow_int)
         result = vjp(of_selected, *selected, has_aux=has_aux)
         out, f_vjp = result[0], result[1]
         outs, out_tree = tree.flatten(out)

@@ -79,3 +79,15 @@ def test_errors() -> None:
         ArgumentError, match=r"jacrev of <lambda> with argnums=1, but the call has 1 positional"
     ):
         weft.jacrev(lambda x: x, 1)(X)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, weft.jit])
+def test_integers_are_allowed_where_one_says_so(transform: Any) -> None:
+    x, i = np.array([0.5, 1.0, 2.0]), np.arange(3)
+    rows = transform(weft.jacrev(lambda x, i: {"a": x * i, "b": x.sum()}, (0, 1), allow_int=True))(x, i)
+    np.testing.assert_array_equal(rows["a"][0], np.diag(i))
+    np.testing.assert_array_equal(rows["b"][0], np.ones(3))
+    assert [(rows[k][1].shape, rows[k][1].dtype) for k in "ab"] == [
+        ((3, 3), jax.dtypes.float0),
+        ((3,), jax.dtypes.float0),
+    ]
