@@ -473,5 +473,5 @@ def _matrices(shape: Sequence[int], batch: Sequence[int], sums: Sequence[int]) -
 
 def _rows(shape: Sequence[int], axes: Sequence[int]) -> np.ndarray:
     """The numbers of the elements that each element of a sum adds up."""
-    (rows,) = _matrices(shape, (), axes)
+    rows: np.ndarray = _matrices(shape, (), axes)[0]
     return rows

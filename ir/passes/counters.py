@@ -72,7 +72,7 @@ def _scanned_numbers(eqn: Eqn, outside: Mapping[Var, Eqn]) -> dict[Var, tuple[in
 def _line(atom: Atom, outside: Mapping[Var, Eqn]) -> tuple[int, int] | None:
     """The first element of a vector of evenly spaced integers, and by how much they grow; none where it is no such."""
     if isinstance(atom, Literal):
-        return None if np.ndim(atom.value) else (int(atom.value), 0)  # type: ignore[call-overload]
+        return None if np.ndim(atom.value) else (int(atom.value), 0)
     eqn = outside.get(atom)
     if eqn is None or not is_integer(atom.type.dtype):
         return None
@@ -145,9 +145,7 @@ def _computed_ends(eqn: Eqn, ranges: dict[Var, tuple[int, int]]) -> tuple[int, i
         return None
     dtype = eqn.outs[0].type.dtype
     operands = [
-        (int(a.value),) * 2 if isinstance(a, Literal) else ranges.get(a)  # type: ignore[call-overload]
-        for a in eqn.ins
-        if is_integer(dtype)
+        (int(a.value),) * 2 if isinstance(a, Literal) else ranges.get(a) for a in eqn.ins if is_integer(dtype)
     ]
     if not operands or None in operands:
         return None

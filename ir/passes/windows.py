@@ -140,7 +140,8 @@ def _repeats(
 
 def _repeated(x: Any, value: Any, times: tuple[int, ...], behind: list[int]) -> Any:
     """Each element so often on each axis, and a value behind them."""
-    shape, kept, flat = [], [], []
+    shape: list[int] = []
+    kept, flat = [], []
     for n, k in zip(x.shape, times, strict=True):
         kept.append(len(shape))
         shape += [n] if k == 1 else [n, k]
