@@ -27,7 +27,7 @@ from weft.ir.ops.sort import sort
 from weft.ir.passes.dce import dce
 from weft.ir.passes.fuse import fuse
 from weft.ir.passes.fusion.axes import reshape_groups
-from weft.ir.passes.fusion.stored import DEEPEST, HEAVIEST, LARGEST
+from weft.ir.passes.fusion.stored import DEEPEST, HEAVIEST, LARGEST, MOST_FORKS
 from weft.ir.passes.linearize import linearize
 from weft.ir.passes.pipeline import run_pipeline
 from weft.ir.passes.transpose import transpose
@@ -354,3 +354,21 @@ def test_fusion_keeps_the_meaning(graph: Graph, seed: int) -> None:
     assert fuse(result) == result
     alone = {"kernel", "reshape"}
     assert all(eqn.prim.name in alone for eqn in result.eqns)
+
+
+def test_pairs_of_pairs_are_stored_before_they_are_many() -> None:
+    """Each level of a tree reads the one before at two places: a kernel that took them all would read all leaves."""
+
+    def tree(x: Any) -> list[Any]:
+        while x.shape[0] > 1:
+            pairs = s.slice_axis(x, 0, 0, x.shape[0], 2), s.slice_axis(x, 0, 1, x.shape[0], 2)
+            x = e.mul(*pairs)
+        return [x]
+
+    graph = build(tree, [ArrayType((256,), np.dtype(float))])
+    result = fuse(graph)
+    inner = [eqn.params["graph"] for eqn in result.eqns if eqn.prim is kernel_p]
+    assert 2 < len(inner) < 8
+    assert all(sum(eqn.prim.name == "mul" for eqn in one.eqns) <= 1 + MOST_FORKS for one in inner)
+    x = np.random.default_rng(0).uniform(0.9, 1.1, 256)
+    np.testing.assert_allclose(evaluate(result, x)[0], [x.prod()])
