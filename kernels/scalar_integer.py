@@ -6,6 +6,9 @@ first and the result is chosen afterwards; everything stays free of branches. Ea
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from weft.ir.loops.vocabulary import LEAST_DIVISOR, MOST_DIVISOR
 from weft.kernels.register import Module, Register, Writer
 
 
@@ -46,6 +49,38 @@ def floor_div(signed: bool, x: Register, y: Register) -> Register:
     left = x - quotient * divisor
     down = left.ne(0) & ((left ^ y) < 0)
     return y.eq(0).select(0, down.select(quotient - 1, quotient))
+
+
+def by_reciprocal(name: str) -> Callable[[bool, Register, Register], Register]:
+    """A division whose divisor is the same for all of a loop, and within bounds: without a division in the loop.
+
+    A quotient in double precision is one off at most, for 32 bits; for 64 the remainder it leaves is divided once more.
+    Steps that wait for the result divide, which is the shorter way for one.
+    """
+    plain = {"floor_div": floor_div, "mod": mod, "int_div": int_div, "rem": rem}[name]
+    truncates, is_quotient = name in ("int_div", "rem"), name in ("floor_div", "int_div")
+
+    def op(signed: bool, x: Register, y: Register) -> Register:
+        if x.bits < 32:
+            return op(signed, x.resize("i32", signed), y.resize("i32", signed)).resize(x.kind)
+        y = minimum(signed, maximum(signed, y, y.const(LEAST_DIVISOR)), y.const(MOST_DIVISOR))
+        if x.writer.module.target != "cpu" or x.writer.in_steps:
+            return plain(signed, x, y)
+        inverse = x.writer.const("double", 1.0) / y.convert("sitofp", "double")
+        q = (x.convert("sitofp" if signed else "uitofp", "double") * inverse).convert("fptosi", x.kind)
+        left = x - q * y
+        if x.bits > 32:
+            more = (left.convert("sitofp", "double") * inverse).convert("fptosi", x.kind)
+            q, left = q + more, left - more * y
+        low, high = left < 0, (y - 1) < left
+        q = low.select(q - 1, high.select(q + 1, q))
+        left = low.select(left + y, high.select(left - y, left))
+        if truncates and signed:
+            up = (x < 0) & left.ne(0)
+            q, left = up.select(q + 1, q), up.select(left - y, left)
+        return q if is_quotient else left
+
+    return op
 
 
 def absolute(signed: bool, x: Register) -> Register:

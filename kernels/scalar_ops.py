@@ -105,6 +105,7 @@ INTEGER: dict[str, Expression] = {
     "floor_div": scalar_integer.floor_div,
     "mod": scalar_integer.mod,
     "rem": scalar_integer.rem,
+    **{f"{name}_by": scalar_integer.by_reciprocal(name) for name in ("floor_div", "int_div", "mod", "rem")},
     "pow": scalar_integer.power,
     "neg": lambda signed, x: -x,
     "abs": scalar_integer.absolute,

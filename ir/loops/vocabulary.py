@@ -19,6 +19,9 @@ from weft.ir.types import bfloat16, is_bool, is_complex, is_inexact, is_integer,
 HALF = np.dtype(np.float16)
 SMALL_FLOATS = (HALF, bfloat16)
 
+LEAST_DIVISOR, MOST_DIVISOR = 17, 2**30 - 1
+"""Between which an integer's divisor may be a parameter of a nest: operations ``*_by`` cut it to this range."""
+
 
 def register_dtype(dtype: np.dtype) -> np.dtype:
     """The dtype in which values of ``dtype`` are computed: float32 for the 16-bit floats."""
@@ -111,6 +114,17 @@ def _int_div(x: Any, y: Any) -> Any:
         return np.divide(x, y)
     a, b = int(x), int(y)
     return _wrap(x.dtype, 0 if b == 0 else abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1))
+
+
+def _by(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A division by an integer that is cut to the range of divisors that may be parameters."""
+
+    def divided(x: Any, y: Any) -> Any:
+        if isinstance(x, np.integer):
+            y = x.dtype.type(min(max(int(y), LEAST_DIVISOR), MOST_DIVISOR, int(np.iinfo(x.dtype).max)))
+        return rule(x, y)
+
+    return divided
 
 
 def _pow(x: Any, y: Any) -> Any:
@@ -232,6 +246,13 @@ def _table() -> dict[str, ScalarOp]:
         {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": _int_div, "int_div": _int_div},
     )
     add(2, "same", {"floor_div": np.floor_divide, "mod": np.remainder, "rem": np.fmod, "pow": _pow})
+    divisions: dict[str, Callable[..., Any]] = {
+        "floor_div": np.floor_divide,
+        "int_div": _int_div,
+        "mod": np.remainder,
+        "rem": np.fmod,
+    }
+    add(2, "same", {f"{name}_by": _by(rule) for name, rule in divisions.items()})
     add(2, "same", {"max": np.maximum, "min": np.minimum, "atan2": np.arctan2, "hypot": np.hypot})
     add(
         2,

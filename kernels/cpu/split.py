@@ -43,7 +43,10 @@ _MOST_CUTS = 3  # of one loop, by comparisons
 _MOST_WRITTEN = 120  # statements of all parts of a loop
 _LARGE = 2**62  # larger numbers than this are no index: what is compared is clamped, and nothing overflows
 _LEAST_GAIN = 2  # operations that a part must save, besides the questions
-_COSTS = {"div": 8, "sqrt": 8, "mod": 25, "rem": 25, "floor_div": 25, "int_div": 25}
+_COSTS = {
+    **dict.fromkeys("div sqrt".split(), 8),
+    **dict.fromkeys("mod rem floor_div int_div mod_by rem_by floor_div_by int_div_by".split(), 25),
+}
 _CHEAP = frozenset("add sub mul neg abs min max and or xor not cast fma copysign".split())
 _DEAR = 15  # other functions
 
@@ -339,7 +342,7 @@ class _Scope:
         """From which iteration to before which a place is in its range, and the body there; none where no place is wrapped."""
         for statement in self.body:
             match statement:
-                case Op(name, dtype, "mod" | "rem", (x, n)) if dtype == INT64:
+                case Op(name, dtype, "mod" | "rem" | "mod_by" | "rem_by", (x, n)) if dtype == INT64:
                     size = self.value(n)
                     inside = None if size is None else self._inside(self.value(x), size)
                     if inside is not None:

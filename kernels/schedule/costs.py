@@ -29,6 +29,7 @@ _SIMPLE = 0.03
 _PRICES = {
     **dict.fromkeys("max min".split(), 0.07),
     **dict.fromkeys("div sqrt int_div".split(), 0.15),
+    **dict.fromkeys("floor_div_by int_div_by mod_by rem_by".split(), 0.4),
     **dict.fromkeys("floor_div mod rem cbrt rsqrt".split(), 1.0),
     **dict.fromkeys("exp exp2 expm1 tanh logistic sinh cosh".split(), 0.8),
     **dict.fromkeys("log log2 log10 log1p atan asin acos atan2 hypot".split(), 1.2),

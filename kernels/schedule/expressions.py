@@ -17,7 +17,7 @@ import numpy as np
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import Index, Param
-from weft.ir.loops.vocabulary import SCALAR_OPS
+from weft.ir.loops.vocabulary import LEAST_DIVISOR, MOST_DIVISOR, SCALAR_OPS
 from weft.ir.passes.fusion.axes import is_reduction, reduced_axes
 from weft.ir.types import BOOL, real_dtype
 from weft.kernels.schedule import index_maps
@@ -79,6 +79,8 @@ class _ScalarOps:
 def scalar_results(builder: NestBuilder, eqn: Eqn, args: Sequence[str]) -> list[str]:
     """The results of an elementwise equation for one element, from those of its operands."""
     rule = eqn.prim.lower.rule
+    if rule in _DIVISIONS and isinstance(eqn.ins[1], Literal) and _is_any_divisor(eqn.ins[1].value):
+        rule += "_by"
     if isinstance(rule, str):
         return [builder.op(eqn.outs[0].type.dtype, rule, *args)]
     values = [_Value(name, builder.dtype(name)) for name in args]
@@ -89,10 +91,18 @@ def scalar_results(builder: NestBuilder, eqn: Eqn, args: Sequence[str]) -> list[
 def gains_by_knowing(eqn: Eqn, value: np.generic) -> bool:
     """Whether code is better where the second operand is known.
 
-    Divisions of integers by a known number are multiplications and shifts, ten times as fast. Shifts by a known count need not
-    ask whether it is below the width, and two of them are a rotation.
+    Divisions of integers by a small number are multiplications and shifts; larger ones may be lengths. Shifts by a known count
+    need not ask whether it is below the width, and two of them are a rotation.
     """
-    return eqn.prim.lower.rule in (*_DIVISIONS, *_SHIFTS) and value.dtype.kind in "iu"
+    rule = eqn.prim.lower.rule
+    return value.dtype.kind in "iu" and (
+        rule in _SHIFTS or (rule in _DIVISIONS and not _is_any_divisor(value))
+    )
+
+
+def _is_any_divisor(value: np.generic) -> bool:
+    """Whether loops divide by a number like this without knowing it."""
+    return value.dtype.kind in "iu" and LEAST_DIVISOR <= int(value) <= MOST_DIVISOR
 
 
 class Expressions:

@@ -79,3 +79,36 @@ def test_numbers_of_positions_stay() -> None:
     x = np.random.default_rng(0).normal(size=(6, 7))
     for number in (2.25, -2.25):
         check(lambda x, n=number: [r.argmax(e.mul(x, np.float64(n)), 1, np.dtype(np.int64))], x)
+
+
+@pytest.mark.parametrize("name", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_one_loop_divides_by_all_lengths(name: str) -> None:
+    """Around multiples, and at the ends of the range."""
+    dtype, rng = np.dtype(name), np.random.default_rng(4)
+    least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    nests = set()
+    for n in (17, 18, 31, 64, 100, 127, 1000, 16384, 32767, 10007, 2**20 + 7, 2**30 - 1):
+        if n > most:
+            continue
+        by = dtype.type(n)
+        multiples = rng.integers(least // n + 1, most // n, 200, dtype=dtype, endpoint=True) * by
+        ends = np.array([least, least + 1, 0, 1, n - 1, n, most - 1, most], dtype)
+        others = rng.integers(least, most, 200, dtype=dtype, endpoint=True)
+        x = np.concatenate([multiples, multiples - dtype.type(1), multiples + dtype.type(1), ends, others])
+
+        def divided(x: Any, by: Any = by) -> list[Any]:
+            return [e.floor_div(x, by), e.mod(x, by), e.rem(x, by), e.int_div(x, by)]
+
+        check(divided, x)
+        graph = fuse(build(divided, [ArrayType(x.shape, dtype)]))
+        nests.add(tuple(part.nest for eqn in kernels(graph) for part in schedule(eqn).chain()))
+    assert len(nests) == 1
+
+
+def test_what_is_divided_by_few_or_very_many_is_written_for_it() -> None:
+    def nest(n: int) -> Any:
+        graph = build(lambda x: [e.mod(x, np.int64(n))], [ArrayType((1000,), np.dtype(np.int64))])
+        return next(schedule(kernels(fuse(graph))[0]).chain()).nest
+
+    assert nest(17) == nest(2**30 - 1)
+    assert len({nest(n) for n in (3, 16, 17, 2**30, 2**31)}) == 5

@@ -363,6 +363,7 @@ def test_every_name_is_tested_somewhere() -> None:
         "is_finite",
         "sign_bit",
     }
+    here |= {"floor_div_by", "int_div_by", "mod_by", "rem_by"}  # test_literals
     assert scalar_ops.names() == here
 
 

@@ -166,6 +166,14 @@ def test_new_shapes_compile_nothing() -> None:
     assert f.compiles == 1
 
 
+def test_remainders_by_a_length_compile_nothing() -> None:
+    f = weft.jit(lambda x: x[(wnp.arange(x.shape[0]) + 1) % x.shape[0]] + wnp.arange(x.size) // len(x))
+    for n in range(20, 70, 7):
+        x = np.linspace(0, 1, n)
+        np.testing.assert_array_equal(f(x), np.roll(x, -1))
+    assert f.compiles == 1
+
+
 def test_values_of_scalars_compile_nothing() -> None:
     f = weft.jit(lambda x, s: x * s)
     assert [f(X[0], s).tolist()[1] for s in (1.5, -2.0, 1e300)] == [1.5, -2.0, 1e300]
