@@ -28,12 +28,10 @@ from weft.kernels.schedule.loops import TILE, Cut, Loops
 
 _MIXED = 8  # the most elements that lie side by side in each iteration of a loop of vectors,
 _MOST_BYTES = 40  # and how many bytes they are, where mixing them is the most that there is to do
-_SHORT = 16  # the most elements along an axis that are written out in a loop without vectors,
-_JOINED = 24  # where they come from several places,
+_SHORT = 8  # the most elements along an axis of which the nest knows how many they are: each length has a nest of its own,
 _MOST_WRITTEN = 36  # and along several axes
 _VECTOR = 64  # bytes of a full vector
-_KNOWN = 32  # the most elements of a loop of vectors whose length the nest knows,
-_FULL = 4  # of which there are a multiple
+_FULL = 4  # of as many elements, or a multiple, a loop is made of vectors alone
 _FUNCTION = 0.5  # what an operation costs that had better be done in full vectors,
 _DEAR = 0.1  # and one that is to be done in vectors
 SQUARE = 64  # height and width of a tile that is read across
@@ -92,8 +90,8 @@ def _count_short(loops: Loops, zones: bool) -> tuple[int, bool]:
         how many, 0 also where the innermost one is short, but fills vectors; and whether the one around them is of vectors.
     """
     plan, kept = loops.plan, loops.kept
-    last, most = loops.count(kept[-1:]), _JOINED if zones else _SHORT
-    if len(kept) == 1 or not 1 < last <= most:
+    last = loops.count(kept[-1:])
+    if len(kept) == 1 or not 1 < last <= _SHORT:
         return 0, False
     size = max(var.type.dtype.itemsize for var in (*plan.graph.ins, *plan.kept_outs))
     dearest, found = _dearest(loops), (0, False)
@@ -102,7 +100,7 @@ def _count_short(loops: Loops, zones: bool) -> tuple[int, bool]:
     for many in range(1, len(kept)):
         width = loops.count(kept[-many:])
         mixed = width <= _MIXED and (dearest > _DEAR or width * size <= _MOST_BYTES)
-        written = dearest <= _DEAR and width <= (most if many == 1 else _MOST_WRITTEN)
+        written = dearest <= _DEAR and width <= _MOST_WRITTEN
         if not (mixed or written) or width * len(plan.graph.eqns) > _MOST_STATEMENTS:
             break
         if loops.count(kept[-many - 1 : -many]) >= 2 * _MIXED:
@@ -128,7 +126,7 @@ def _cuts(loops: Loops, outer: list[int], last: int) -> list[Cut]:
     if crossed:
         return [Cut(n, SQUARE if n == crossed[-1] else 1) for n in outer] + [Cut(last, SQUARE)]
     width = min(max(loops.count([last]), 1), TILE)
-    if width <= _KNOWN and width % _FULL == 0 and outer:
+    if width <= _SHORT and width % _FULL == 0 and outer:
         loops.know(last)
         return loops.cuts(outer, TILE // width)
     return [*loops.cuts(outer, TILE // width), Cut(last, TILE)]
