@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.ir.loops.vocabulary import DIVISIONS
 from weft.kernels import scalar_complex, scalar_integer
 from weft.kernels.calls import call_shared
 from weft.kernels.maths import FUNCTIONS
@@ -105,7 +106,7 @@ INTEGER: dict[str, Expression] = {
     "floor_div": scalar_integer.floor_div,
     "mod": scalar_integer.mod,
     "rem": scalar_integer.rem,
-    **{f"{name}_by": scalar_integer.by_reciprocal(name) for name in ("floor_div", "int_div", "mod", "rem")},
+    **{f"{name}_by": scalar_integer.by_reciprocal(name) for name in DIVISIONS},
     "pow": scalar_integer.power,
     "neg": lambda signed, x: -x,
     "abs": scalar_integer.absolute,

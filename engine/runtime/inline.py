@@ -103,7 +103,7 @@ class Renamed:
         return self.once.get(name) or f"{self.prefix}_{name}"
 
     def _index(self, index: Index) -> Index:
-        return evaluate_index(index, self._leaf, ARITHMETIC)
+        return evaluate_index(index, self._leaf, ix.OPERATIONS)
 
     def _leaf(self, index: Index) -> Index:
         match index:
@@ -164,13 +164,3 @@ def _is_plain(loop: Loop) -> bool:
 
 
 _NEUTRAL = (("max", -np.inf), ("min", np.inf))  # what LLVM does not see through
-
-ARITHMETIC = {
-    "+": ix.add,
-    "-": ix.sub,
-    "*": ix.mul,
-    "//": ix.div,
-    "%": ix.mod,
-    "min": ix.minimum,
-    "max": ix.maximum,
-}

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from weft.engine.runtime.chains import Steps, Unclear, is_function
-from weft.engine.runtime.inline import ARITHMETIC, Where
+from weft.engine.runtime.inline import Where
 from weft.ir.loops.arithmetic import evaluate_index
 from weft.ir.loops.nest import (
     Accumulate,
@@ -152,7 +152,7 @@ def _write_out(
 
 def _folded(index: Index) -> Index:
     """An index with its arithmetic on integers done."""
-    return evaluate_index(index, lambda leaf: leaf, ARITHMETIC)
+    return evaluate_index(index, lambda leaf: leaf, ix.OPERATIONS)
 
 
 class _Section:

@@ -243,16 +243,9 @@ def _table() -> dict[str, ScalarOp]:
     add(
         2,
         "same",
-        {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": _int_div, "int_div": _int_div},
+        {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": _int_div, "pow": _pow},
     )
-    add(2, "same", {"floor_div": np.floor_divide, "mod": np.remainder, "rem": np.fmod, "pow": _pow})
-    divisions: dict[str, Callable[..., Any]] = {
-        "floor_div": np.floor_divide,
-        "int_div": _int_div,
-        "mod": np.remainder,
-        "rem": np.fmod,
-    }
-    add(2, "same", {f"{name}_by": _by(rule) for name, rule in divisions.items()})
+    add(2, "same", {**DIVISIONS, **{f"{name}_by": _by(rule) for name, rule in DIVISIONS.items()}})
     add(2, "same", {"max": np.maximum, "min": np.minimum, "atan2": np.arctan2, "hypot": np.hypot})
     add(
         2,
@@ -270,6 +263,11 @@ def _table() -> dict[str, ScalarOp]:
     add(3, "select", {"select": lambda which, x, y: x if which else y})
     return table
 
+
+DIVISIONS: dict[str, Callable[..., Any]] = {
+    "floor_div": np.floor_divide, "int_div": _int_div, "mod": np.remainder, "rem": np.fmod,
+}  # fmt: skip
+"""Divisions of which there is a form ``*_by`` too, for integers and a divisor that is a parameter."""
 
 SCALAR_OPS: dict[str, ScalarOp] = _table()
 # What an accumulator may fold with; "set" replaces it.

@@ -17,7 +17,7 @@ import numpy as np
 from weft.ir.errors import InternalError
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.loops.nest import Index, Param
-from weft.ir.loops.vocabulary import LEAST_DIVISOR, MOST_DIVISOR, SCALAR_OPS
+from weft.ir.loops.vocabulary import DIVISIONS, LEAST_DIVISOR, MOST_DIVISOR, SCALAR_OPS
 from weft.ir.passes.fusion.axes import is_reduction, reduced_axes
 from weft.ir.types import BOOL, real_dtype
 from weft.kernels.schedule import index_maps
@@ -26,7 +26,6 @@ from weft.kernels.schedule.fold import Fold, fold_loops
 from weft.kernels.schedule.layout import Layout
 from weft.kernels.schedule.nest_builder import NestBuilder
 
-_DIVISIONS = ("floor_div", "int_div", "mod", "rem")
 _SHIFTS = ("shift_left", "shift_right", "shift_right_logical")
 
 
@@ -79,7 +78,7 @@ class _ScalarOps:
 def scalar_results(builder: NestBuilder, eqn: Eqn, args: Sequence[str]) -> list[str]:
     """The results of an elementwise equation for one element, from those of its operands."""
     rule = eqn.prim.lower.rule
-    if rule in _DIVISIONS and isinstance(eqn.ins[1], Literal) and _is_any_divisor(eqn.ins[1].value):
+    if rule in DIVISIONS and isinstance(eqn.ins[1], Literal) and _is_any_divisor(eqn.ins[1].value):
         rule += "_by"
     if isinstance(rule, str):
         return [builder.op(eqn.outs[0].type.dtype, rule, *args)]
@@ -96,7 +95,7 @@ def gains_by_knowing(eqn: Eqn, value: np.generic) -> bool:
     """
     rule = eqn.prim.lower.rule
     return value.dtype.kind in "iu" and (
-        rule in _SHIFTS or (rule in _DIVISIONS and not _is_any_divisor(value))
+        rule in _SHIFTS or (rule in DIVISIONS and not _is_any_divisor(value))
     )
 
 

@@ -7,7 +7,7 @@ negative.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from weft.ir.loops.arithmetic import INTEGERS, evaluate_index
 from weft.ir.loops.nest import Index, IndexOp, Param
@@ -91,3 +91,9 @@ def value(index: Index, params: Sequence[int]) -> int | None:
     if names_in(index):
         return None
     return evaluate_index(index, lambda leaf: params[leaf.k] if isinstance(leaf, Param) else leaf, INTEGERS)
+
+
+OPERATIONS: Mapping[str, Callable[[Index, Index], Index]] = {
+    "+": add, "-": sub, "*": mul, "//": div, "%": mod, "min": minimum, "max": maximum,
+}  # fmt: skip
+"""The operations of indices on indices, for `evaluate_index`."""

@@ -30,7 +30,7 @@ from weft.kernels.schedule.nest_builder import NestBuilder
 
 Group = tuple[int, ...]
 SHORT_ROW = 8
-"""Elements of rows (of colours, of coordinates) of which code knows how many they are, where it reads one element of each."""
+"""The most elements of rows (of colours, of coordinates) of which code knows how many they are: each length is another nest."""
 
 
 class Layout:

@@ -24,12 +24,12 @@ from weft.ir.loops.nest import Index, Op
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.bounds import Bounds
 from weft.kernels.schedule.costs import price
+from weft.kernels.schedule.layout import SHORT_ROW
 from weft.kernels.schedule.loops import TILE, Cut, Loops
 
 _MIXED = 8  # the most elements that lie side by side in each iteration of a loop of vectors,
 _MOST_BYTES = 40  # and how many bytes they are, where mixing them is the most that there is to do
-_SHORT = 8  # the most elements along an axis of which the nest knows how many they are: each length has a nest of its own,
-_MOST_WRITTEN = 36  # and along several axes
+_MOST_WRITTEN = 36  # the most elements along several short axes that are written out
 _VECTOR = 64  # bytes of a full vector
 _FULL = 4  # of as many elements, or a multiple, a loop is made of vectors alone
 _FUNCTION = 0.5  # what an operation costs that had better be done in full vectors,
@@ -52,11 +52,10 @@ def write_map(loops: Loops, height: int = 0) -> None:
     short, mixed = (0, False) if height else _count_short(loops, zones)
     if short:
         loops.set_narrow(short)
-    if (
-        short or "slice" in rules
-    ):  # also columns of short rows: what lies between them is read, and thrown away
+    # Also for columns of short rows: what lies between them is read, and thrown away.
+    if short or "slice" in rules:
         for var in (*loops.plan.graph.ins, *(var for eqn in loops.plan.graph.eqns for var in eqn.outs)):
-            loops.layout.know_short(var, _MOST_WRITTEN if short else _MIXED)
+            loops.layout.know_short(var, _MOST_WRITTEN if short else SHORT_ROW)
     with ExitStack() as stack:
         if not loops.kept:
             _write_body(loops)
@@ -91,7 +90,7 @@ def _count_short(loops: Loops, zones: bool) -> tuple[int, bool]:
     """
     plan, kept = loops.plan, loops.kept
     last = loops.count(kept[-1:])
-    if len(kept) == 1 or not 1 < last <= _SHORT:
+    if len(kept) == 1 or not 1 < last <= SHORT_ROW:
         return 0, False
     size = max(var.type.dtype.itemsize for var in (*plan.graph.ins, *plan.kept_outs))
     dearest, found = _dearest(loops), (0, False)
@@ -126,7 +125,7 @@ def _cuts(loops: Loops, outer: list[int], last: int) -> list[Cut]:
     if crossed:
         return [Cut(n, SQUARE if n == crossed[-1] else 1) for n in outer] + [Cut(last, SQUARE)]
     width = min(max(loops.count([last]), 1), TILE)
-    if width <= _SHORT and width % _FULL == 0 and outer:
+    if width <= SHORT_ROW and width % _FULL == 0 and outer:
         loops.know(last)
         return loops.cuts(outer, TILE // width)
     return [*loops.cuts(outer, TILE // width), Cut(last, TILE)]

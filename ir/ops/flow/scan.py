@@ -7,7 +7,7 @@ reads (the residuals); the second is linear in tangents, and its transpose is a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,11 @@ def _reference(
     return (*carry, *ys)
 
 
+def _how(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What a loop says of its steps, but for their body."""
+    return {name: params[name] for name in ("length", "reverse", "linear") if name in params}
+
+
 def _mark(linear: bool) -> dict[str, bool]:
     """The param that says so where a loop belongs to a derivative: its carry is linear, and may be rounded as is best."""
     return {"linear": True} if linear else {}
@@ -110,7 +115,7 @@ def _jvp(prim: Primitive, primals: Any, tangents: Any, params: Any, answer: Any)
     consts_t, carry_t, xs_t = split(tangents, *sizes)
     consts_t, xs_t = pick(consts_t, consts_on), pick(xs_t, xs_on)
     carry_t = instantiated(pick(carry_t, carry_on), pick(body.out_types, carry_on))
-    known = {"length": params["length"], "reverse": params["reverse"], **_mark(params.get("linear", False))}
+    known = _how(params)
     if tangents_apart(primals, tangents):
         primal, linear = _linearized(body, sizes, ins_on, outs_on)
         results = scan(primal.body, consts, carry, xs, **known)
@@ -357,8 +362,7 @@ def _batch(prim: Primitive, args: Any, axes: Any, size: Any, params: Any) -> Any
     consts_ = [to_front(x, a, size) if on else x for (x, a), on in zip(consts, c_on, strict=True)]
     carry_ = [to_front(x, a, size) if on else x for (x, a), on in zip(carry, h_on, strict=True)]
     xs_ = [_axis_1(x, a) if on else x for (x, a), on in zip(xs, x_on, strict=True)]
-    known = {name: params[name] for name in ("length", "reverse", "linear") if name in params}
-    outs = scan(many, consts_, carry_, xs_, **known)
+    outs = scan(many, consts_, carry_, xs_, **_how(params))
     return outs, [(0 if i < n_carry else 1) if on else NOT_MAPPED for i, on in enumerate(out_on)]
 
 
