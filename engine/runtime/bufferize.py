@@ -17,12 +17,9 @@ import numpy as np
 
 from weft.engine.runtime.aliases import find_roots, is_alias, root_of
 from weft.engine.runtime.blocks import Block
-from weft.engine.runtime.memory import ALIGNMENT, APART
+from weft.engine.runtime.memory import ALIGNMENT, APART, APART_FROM, PAGE
 from weft.ir.graph import Atom, Literal, Var
 from weft.ir.records import dataclass, field
-
-_PAGE = 4096
-_LARGE = 16 * _PAGE  # bytes of a buffer that begins beside the place in its page where the one before it did
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +116,8 @@ class _Arena:
     def take(self, nbytes: int) -> tuple[int, int]:
         """An interval of at least ``nbytes``."""
         size = max(-(-nbytes // ALIGNMENT), 1) * ALIGNMENT
-        if size >= _LARGE:
-            size += (APART - size) % _PAGE
+        if size >= APART_FROM:
+            size += (APART - size) % PAGE
         for i, (start, length) in enumerate(self.free):
             if length >= size:
                 self.free[i : i + 1] = [(start + size, length - size)] if length > size else []

@@ -18,10 +18,14 @@ import numpy as np
 from weft.ir.errors import ArgumentError
 
 ALIGNMENT = 64
+PAGE = 4096
 
 APART = 11 * ALIGNMENT
 """By how much more than whole pages large buffers begin behind one another. Elements at one index, or a step of a power of two
 apart, of buffers that all begin at a page fall into the same few places of a cache, and a load seems to wait for a store."""
+
+APART_FROM = 1 << 16
+"""Bytes from which on buffers begin so, and from which on results that a loop goes over again and again come from the pool."""
 
 _PLACES = 8  # of which no two are a multiple of 512 bytes apart
 
@@ -60,14 +64,16 @@ class Pool:
             except IndexError:  # another thread was faster
                 pass
         self._made += 1
-        apart = APART * (self._made % _PLACES) if size >= LARGE else 0
-        room = size + ALIGNMENT + apart
+        border, place = ALIGNMENT, 0
+        if size >= APART_FROM:
+            border, place = PAGE, APART * (self._made % _PLACES)
+        room = size + border
         try:
             raw = np.empty(room, np.uint8)
         except MemoryError:  # what is idle may make room
             self.trim()
             raw = np.empty(room, np.uint8)
-        offset = -raw.ctypes.data % ALIGNMENT + apart
+        offset = (place - raw.ctypes.data) % border
         return raw[offset : offset + size]
 
     def give_back(self, block: np.ndarray) -> None:
@@ -125,9 +131,9 @@ class Lease:
 
 
 def _rounded(nbytes: int) -> int:
-    """Sizes of blocks: powers of two, and for large ones seven more between two of them."""
+    """Sizes of blocks: powers of two, and for long ones seven more between two of them."""
     size: int = 1 << max(nbytes - 1, ALIGNMENT - 1).bit_length()
-    if size <= LARGE:
+    if size <= APART_FROM:
         return size
     step = size >> 4
     return -(-nbytes // step) * step

@@ -15,9 +15,9 @@ import numpy as np
 from weft.engine.garbage import seldom
 from weft.engine.runtime import threads
 from weft.engine.runtime.assemble import assemble
-from weft.engine.runtime.blocks import Block, compile_block
+from weft.engine.runtime.blocks import LOOPS, Block, compile_block
 from weft.engine.runtime.bufferize import Buffers, bufferize
-from weft.engine.runtime.memory import LARGE, pool
+from weft.engine.runtime.memory import APART_FROM, LARGE, pool
 from weft.engine.runtime.tape import RETURNED, Tape, load_machine
 from weft.engine.runtime.threads import start_workers
 from weft.ir.graph import Graph, Literal
@@ -126,8 +126,9 @@ def compile_graph(graph: Graph, donated: tuple[int, ...] = ()) -> Program:
     if tape.is_parallel:
         start_workers()
     fused = block.graph
+    least = APART_FROM if any(eqn.prim in LOOPS for eqn in fused.eqns) else LARGE
     new = tuple(
-        (pool.empty if t.nbytes >= LARGE else np.empty, t.shape, t.dtype)
+        (pool.empty if t.nbytes >= least else np.empty, t.shape, t.dtype)
         for t, place in zip(fused.out_types, buffers.outputs, strict=True)
         if place.slot is not None
     )

@@ -13,7 +13,7 @@ import pytest
 
 import weft
 import weft.numpy as wnp
-from weft.engine.runtime.memory import ALIGNMENT, LARGE, Lease, Pool, pool
+from weft.engine.runtime.memory import ALIGNMENT, APART_FROM, LARGE, Lease, Pool, pool
 
 N = LARGE // 8 + 3  # elements of a result that is large
 FLOAT64 = np.dtype(np.float64)
@@ -28,13 +28,28 @@ def _emptied() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    "nbytes", [0, 1, 63, 64, 65, 1000, LARGE - 1, LARGE, LARGE + 1, 3 * LARGE + 5, 10 * LARGE]
+    "nbytes",
+    [
+        0,
+        1,
+        63,
+        64,
+        65,
+        1000,
+        APART_FROM,
+        APART_FROM + 1,
+        LARGE - 1,
+        LARGE,
+        LARGE + 1,
+        3 * LARGE + 5,
+        10 * LARGE,
+    ],
 )
 def test_blocks_are_aligned_and_hardly_larger_than_asked(nbytes: int) -> None:
     own = Pool(1 << 30)
     block = own.take(nbytes)
     assert block.ctypes.data % ALIGNMENT == 0
-    assert nbytes <= block.nbytes <= (max(2 * nbytes, ALIGNMENT) if nbytes <= LARGE else nbytes * 9 / 8)
+    assert nbytes <= block.nbytes <= (max(2 * nbytes, ALIGNMENT) if nbytes <= APART_FROM else nbytes * 9 / 8)
     own.give_back(block)
     assert own.take(nbytes) is block
 
@@ -111,6 +126,19 @@ def test_a_frozen_result_is_captured_without_a_copy() -> None:
     from weft.engine.array import own
 
     assert own(x._data) is x._data
+
+
+def test_fields_of_a_loop_begin_apart() -> None:
+    """Stores to one would seem to be what loads of another wait for, were they at one place of their pages."""
+    n = APART_FROM // 8
+
+    def steps(fields: list) -> list:
+        return weft.lax.fori_loop(0, 3, lambda _, fields: [x.at[1:].add(x[:-1]) for x in fields], fields)
+
+    results = weft.jit(steps)([wnp.ones(n) * k for k in range(4)])
+    places = [x._data.ctypes.data % 4096 for x in results]
+    assert all(place % ALIGNMENT == 0 for place in places)
+    assert all((a - b) % 512 for i, a in enumerate(places) for b in places[:i])
 
 
 def test_idle_memory_is_bounded() -> None:
