@@ -24,8 +24,6 @@ _RANKS = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}  # of kinds of dtypes;
 
 def same_values(name: str, args: Sequence[Any]) -> list[Any]:
     """Arguments of an elementwise operation: arrays of one shape, scalars of their dtype."""
-    if not args:
-        raise ArgumentError(f"lax.{name} got no arguments: it computes an array from arrays.")
     for x in args:
         if type(x) is int and not -(2**63) <= x < 2**64:
             raise ArgumentError(f"lax.{name} got the integer {x}, which does not fit into 64 bits.")

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from inspect import Parameter, Signature
 from typing import Any
 
 import numpy as np
@@ -23,20 +24,29 @@ from weft.ir.types import BOOL, check_dtype, is_complex, is_inexact
 from weft.lax.arguments import SCALARS, check_kind, checked, one_value, same_values
 
 
-def _elementwise(name: str, fun: Callable[..., Any], kind: str) -> Callable[..., Any]:
-    """A public function of arguments of one dtype, which is of a ``kind`` of `weft.ir.rules.KINDS`."""
-    checked: set[np.dtype] = set()
+def _elementwise(
+    name: str, fun: Callable[..., Any], kind: str, names: Sequence[str] = ()
+) -> Callable[..., Any]:
+    """A public function of arguments of one dtype, which is of a ``kind`` of `weft.ir.rules.KINDS`.
 
-    def function(*args: Any, accuracy: Any = None) -> Any:
+    Its arguments are called ``names``, or as those of ``fun``.
+    """
+    checked: set[np.dtype] = set()
+    names = names or fun.__code__.co_varnames[: fun.__code__.co_argcount]
+    either = Parameter.POSITIONAL_OR_KEYWORD
+    accuracy = Parameter("accuracy", Parameter.KEYWORD_ONLY, default=None)
+    signature = Signature([*[Parameter(n, either) for n in names], accuracy])
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != len(names):
+            try:
+                args = signature.bind(*args, **kwargs).args
+            except TypeError as error:
+                raise ArgumentError(f"lax.{name}({', '.join(names)}): {error}.") from None
         if kind in ("floating", "inexact") and all(type(x) in (bool, int) for x in args):
             args = tuple(map(float, args))
         values = same_values(name, args)
-        dtypes = {v.dtype for v in values if type(v) not in SCALARS}
-        if len(dtypes) > 1:
-            listed = ", ".join(str(getattr(v, "dtype", type(v).__name__)) for v in values)
-            raise DTypeError(
-                f"lax.{name} needs arguments of one dtype, got {listed}. Convert them, or use weft.numpy, which promotes."
-            )
+        dtypes = _one_dtype(name, values)
         if not dtypes <= checked:
             (dtype,) = dtypes
             check_kind(name, dtype, kind)
@@ -45,7 +55,19 @@ def _elementwise(name: str, fun: Callable[..., Any], kind: str) -> Callable[...,
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = fun.__doc__
+    function.__signature__ = signature  # type: ignore[attr-defined]
     return function
+
+
+def _one_dtype(name: str, values: Sequence[Any]) -> set[np.dtype]:
+    """The dtype of all arrays among the arguments of ``name``; raises `DTypeError` where there are several."""
+    dtypes = {v.dtype for v in values if type(v) not in SCALARS}
+    if len(dtypes) > 1:
+        listed = ", ".join(str(getattr(v, "dtype", type(v).__name__)) for v in values)
+        raise DTypeError(
+            f"lax.{name} needs arguments of one dtype, got {listed}. Convert them, or use weft.numpy, which promotes."
+        )
+    return dtypes
 
 
 def _divide(x: Any, y: Any) -> Any:
@@ -59,18 +81,17 @@ def _conjugate(x: Any) -> Any:
     return e.conj(x if is_complex(x.dtype) else e.complex_(x, e.full_like(x, 0)))
 
 
-def _angle_of(y: Any, x: Any) -> Any:
-    """The angle of the point ``(x, y)``; for complex arguments ``-i log((x + i y) / sqrt(x**2 + y**2))``."""
-    dtype = next(v.dtype for v in (y, x) if type(v) not in SCALARS)
+def _angle_of(x: Any, y: Any) -> Any:
+    """The angle of the point ``(y, x)``; for complex arguments ``-i log((y + i x) / sqrt(x**2 + y**2))``."""
+    dtype = next(v.dtype for v in (x, y) if type(v) not in SCALARS)
     if not is_complex(dtype):
-        return t.atan2(y, x)
-    length = t.sqrt(e.add(e.integer_pow(x, 2), e.integer_pow(y, 2)))
-    return e.mul(-1j, t.log(e.div(e.add(x, e.mul(1j, y)), length)))
+        return t.atan2(x, y)
+    length = t.sqrt(e.add(e.integer_pow(y, 2), e.integer_pow(x, 2)))
+    return e.mul(-1j, t.log(e.div(e.add(y, e.mul(1j, x)), length)))
 
 
 add = _elementwise("add", e.add, "any")
 sub = _elementwise("sub", e.sub, "number")
-mul = _elementwise("mul", e.mul, "any")
 rem = _elementwise("rem", e.rem, "real")
 max = _elementwise("max", e.maximum, "any")
 min = _elementwise("min", e.minimum, "any")
@@ -96,11 +117,11 @@ shift_right_logical = _elementwise("shift_right_logical", bits.shift_right_logic
 population_count = _elementwise("population_count", bits.population_count, "integer")
 clz = _elementwise("clz", bits.clz, "integer")
 is_finite = _elementwise("is_finite", e.is_finite, "inexact")
-nextafter = _elementwise("nextafter", bits.nextafter, "floating")
+nextafter = _elementwise("nextafter", bits.nextafter, "floating", ("x1", "x2"))
 real = _elementwise("real", e.real, "any")
 imag = _elementwise("imag", e.imag, "any")
 conj = _elementwise("conj", _conjugate, "inexact")
-complex = _elementwise("complex", e.complex_, "floating")
+complex = _elementwise("complex", e.complex_, "floating", ("x", "y"))
 sqrt = _elementwise("sqrt", t.sqrt, "inexact")
 rsqrt = _elementwise("rsqrt", t.rsqrt, "inexact")
 cbrt = _elementwise("cbrt", t.cbrt, "floating")
@@ -140,6 +161,15 @@ igamma_grad_a = _elementwise("igamma_grad_a", igamma_slope, "floating")
 square = _elementwise("square", lambda x: e.integer_pow(x, 2), "number")
 reciprocal = _elementwise("reciprocal", lambda x: e.integer_pow(x, -1), "inexact")
 div = _elementwise("div", _divide, "number")
+_product = _elementwise("mul", e.mul, "any")
+
+
+def mul(x: Any, y: Any, *, out_dtype: Any = None, accuracy: Any = None) -> Any:
+    """The product of two arrays of one dtype, computed in ``out_dtype`` if that is given."""
+    if out_dtype is not None:
+        _one_dtype("mul", values := same_values("mul", (x, y)))
+        x, y = (convert_element_type(v, out_dtype) for v in values)
+    return _product(x, y)
 
 
 def integer_pow(x: Any, y: int) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -392,13 +394,39 @@ def test_the_gamma_function_at_minus_infinity():
     assert wl.lgamma(np.float64(-np.inf)) == np.inf
 
 
+def test_arguments_have_the_names_of_jax() -> None:
+    fractions = {name: UNIT for name in ("a", "b", "x", "q", "x1", "x2")} | {"y": UNIT * 0.5}
+    taken = 0
+    for name, fun in vars(importlib.import_module("weft.lax.elementwise")).items():
+        theirs = getattr(jl, name, None)
+        if name.startswith("_") or not hasattr(fun, "__signature__") or name == "random_gamma_grad":
+            continue
+        names = [n for n in inspect.signature(theirs).parameters if n != "accuracy"]
+        values = [I if "bit" in name or "shift" in name else fractions[n] for n in names]
+        if name in ("population_count", "clz", "mulhi"):
+            values = [I for _ in names]
+        given = dict(zip(reversed(names), reversed(values), strict=True))
+        np.testing.assert_array_equal(fun(**given), fun(*values), err_msg=name)
+        taken += 1
+    assert taken > 60
+
+
+def test_a_product_in_another_dtype() -> None:
+    small = np.array([100, -100], np.int8)
+    check(lambda lax, x: lax.mul(x=x, y=x, out_dtype="int32"), (small,))
+    check(lambda lax, x: lax.mul(x, 3, out_dtype=np.float32), (small,))
+    with pytest.raises(DTypeError, match=r"lax\.mul needs arguments of one dtype, got int8, int64"):
+        wl.mul(small, small.astype(np.int64), out_dtype=np.int64)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda x: wl.cumsum(x, 0.5), "cumsum takes an axis, which is an integer, got 0.5"),
         (lambda x: wl.argmax(x, None), "argmax takes an axis, which is an integer, got None"),
         (lambda x: wl.reduce_sum(x, "rows"), "reduce_sum takes an axis, which is an integer, got 'r'"),
-        (lambda x: wl.exp(), "exp got no arguments"),
+        (lambda x: wl.exp(), r"lax.exp\(x\): missing a required argument: 'x'"),
+        (lambda x: wl.add(x, z=x), r"lax.add\(x, y\): missing a required argument: 'y'"),
         (lambda x: wl.iota(np.int32, 2.5), "takes a shape, which is a tuple of integers"),
         (lambda x: wl.add(1, 2**70), "does not fit into 64 bits"),
         (lambda x: weft.scipy.linalg.logm(-(2**70)), "does not fit into 64 bits"),
