@@ -92,6 +92,8 @@ class _Assembler:
         operands = ins + [slots[v] for v in eqn.outs] + plan.scratch[number]
         if one.in_steps:
             (kernel,) = block.kernels[number]
+            if one.calls:
+                self.keep_to_one_thread()
             flag = plan.scratch[number][0] if isinstance(one.nest.chunked, While) else None
             self.builder.steps(kernel.address, one.params, operands, one.extent, plan.progress[number], flag)
             self.builder.note(kernel.name)

@@ -15,17 +15,23 @@ from weft.ir.loops.arithmetic import evaluate_index
 from weft.ir.loops.nest import (
     Accumulate,
     Accumulator,
+    Address,
+    Call,
     Const,
+    Copy,
     If,
     Index,
     IndexValue,
+    Letter,
     Load,
     Loop,
     Op,
     Param,
     ParamValue,
+    Place,
     Store,
     While,
+    Words,
 )
 from weft.ir.loops.nest import bodies as nested
 from weft.ir.records import dataclass, replace
@@ -119,6 +125,28 @@ class Renamed:
         place = self.places[buffer]
         return place.buffer, ix.add(self._index(index), place.offset)
 
+    def _address(self, k: int) -> int:
+        """The parameter that is an address which parameter ``k`` of the nest was."""
+        if k not in self.scalars:
+            self.scalars[k] = len(self.rolled.params)
+            self.rolled.params.append(self.values[k])
+        return self.scalars[k]
+
+    def _argument(self, arg: Any) -> Any:
+        """An argument of a call."""
+        match arg:
+            case Letter():
+                return arg
+            case Copy(name):
+                return Copy(self._name(name))
+            case Place(buffer, index):
+                return Place(*self._access(buffer, index))
+            case Words(items):
+                return Words(tuple(map(self._argument, items)))
+            case Address(k):
+                return Address(self._address(k))
+        return self._index(arg)
+
     def _statement(self, statement: Any) -> Any:
         match statement:
             case Const(name):
@@ -139,6 +167,9 @@ class Renamed:
                 return Store(*self._access(buffer, index), self._name(value))
             case Op(name, dtype, op, args, params):
                 return Op(self._name(name), dtype, op, tuple(map(self._name, args)), params)
+            case Call(name, routine, k, args):
+                name = self._name(name) if name else ""
+                return Call(name, routine, self._address(k), tuple(map(self._argument, args)))
             case Accumulate(acc, value):
                 return Accumulate(self._name(acc), self._name(value))
             case While(cond, flag, body):

@@ -2,7 +2,8 @@
 
 The one idea: the loop nests of the body are put one behind the other into a loop of one nest. What the body computes lives
 in scratch of the nest, the carry in the buffers of the results; sizes up to `SMALL` become constants, so that LLVM unrolls
-what runs over them and keeps it in registers. A step then costs what it computes: no instruction of the tape, no call.
+what runs over them and keeps it in registers. A step then costs what it computes, and no instruction of the tape. Routines of
+libraries are called from within.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def roll(eqn: Eqn, bodies: Sequence[Step]) -> Scheduled | None:
     if any(one.work > LARGEST_STEP for one in bodies):
         return None
     rolled = Rolled(eqn, bodies)
-    if eqn.prim.name == "scan":
+    if eqn.prim.name == "scan" and not rolled.calls:
         in_tiles(rolled)
     return rolled.finish()
 
@@ -96,6 +97,7 @@ class Step:
         branches: the branches of each `cond`.
         work: about how long it takes, in nanoseconds.
         statements: how many statements it has.
+        calls: whether it calls routines.
     """
 
     graph: Graph
@@ -103,6 +105,7 @@ class Step:
     branches: Mapping[int, tuple[Step, ...]]
     work: float
     statements: int
+    calls: bool
 
     @classmethod
     def of(cls, body: Body) -> Step | None:
@@ -111,7 +114,7 @@ class Step:
         if any(atom.type.size == 0 for eqn in graph.eqns for atom in (*eqn.ins, *eqn.outs)):
             return None
         scheduled, branches = dict(body.scheduled), {}
-        work, statements = 0.0, 0
+        work, statements, calls = 0.0, 0, False
         for i, eqn in enumerate(graph.eqns):
             if is_alias(eqn):
                 continue
@@ -120,11 +123,12 @@ class Step:
             if i in scheduled:
                 for step in scheduled[i].chain():
                     inside = list(_walk(step.nest.body))
-                    repeated = step.times > 1 or any(isinstance(one, Loop) and one.turns for one in inside)
-                    if repeated or any(isinstance(one, Call) for one in inside):
+                    if step.times > 1 or any(isinstance(one, Loop) and one.turns for one in inside):
                         return None
                     statements += len(inside)
-                    work += estimate(step.nest, step.params, 0)
+                    calling = any(isinstance(one, Call) for one in inside)
+                    work += step.work if calling else estimate(step.nest, step.params, 0)
+                    calls = calls or calling
                 continue
             found = [cls.of(inner) for inner in body.inner.get(i, ())] if eqn.prim is cond_p else []
             ways = tuple([way for way in found if way is not None])
@@ -133,7 +137,8 @@ class Step:
             branches[i] = ways
             work += max(way.work for way in ways)
             statements += sum(way.statements for way in ways)
-        return cls(graph, scheduled, branches, work, statements)
+            calls = calls or any(way.calls for way in ways)
+        return cls(graph, scheduled, branches, work, statements, calls)
 
     def roots(self, owned: Collection[Var]) -> dict[Var, Var]:
         """What `find_roots` says of the graph."""
@@ -170,6 +175,7 @@ class Rolled:
 
     def __init__(self, eqn: Eqn, bodies: Sequence[Step]) -> None:
         self.eqn = eqn
+        self.calls = any(one.calls for one in bodies)
         self.params: list[int] = []
         self.buffers: list[Buffer] = []
         self.scratch: list[int] = []
@@ -190,7 +196,10 @@ class Rolled:
     def finish(self) -> Scheduled:
         """The nest, and what to call it with."""
         nest = Nest(len(self.params), tuple(self.buffers), tuple(self.statements))
-        return Scheduled(nest, tuple(self.params), self.length, tuple(self.scratch), carried=self.carried)
+        scratch = tuple(self.scratch)
+        return Scheduled(
+            nest, tuple(self.params), self.length, scratch, carried=self.carried, calls=self.calls
+        )
 
     # The pieces of a nest
 

@@ -54,7 +54,7 @@ def spread(eqn: Eqn, step: Step, lanes: int = 0) -> Scheduled | None:
         lanes: how many there are; 0 if that is to be found out.
     """
     lanes = lanes or lanes_of(eqn, step)
-    if lanes < _FEW or step.work * eqn.params["length"] < _LEAST:
+    if lanes < _FEW or step.calls or step.work * eqn.params["length"] < _LEAST:
         return None
     try:
         return _Spread(eqn, step, lanes).finish()
