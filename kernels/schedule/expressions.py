@@ -119,6 +119,13 @@ class Expressions:
         self.pads: dict[
             Param, tuple[int, int]
         ] = {}  # by what is added in front: how much that is, and the size with it
+        # Pads with gaps (gaps.py): by axis the index at which loops stand, and what is there of the operand; nothing in a gap.
+        self.gaps: dict[int, Callable[[], tuple[dict[int, Index], dict[int, Index] | None]]] = {}
+        self.asked: dict[int, dict[int, Index]] | None = (
+            None  # the indices that pads are asked for, if that is noted
+        )
+        # By place, begin and step of a grid: where it is.
+        self.stands: dict[tuple[Index, int, int], Index] = {}
 
     def at(self, var: Var, index: Sequence[Index]) -> str:
         """The name of the element of ``var`` at ``index`` (one index a group)."""

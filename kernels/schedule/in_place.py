@@ -65,7 +65,9 @@ def in_place(one: Scheduled, operand: int, result: int, size: int) -> Scheduled 
     if any(_accesses(step.nest, Load, read.name) for step in list(last.chain())[1:]):
         return None
     counts = [_iterations(store.loops, last.params) for store in stores]
-    if None in counts or sum(filter(None, counts)) != size:
+    if None in counts or not (
+        sum(filter(None, counts)) == size or _writes_places(stores, loads, counts, size)
+    ):
         return None
     return _without(one, read.name, written.name)
 
@@ -91,6 +93,23 @@ def _is_in_time(load: _Access, stores: Sequence[_Access], nest: Nest) -> bool:
         and load.statement.index == store.statement.index
         for store in stores
     )
+
+
+def _writes_places(
+    stores: Sequence[_Access], loads: Sequence[_Access], counts: Sequence[int | None], size: int
+) -> bool:
+    """Whether a kernel writes all of a result, and then some places anew, each once (gaps.py).
+
+    Those may be written with what they held, if the first time that was only copied.
+    """
+    if len(stores) != 2 or counts[0] != size:
+        return False
+    first, again = stores
+    copied = any(
+        load.statement.name == first.statement.value and load.statement.index == first.statement.index
+        for load in loads
+    )
+    return copied or all(load.body is not again.body for load in loads)
 
 
 def _accesses(nest: Nest, kind: type[Load | Store], buffer: str) -> list[_Access]:

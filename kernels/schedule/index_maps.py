@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from weft.kernels.schedule.expressions import Expressions
 
 Indices = tuple[Index, ...]
-_SMALL_STEP = 16
+SMALL_STEP = 16
+"""The largest distance of elements that code knows."""
 
 
 def _key(ex: Expressions, eqn: Eqn, *what: Any) -> tuple[Any, ...]:
@@ -45,7 +46,7 @@ def _fill_in(
 
 def _step(ex: Expressions, key: tuple[Any, ...], step: int) -> Index:
     """The distance of elements: known if it is small, as divisions by a known number are none."""
-    return step if step <= _SMALL_STEP else ex.builder.param(key, step)
+    return step if step <= SMALL_STEP else ex.builder.param(key, step)
 
 
 # Moves
@@ -64,6 +65,8 @@ def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
         start, stride = eqn.params["start"][axis], eqn.params["strides"][axis]
         step = _step(ex, _key(ex, eqn, "stride", axis), stride)
         i = ex.layout.at_axis(eqn.outs[0], index, axis)
+        if (i, start, stride) in ex.stands:
+            return ex.stands[i, start, stride]
         if type(i) is int and isinstance(eqn.ins[0], Var) and ex.layout.knows(eqn.ins[0], axis):
             return start + i * stride
         if stride == 1:
@@ -72,7 +75,7 @@ def _slice(ex: Expressions, eqn: Eqn, index: Indices) -> Indices:
                 return whole
             near = i == 0 and math.prod(eqn.ins[0].type.shape[axis:]) <= SHORT_ROW
         else:
-            near = start < stride <= _SMALL_STEP
+            near = start < stride <= SMALL_STEP
         # Where a step and its begin are known, LLVM loads what lies side by side, and picks from registers.
         first = start if near else ex.builder.param(_key(ex, eqn, "start", axis), start)
         return ix.add(ix.mul(i, step), first)
@@ -112,10 +115,11 @@ MOVES: dict[str, Callable[[Expressions, Eqn, Indices], Indices]] = {
 
 def _last(ex: Expressions, eqn: Eqn, k: int, axis: int) -> Index:
     """The last index along an axis of an operand."""
-    return ix.sub(_size(ex, eqn, k, axis), 1)
+    return ix.sub(size_of(ex, eqn, k, axis), 1)
 
 
-def _size(ex: Expressions, eqn: Eqn, k: int, axis: int) -> Index:
+def size_of(ex: Expressions, eqn: Eqn, k: int, axis: int) -> Index:
+    """How long an axis of an operand is."""
     operand: Any = eqn.ins[k]
     return 1 if operand.type.shape[axis] == 1 else ex.layout.size(operand, (axis,))
 
@@ -181,25 +185,32 @@ def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
     inside: list[str] = []
     places: dict[int, Index] = {}
     grown = zip(eqn.params["low"], eqn.params["high"], eqn.params["interior"], strict=True)
-    for axis, (low, high, interior) in enumerate(grown):
-        if not (low or high or interior):
-            continue
-        i = ex.layout.at_axis(out, index, axis)
+    asked = {axis: ex.layout.at_axis(out, index, axis) for axis, more in enumerate(grown) if any(more)}
+    if ex.asked is not None:
+        ex.asked[id(eqn)] = asked
+    standing, found = ex.gaps[id(eqn)]() if id(eqn) in ex.gaps else ({}, None)
+    if asked and asked == standing:
+        return (
+            ex.operand(eqn, 1, ())
+            if found is None
+            else ex.operand(eqn, 0, _fill_in(ex, eqn, 0, index, found.__getitem__))
+        )
+    for axis, i in asked.items():
+        low, interior = eqn.params["low"][axis], eqn.params["interior"][axis]
         if type(i) is int and ex.layout.knows(out, axis):
             places[axis], left = divmod(i - low, interior + 1)
             if left or not 0 <= places[axis] < operand.type.shape[axis]:
                 return ex.operand(eqn, 1, ())
             continue
-        first = build.param(_key(ex, window, "low", axis), low)
+        first, step = grid_of(ex, window, axis)
         ex.pads[first] = low, out.type.shape[axis]
         j = ix.sub(i, first)
         if interior:
-            step = _step(ex, _key(ex, window, "interior", axis), interior + 1)
             inside += [build.compare("ge", j, 0), build.compare("eq", ix.mod(j, step), 0)]
             j = ix.div(j, step)
             known = None
         else:
-            known = ex.bounds.meet_pad(_key(ex, window, axis), i, first, _size(ex, window, 0, axis))
+            known = ex.bounds.meet_pad(_key(ex, window, axis), i, first, size_of(ex, window, 0, axis))
             if known is False:
                 return ex.operand(eqn, 1, ())
             if known is None:
@@ -214,6 +225,13 @@ def _pad(ex: Expressions, eqn: Eqn, index: Indices) -> str:
     if not inside:
         return x
     return build.op(out.type.dtype, "select", _all(ex, inside), x, ex.operand(eqn, 1, ()))
+
+
+def grid_of(ex: Expressions, window: Eqn, axis: int) -> tuple[Index, Index]:
+    """Where along an axis the elements of a pad's operand begin, and how far they are from one another."""
+    low, interior = window.params["low"][axis], window.params["interior"][axis]
+    first = ex.builder.param(_key(ex, window, "low", axis), low)
+    return first, _step(ex, _key(ex, window, "interior", axis), interior + 1) if interior else 1
 
 
 def _all(ex: Expressions, conditions: Sequence[str]) -> str:
@@ -319,7 +337,7 @@ def _dynamic_slice(ex: Expressions, eqn: Eqn, index: Indices) -> str:
         size = eqn.params["sizes"][axis]
         start = _as_position(ex, ex.operand(eqn, 1 + axis, ()))
         width: Index = 1 if size == 1 else ex.layout.size(eqn.outs[0], (axis,))
-        first = ix.clamp(start, ix.sub(_size(ex, eqn, 0, axis), width))
+        first = ix.clamp(start, ix.sub(size_of(ex, eqn, 0, axis), width))
         return ix.add(first, ex.layout.at_axis(eqn.outs[0], index, axis))
 
     return ex.operand(eqn, 0, _fill_in(ex, eqn, 0, index, moved))

@@ -16,14 +16,16 @@ notes the bounds that it meets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 
+from weft.ir.graph import Var
 from weft.ir.loops.nest import Index, Op
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.bounds import Bounds
 from weft.kernels.schedule.costs import price
+from weft.kernels.schedule.gaps import find_gaps, stand_in_gaps, write_places
 from weft.kernels.schedule.layout import SHORT_ROW
 from weft.kernels.schedule.loops import TILE, Cut, Loops
 
@@ -37,6 +39,9 @@ _DEAR = 0.1  # and one that is to be done in vectors
 SQUARE = 64  # height and width of a tile that is read across
 _MOST_ZONES = 16
 _NARROW = 8  # elements of a zone of which no vectors are made: the code would be longer, and hardly used
+_REWRITTEN = (
+    1024  # elements of a tile some of which are written twice: they had better be in the nearest cache
+)
 _MOST_STATEMENTS = 400  # of all zones together, before what is known makes them shorter
 
 
@@ -56,6 +61,7 @@ def write_map(loops: Loops, height: int = 0) -> None:
     if short or "slice" in rules:
         for var in (*loops.plan.graph.ins, *(var for eqn in loops.plan.graph.eqns for var in eqn.outs)):
             loops.layout.know_short(var, _MOST_WRITTEN if short else SHORT_ROW)
+    gaps = find_gaps(loops, lambda: _write_body(loops)) if "pad" in rules else []
     with ExitStack() as stack:
         if not loops.kept:
             _write_body(loops)
@@ -65,21 +71,25 @@ def write_map(loops: Loops, height: int = 0) -> None:
             loops.open_tiles(stack, [Cut(last, 1)])
             _write_body(loops)
             return
-        cuts = [Cut(loops.kept[0], height, fixed=height == 1)] if height else _cuts(loops, outer, last)
+        most = _REWRITTEN if gaps else TILE
+        cuts = [Cut(loops.kept[0], height, fixed=height == 1)] if height else _cuts(loops, outer, last, most)
         loops.open_tiles(stack, cuts)
-        loops.open(stack, outer)
         kind = "vector" if mixed or not short else "sequential"
-        if zones:
-            begin, whole = loops.in_tile(last)
-            end = (
-                ix.add(begin, whole)
-                if height or cuts[-1].group != last or not cuts[-1].fixed
-                else ix.minimum(ix.add(begin, cuts[-1].height), loops.size(last))
-            )
-            _write_zone(loops, begin, end, Bounds(), kind)
-        else:
-            loops.open(stack, [last], vector=kind == "vector")
-            _write_body(loops)
+        begin, whole = loops.in_tile(last)
+        end = (
+            ix.add(begin, whole)
+            if height or cuts[-1].group != last or not cuts[-1].fixed
+            else ix.minimum(ix.add(begin, cuts[-1].height), loops.size(last))
+        )
+        with stand_in_gaps(loops, gaps), ExitStack() as tile:
+            loops.open(tile, outer)
+            if zones:
+                _write_zone(loops, begin, end, Bounds(), kind)
+            else:
+                loops.open(tile, [last], vector=kind == "vector")
+                _write_body(loops)
+        for some in gaps:
+            write_places(loops, some, lambda outs: _write_body(loops, outs))
 
 
 def _count_short(loops: Loops, zones: bool) -> tuple[int, bool]:
@@ -117,27 +127,29 @@ def _dearest(loops: Loops) -> float:
         return max((price(one.op) for one in builder.innermost() if isinstance(one, Op)), default=0.0)
 
 
-def _cuts(loops: Loops, outer: list[int], last: int) -> list[Cut]:
+def _cuts(loops: Loops, outer: list[int], last: int, most: int) -> list[Cut]:
     """How to cut the space: in lines, or in squares where an operand lies crosswise, for its lines to stay in the cache."""
     if loops.narrow:
-        return loops.cuts([*outer, last], TILE // loops.count(loops.narrow))
+        return loops.cuts([*outer, last], most // loops.count(loops.narrow))
     crossed = [n for n in outer if loops.wide_axes(n) & loops.plan.crossed]
     if crossed:
         return [Cut(n, SQUARE if n == crossed[-1] else 1) for n in outer] + [Cut(last, SQUARE)]
-    width = min(max(loops.count([last]), 1), TILE)
+    width = min(max(loops.count([last]), 1), most)
     if width <= SHORT_ROW and width % _FULL == 0 and outer:
         loops.know(last)
-        return loops.cuts(outer, TILE // width)
-    return [*loops.cuts(outer, TILE // width), Cut(last, TILE)]
+        return loops.cuts(outer, most // width)
+    return [*loops.cuts(outer, most // width), Cut(last, most)]
 
 
-def _write_body(loops: Loops) -> None:
+def _write_body(loops: Loops, wanted: Container[Var] | None = None) -> None:
+    """Write the results (all, unless some are wanted) at the element at which the loops stand."""
     values = []
     for _ in loops.across():
         index = loops.kept_index()
         values += [
             (loops.outs[var], loops.layout.offset(var, index), loops.ex.at(var, index))
             for var in loops.plan.kept_outs
+            if wanted is None or var in wanted
         ]
     loops.store(values)
 

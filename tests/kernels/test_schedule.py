@@ -170,7 +170,9 @@ def smoothed(x: Any, border: tuple[int, int]) -> Any:
 
 
 def test_a_small_distance_of_elements_is_known() -> None:
-    (kernel,) = kernels(check(lambda x: [s.pad(e.neg(x), 0.5, (0, 1), (0, 0), (2, 1))], normal(3, 4)))
+    (kernel,) = kernels(
+        check(lambda x: [s.reverse(s.pad(e.neg(x), 0.5, (0, 1), (0, 0), (2, 1)), (0, 1))], normal(3, 4))
+    )
     text = str(schedule(kernel).nest)
     assert all(division in text for division in ("//2", "%2", "//3", "%3"))
 
