@@ -54,7 +54,7 @@ def write_map(loops: Loops, height: int = 0) -> None:
     """
     rules = {eqn.prim.lower.rule for eqn in loops.plan.graph.eqns if eqn.prim.lower.kind == "index"}
     zones = bool(rules & {"pad", "concatenate"})
-    short, mixed = (0, False) if height else _count_short(loops, zones)
+    short, mixed = _count_short(loops, zones, height)
     if short:
         loops.set_narrow(short)
     # Also for columns of short rows: what lies between them is read, and thrown away.
@@ -92,8 +92,13 @@ def write_map(loops: Loops, height: int = 0) -> None:
             write_places(loops, some, lambda outs: _write_body(loops, outs))
 
 
-def _count_short(loops: Loops, zones: bool) -> tuple[int, bool]:
+def _count_short(loops: Loops, zones: bool, height: int) -> tuple[int, bool]:
     """How many of the innermost loops would do little but begin and end, within one that goes on for long.
+
+    Args:
+        loops: what is known of them.
+        zones: whether bounds cut the innermost one.
+        height: of slices of the outermost one; 0 if that goes on for as long as there are elements.
 
     Returns:
         how many, 0 also where the innermost one is short, but fills vectors; and whether the one around them is of vectors.
@@ -112,7 +117,8 @@ def _count_short(loops: Loops, zones: bool) -> tuple[int, bool]:
         written = dearest <= _DEAR and width <= _MOST_WRITTEN
         if not (mixed or written) or width * len(plan.graph.eqns) > _MOST_STATEMENTS:
             break
-        if loops.count(kept[-many - 1 : -many]) >= 2 * _MIXED:
+        around = loops.count(kept[-many - 1 : -many])
+        if (min(around, height) if height and many == len(kept) - 1 else around) >= 2 * _MIXED:
             found = many, mixed
     fills = not zones and last % _FULL == 0
     return (0, False) if fills and not found[1] else found

@@ -12,7 +12,7 @@ import weft.numpy as np
 from weft import lax
 from weft.engine.runtime import sweep as module
 from weft.engine.runtime.reach import Touch, lags
-from weft.ir.loops.nest import Loop
+from weft.ir.loops.nest import Loop, Store, bodies
 from weft.ir.loops.verify import verify_nest
 
 
@@ -65,6 +65,13 @@ def line(u):
     return u.at[1:-1].set(u[1:-1] + 0.2 * (u[2:] - 2 * u[1:-1] + u[:-2]))
 
 
+def pairs(y):
+    """An equation of motion for many bodies, place and speed of each side by side."""
+    k = np.stack([y[:, 1], (1.0 - y[:, 0] * y[:, 0]) * y[:, 1] - y[:, 0]], 1)
+    half = y + 0.05 * k
+    return y + 0.1 * np.stack([half[:, 1], (1.0 - half[:, 0] * half[:, 0]) * half[:, 1] - half[:, 0]], 1)
+
+
 def life(u):
     """Conway's, on a torus, in bytes."""
     around = sum(np.roll(u, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)) - u
@@ -81,6 +88,7 @@ CASES = {
     "upwind": (upwind, rng(180, 200)),
     "heat": (heat, rng(40, 30, 31)),
     "narrow": (upwind, rng(9000, 6)),
+    "pairs": (pairs, rng(9000, 2)),
     "line": (line, rng(50_000)),
     "short line": (line, rng(16_001)),
     "life": (life, (rng(300, 301) > 0.5).astype("u1")),
@@ -124,7 +132,21 @@ def test_a_sweep_is_the_steps_one_after_the_other(name, length):
     assert same(function(fields), by_hand(step, fields, length))
 
 
-@pytest.mark.parametrize("name", ["jacobi", "fdtd", "torus", "line"])
+def test_the_elements_of_short_rows_stand_side_by_side_in_vectors():
+    step, fields = CASES["pairs"]
+    (block,) = loops_of(run(step, 8), fields)
+    found = innermost(block)
+    assert all(one.kind == "vector" for one in found)
+    assert max(sum(isinstance(s, Store) for s in one.body) for one in found) == 2
+
+
+def innermost(statement):
+    """The loops with no loop inside."""
+    inner = [one for body in bodies(statement) for s in body for one in innermost(s)]
+    return inner or ([statement] if isinstance(statement, Loop) else [])
+
+
+@pytest.mark.parametrize("name", ["jacobi", "fdtd", "torus", "line", "pairs"])
 def test_any_number_of_threads_makes_the_same_bits(name):
     step, fields = CASES[name]
     function = run(step, 23)
