@@ -238,12 +238,20 @@ def structure(treedef: tree.TreeDef) -> str:
 
 
 class EagerCarry:
-    """The carry of a loop that runs in Python, held against its first type at every step."""
+    """The carry of a loop that runs in Python, held against its first type at every step.
 
-    def __init__(self, kind: str, fun: Callable[..., Any], carry: Leaves):
+    ``fits`` says, where the dtypes that the body returns are others, whether they are the carry's all the same as the loop is
+    traced: then they are converted.
+    """
+
+    def __init__(
+        self, kind: str, fun: Callable[..., Any], carry: Leaves, fits: Callable[[], bool] = lambda: False
+    ):
         self.kind, self.fun, self.carry = kind, fun, carry
         self.types = carry.types
         self.value = carry.rebuilt(carry.values)
+        self._fits = fits
+        self._converts = False
 
     def update(self, value: Any) -> None:
         """Take what the body returned."""
@@ -254,6 +262,8 @@ class EagerCarry:
                 if data is None:
                     data = fit_weak(to_value(leaf, self.carry.names[i]), is_weak(leaf), t)
                     leaves[i] = wrap(data)
+                if data.dtype != t.dtype and data.shape == t.shape and self._may_convert():
+                    leaves[i] = data = wrap(as_dtype(data, t.dtype))
                 if data.dtype != t.dtype or data.shape != t.shape:
                     break
             else:
@@ -261,3 +271,7 @@ class EagerCarry:
                 return
         found = read_leaves(value, "the carry")
         check_carry(self.kind, self.fun, self.carry, found.tree, found.types)
+
+    def _may_convert(self) -> bool:
+        self._converts = self._converts or self._fits()
+        return self._converts

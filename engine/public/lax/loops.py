@@ -16,6 +16,7 @@ import numpy as np
 from weft.engine import progress as shown
 from weft.engine import tree
 from weft.engine.array import to_value, wrap, wrap_value
+from weft.engine.dispatch import common_dtype, is_weak
 from weft.engine.progress import Progress, read_progress
 from weft.engine.transforms.flow import (
     Body,
@@ -119,7 +120,7 @@ def row_count(kind: str, rows: Leaves, length: int | None) -> int:
 def _pair_trees(f: Callable[..., Any], out_tree: tree.TreeDef) -> tuple[tree.TreeDef, tree.TreeDef]:
     """The structures of the carry and of y in what the body of a scan returned."""
     parts = out_tree.children()
-    if out_tree.type is not tuple or len(parts) != 2:
+    if len(parts) != 2 or not issubclass(out_tree.type, tuple | list):
         raise ArgumentError(
             f"scan: {describe(f)} must return a pair (carry, y), but returned {structure(out_tree)}."
         )
@@ -188,7 +189,7 @@ def _eager_scan(
     stacked = _Stack(f, n)
     for i in shown.steps(bar, range(n - 1, -1, -1) if reverse else range(n), n):
         out = f(state.value, row(i))
-        if not isinstance(out, tuple) or len(out) != 2:
+        if not isinstance(out, tuple | list) or len(out) != 2:
             _pair_trees(f, tree.structure(out))
         state.update(out[0])
         stacked.put(i, out[1])
@@ -342,7 +343,8 @@ def fori_loop(
     Args:
         lower: the first integer; it may be traced.
         upper: where to stop; it may be traced.
-        body_fun: ``body_fun(i, val) -> val``, of the structure, shapes and dtypes that it gets. ``i`` is an integer array.
+        body_fun: ``body_fun(i, val) -> val``, of the structure, shapes and dtypes that it gets. ``i`` is an integer array of
+            the bounds' dtype. Where these are known, it is an int64 that gives way to other arrays as a Python integer does.
         init_val: the first value, a tree of arrays.
         unroll: as of `scan`, for bounds that are known.
         checkpoints: for traced bounds, as of `while_loop`.
@@ -359,32 +361,48 @@ def fori_loop(
     for bound, name in zip(bounds, ("lower", "upper"), strict=True):
         if not is_integer(bound.dtype) or bound.shape != ():
             raise ArgumentError(f"fori_loop: {name} must be one integer, got {type_of_value(bound)}.")
-    dtype = np.result_type(bounds[0].dtype, bounds[1].dtype)
-    if not is_integer(dtype):  # of uint64 and int64
-        dtype = np.dtype(np.int64)
+    numbers = [int(b) for b in bounds if not isinstance(b, Value)]
+    known = len(numbers) == 2
+    weak = known or (is_weak(lower) and is_weak(upper))
+    dtype = np.dtype(np.int64) if known else common_dtype(lower, upper)
+    if known and max(numbers) > np.iinfo(dtype).max:
+        weak, dtype = False, np.dtype(np.uint64)
+    elif not is_integer(dtype) or not all(np.iinfo(dtype).min <= b <= np.iinfo(dtype).max for b in numbers):
+        dtype = np.dtype(np.int64)  # of uint64 and int64, or of uint8 and -1
     start, stop = (e.cast(b, dtype) for b in bounds)
     unroll = _read_unroll("fori_loop", unroll)
     bar = read_progress("fori_loop", progress)
     carry = read_leaves(init_val, "carry")
-    known = not any(isinstance(b, Value) for b in bounds)
     if known and not is_staged(carry.values):
-        return _eager_fori(start, stop, body_fun, carry, bar)
-    return _staged_fori(start, stop, body_fun, carry, known, checkpoints, bar, unroll)
+        return _eager_fori(start, stop, weak, body_fun, carry, bar)
+    return _staged_fori(start, stop, weak, body_fun, carry, known, checkpoints, bar, unroll)
 
 
 def _eager_fori(
-    start: Any, stop: Any, body_fun: Callable[..., Any], carry: Leaves, bar: Progress | None
+    start: Any,
+    stop: Any,
+    weak_counter: bool,
+    body_fun: Callable[..., Any],
+    carry: Leaves,
+    bar: Progress | None,
 ) -> Any:
     steps = range(int(start), int(stop))
     dtype = start.dtype
     args = (start, tree.unflatten(carry.tree, carry.values))
 
     def attempt(values: list[Any], weak: list[bool]) -> tuple[list[ArrayType], list[bool]]:
-        return tried_types(body_fun, args, [start, *values], [False, *weak], "fori_loop")[:2]
+        return tried_types(body_fun, args, [start, *values], [weak_counter, *weak], "fori_loop")[:2]
 
     if not steps:  # what dtypes scalars would get is found by tracing
-        return _staged_fori(start, stop, body_fun, carry, True, None, bar, 1)
-    state = EagerCarry("fori_loop", body_fun, settle_carry(carry, _NOTHING, attempt))
+        return _staged_fori(start, stop, weak_counter, body_fun, carry, True, None, bar, 1)
+    settled = settle_carry(carry, _NOTHING, attempt)
+
+    def fits() -> (
+        bool
+    ):  # with a number of the step that gives way, which in Python's loop is an array as any other
+        return weak_counter and attempt(settled.values, settled.weak)[0] == settled.types
+
+    state = EagerCarry("fori_loop", body_fun, settled, fits)
     for i in shown.steps(bar, steps, len(steps)):
         state.update(body_fun(wrap(np.asarray(i, dtype)), state.value))
     return state.value
@@ -393,6 +411,7 @@ def _eager_fori(
 def _staged_fori(
     start: Any,
     stop: Any,
+    weak_counter: bool,
     body_fun: Callable[..., Any],
     carry: Leaves,
     known: bool,
@@ -405,7 +424,7 @@ def _staged_fori(
 
     def traced(values: list[Any], weak: list[bool]) -> Body:
         types = [counter, *map(type_of_value, values)]
-        return trace_body(body_fun, args, types, [False, *weak], "fori_loop")
+        return trace_body(body_fun, args, types, [weak_counter, *weak], "fori_loop")
 
     def attempt(values: list[Any], weak: list[bool]) -> tuple[list[ArrayType], list[bool]]:
         body = traced(values, weak)
