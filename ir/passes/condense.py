@@ -100,7 +100,8 @@ class _Writer:
         self.fixed = fixed
         self.eqns: list[Eqn] = []
         self.known: dict[Any, Var] = {}
-        self.varying = 0
+        self.operations = 0  # what does not only pick an element
+        self.varying = 0  # those among them that are not the same at every step
 
     def emit(self, prim: Primitive, ins: Sequence[Atom], type_: ArrayType, **params: Any) -> Var:
         """The result of an operation."""
@@ -110,10 +111,12 @@ class _Writer:
                 raise _NotLinear
             out = self.known[key] = Var(type_)
             self.eqns.append(Eqn(prim, tuple(ins), (out,), params))
+            picks = prim in (slice_p, reshape_p)
+            self.operations += not picks
             if all(isinstance(a, Literal) or a in self.fixed for a in ins):
                 self.fixed.add(out)
-            elif prim not in (slice_p, reshape_p):
-                self.varying += 1
+            else:
+                self.varying += not picks
         return self.known[key]
 
     def scalar(self, prim: Primitive, *ins: Atom) -> Atom:
@@ -419,7 +422,7 @@ class _Chain:
         old = max(longest_turn(before, self.size), self.work / SCALARS)
         new = max(longest_turn(after, self.size), chained / SCALARS)
         new += (self.write.varying + 2 * stored) / (VECTORS if self._may_be_tiled() else SCALARS)
-        return new < _GAIN * old and len(self.write.eqns) <= _MORE * self.work
+        return new < _GAIN * old and self.write.operations <= _MORE * self.work
 
     def _may_be_tiled(self) -> bool:
         return self.length >= _LONG and all(
