@@ -4,7 +4,8 @@ Operands of which no stride says where their rows are get a transposition first,
 them. A product by a scalar, or one that leaves no free axis on either side (a dot product), becomes a multiplication and a
 sum, which fuse with their neighbours; so do products of empty matrices, and of integers and booleans, which BLAS does not have,
 but for stacks of small matrices of integers, which have loops of their own as those of floats do. A product that sums over
-nothing, as an outer product, is a multiplication. 16-bit floats are multiplied as f32.
+nothing, as an outer product, is a multiplication. 16-bit floats are multiplied as f32. What BLAS is slow at, products of
+vectors that are complex or short, becomes a multiplication and a sum too.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ import numpy as np
 from weft.ir.graph import Eqn, Graph
 from weft.ir.match import Rewriter
 from weft.ir.ops import contract, elementwise, reduce, shape
-from weft.ir.types import is_bool, is_floating, is_integer
+from weft.ir.types import is_bool, is_complex, is_floating, is_inexact, is_integer
 
 Axes = tuple[int, ...]
 
 BLAS_DTYPES = tuple(np.dtype(d) for d in (np.float32, np.float64, np.complex64, np.complex128))
 
 _ROW = 16  # elements of the shortest rows that are added as vectors, and how many of them at least
+_FEW = 8  # terms of sums that have no loop, so that vectors go across them
+_SHORT = 128  # bytes of rows from which on BLAS is fast
+_SMALL = 2**10  # multiply-adds of products that may be written out
 
 
 def lower_products(graph: Graph) -> Graph:
@@ -43,12 +47,36 @@ def _step(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
     x, y = (a.type for a in eqn.ins)
     if _is_of_matrices(x, y, dims):
         plan = contract.dot_plan(x, y, dims)
+        if _is_for_loops(plan, x.dtype):
+            left, right = map(rewriter.value, eqn.ins)
+            return (_by_loops(*_with_axes(left, right, dims, swap=plan.n == 1 and plan.trans_a)),)
         if x.dtype in BLAS_DTYPES and plan.copy_a is None and plan.copy_b is None:
             return None
         if is_integer(x.dtype) and plan.written_out:
             return None
     left, right = map(rewriter.value, eqn.ins)
     return (product(left, right, dims),)
+
+
+def _is_for_loops(plan: contract.DotPlan, dtype: np.dtype) -> bool:
+    """Whether a product of a matrix and a vector, or of many, is faster in loops than by BLAS.
+
+    BLAS is slow where vectors are complex, or rows short, or matrices small. What is smaller yet stays a product: the kernels
+    of loops write it out.
+    """
+    work = plan.m * plan.n * plan.k
+    if dtype not in BLAS_DTYPES or 1 not in (plan.m, plan.n) or plan.written_out:
+        return False
+    if plan.batch * work <= _SMALL:
+        return False
+    if is_complex(dtype):
+        return True
+    if plan.copy_a is not None or plan.copy_b is not None:
+        return False
+    along = plan.trans_b if plan.m == 1 else not plan.trans_a
+    if plan.batch == 1:
+        return along and plan.k * dtype.itemsize < _SHORT
+    return along and work <= _SMALL // 2 and plan.batch >= contract.FEWEST
 
 
 def _is_of_matrices(x: Any, y: Any, dims: Any) -> bool:
@@ -67,11 +95,9 @@ def _is_of_matrices(x: Any, y: Any, dims: Any) -> bool:
 def product(x: Any, y: Any, dims: Any) -> Any:
     """A contraction of values, written with the operations that run it."""
     (x_sum, y_sum), (x_batch, y_batch) = dims
-    x_free = tuple(i for i in range(len(x.shape)) if i not in (*x_sum, *x_batch))
-    y_free = tuple(i for i in range(len(y.shape)) if i not in (*y_sum, *y_batch))
     dtype = x.dtype
     if not _is_of_matrices(x, y, dims) or (dtype not in BLAS_DTYPES and not is_floating(dtype)):
-        return _by_loops(x, y, (x_sum, x_batch, x_free), (y_sum, y_batch, y_free))
+        return _by_loops(*_with_axes(x, y, dims))
     if dtype not in BLAS_DTYPES:
         wide = np.dtype(np.float32)
         return elementwise.cast(product(elementwise.cast(x, wide), elementwise.cast(y, wide), dims), dtype)
@@ -94,13 +120,27 @@ def _aligned(x_sum: Axes, y_sum: Axes) -> tuple[Axes, Axes]:
     return tuple(x_sum[i] for i in order), tuple(y_sum[i] for i in order)
 
 
+def _with_axes(x: Any, y: Any, dims: contract.Dims, *, swap: bool = False) -> tuple[Any, ...]:
+    """Operands, and of each the axes that are summed, batch axes, and free; the second first if they are to be swapped."""
+    found = [
+        (z, (summed, batch, contract.free_axes(len(z.shape), summed, batch)))
+        for z, summed, batch in zip((x, y), *dims, strict=True)
+    ]
+    (x, x_axes), (y, y_axes) = found[::-1] if swap else found
+    return x, y, x_axes, y_axes
+
+
 def _by_loops(x: Any, y: Any, x_axes: tuple[Axes, Axes, Axes], y_axes: tuple[Axes, Axes, Axes]) -> Any:
     """Multiply elements over batch, free and summed axes, and sum."""
     (x_sum, x_batch, x_free), (y_sum, y_batch, y_free) = x_axes, y_axes
     x_sum, y_sum = _aligned(x_sum, y_sum)
     terms = math.prod(x.shape[d] for d in x_sum)
     # Where the elements of y's rows lie side by side, so are those of the result: whole rows are added.
-    beside = y_free[-1:] == (len(y.shape) - 1,) and min(y.shape[-1], terms) >= _ROW
+    beside = y_free[-1:] == (len(y.shape) - 1,)
+    if not x_free and is_inexact(x.dtype):
+        beside = beside and terms > _FEW
+    else:
+        beside = beside and min(y.shape[-1], terms) >= _ROW
     sizes_y, sizes_sum = [y.shape[d] for d in y_free], [x.shape[d] for d in x_sum]
     x = shape.transpose(x, (*x_batch, *x_free, *x_sum))
     y = shape.transpose(y, (*y_batch, *y_sum, *y_free) if beside else (*y_batch, *y_free, *y_sum))

@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+import weft
+import weft.numpy as wnp
 from tests.ir.passes.texts import body
 from weft.ir.builder import build
 from weft.ir.graph import Graph
@@ -130,3 +132,35 @@ def test_added_rows_keep_their_meaning(x: tuple, y: tuple, dims: tuple, dtype: t
     assert not any(eqn.prim is contract.dot_general_p for eqn in lowered.eqns)
     (found,), (expected,) = evaluate(lowered, *arrays), evaluate(graph, *arrays)
     np.testing.assert_array_equal(found, expected)
+
+
+VECTORS = {
+    "short rows": ("ij,j->i", (900, 5), (5,), "f4", True),
+    "a vector first": ("j,ij->i", (5,), (900, 5), "f8", True),
+    "rows of 31 in f4": ("ij,j->i", (100, 31), (31,), "f4", True),
+    "rows that are long": ("ij,j->i", (100, 40), (40,), "f8", False),
+    "columns": ("i,ij->j", (900,), (900, 5), "f8", False),
+    "complex": ("ij,j->i", (40, 50), (50,), "c8", True),
+    "complex columns": ("i,ij->j", (50,), (50, 40), "c16", True),
+    "few complex columns": ("ij,i->j", (700, 3), (700,), "c8", True),
+    "few complex rows": ("i,ij->j", (3,), (3, 700), "c8", True),
+    "a stack of columns": ("bij,bi->bj", (30, 9, 11), (30, 9), "c16", True),
+    "a stack": ("bij,bj->bi", (70, 30, 4), (70, 4), "f8", True),
+    "a stack of large ones": ("bij,bj->bi", (70, 30, 40), (70, 40), "f8", False),
+    "two sums": ("aijb,ji->ab", (7, 6, 5, 9), (5, 6), "c8", True),
+    "small": ("ij,j->i", (10, 5), (5,), "c8", False),
+    "matrices": ("ij,jk->ik", (900, 5), (5, 2), "c8", False),
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_products_of_vectors_that_loops_are_faster_at(name: str) -> None:
+    subscripts, a, b, dtype, loops = VECTORS[name]
+    rng = np.random.default_rng(0)
+    x, y = ((rng.normal(size=n) + 1j * rng.normal(size=n)).astype("c16") for n in (a, b))
+    x, y = (z.astype(dtype) if dtype[0] == "c" else z.real.astype(dtype) for z in (x, y))
+    compiled = weft.jit(lambda x, y: wnp.einsum(subscripts, x, y))
+    assert ("dot_general" not in compiled.lower(x, y).as_text("fused")) == loops
+    found, expected = np.asarray(compiled(x, y)), np.einsum(subscripts, x, y)
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=2e-4 if dtype in ("f4", "c8") else 1e-11, atol=1e-4)
