@@ -15,7 +15,7 @@ from weft.kernels.cpu.neighbours import waits_for_neighbours
 F64 = np.dtype(np.float64)
 
 
-def loop(*shifts, work=0, kind="vector", buffers="xxx", times=1, carries=()):
+def loop(*shifts, work=0, op="neg", kind="vector", buffers="xxx", times=1, carries=()):
     """Reads ``buffer[times * i + shift]`` for each shift, adds them up, and works on that."""
     at = "i" if times == 1 else IndexOp("*", "i", times)
     loads = [
@@ -23,7 +23,7 @@ def loop(*shifts, work=0, kind="vector", buffers="xxx", times=1, carries=()):
         for k, (buffer, shift) in enumerate(zip(buffers, shifts, strict=False))
     ]
     adds = [Op(f"s{k}", F64, "add", (f"s{k - 1}" if k > 1 else "v0", f"v{k}")) for k in range(1, len(shifts))]
-    works = [Op(f"w{k}", F64, "neg", (f"w{k - 1}" if k else "v0",)) for k in range(work)]
+    works = [Op(f"w{k}", F64, op, (f"w{k - 1}" if k else "v0",)) for k in range(work)]
     return (Loop("i", 100, kind, (*loads, *adds, *works, Store("y", "i", "v0")), carries),)
 
 
@@ -33,6 +33,7 @@ def loop(*shifts, work=0, kind="vector", buffers="xxx", times=1, carries=()):
         (loop(0, 1), True),
         (loop(0, 1, 2, work=3), True),
         (loop(0, 1, 2, work=4), False),  # arithmetic takes longer
+        (loop(0, 1, 2, work=1, op="tanh"), False),  # so does one function
         (loop(0, 0, 0), False),  # one place
         (loop(0, 1, buffers="xz"), False),  # each of another buffer
         (loop(0, 1, kind="sequential"), False),
