@@ -45,8 +45,18 @@ _new = object.__new__
 def is_traced(x: Any) -> bool:
     """Whether ``x``, or an item of a list or tuple, is a traced array."""
     if isinstance(x, list | tuple):
-        return any(map(is_traced, x))
+        try:
+            return any(map(is_traced, x))
+        except RecursionError:
+            raise too_deep() from None
     return isinstance(x, Value)
+
+
+def too_deep() -> ArgumentError:
+    """What is raised for lists that Python cannot go to the bottom of."""
+    return ArgumentError(
+        "lists in lists make an array of as many axes, at most 64: these are deeper, or one contains itself."
+    )
 
 
 def to_data(x: Any) -> Any:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import optree
 
@@ -17,8 +18,29 @@ from weft.ir.errors import ArgumentError
 
 NAMESPACE = "weft"
 TreeDef = optree.PyTreeSpec
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
+def of_any_depth(fun: Callable[P, R]) -> Callable[P, R]:
+    """A function of trees that says in our words that one is too deep; what a leaf's function does too deeply is its own."""
+
+    @functools.wraps(fun)
+    def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return fun(*args, **kwargs)
+        except RecursionError as error:
+            if "flattening the tree" not in str(error):
+                raise
+            raise ArgumentError(
+                f"a tree of arrays has containers in containers, {sys.getrecursionlimit()} deep and more, or one that contains "
+                f"itself. Put its arrays into one list or dict."
+            ) from None
+
+    return function
+
+
+@of_any_depth
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeDef]:
     """Leaves of a tree in order, and its structure."""
     return optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
@@ -29,44 +51,53 @@ def unflatten(treedef: TreeDef, leaves: Iterable[Any]) -> Any:
     return optree.tree_unflatten(treedef, leaves)
 
 
+@of_any_depth
 def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
     """Leaves of a tree in order."""
     return optree.tree_leaves(tree, is_leaf, namespace=NAMESPACE)
 
 
+@of_any_depth
 def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> TreeDef:
     """The structure of a tree."""
     return optree.tree_structure(tree, is_leaf, namespace=NAMESPACE)
 
 
-def map(fun: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """Apply ``fun`` to each leaf of ``tree`` and the matching parts of ``rest``."""
-    return optree.tree_map(fun, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
+@of_any_depth
+def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """Apply ``f`` to each leaf of ``tree`` and the matching parts of ``rest``."""
+    return optree.tree_map(f, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
 
 
+@of_any_depth
 def reduce(
-    fun: Callable[[Any, Any], Any], tree: Any, *initial: Any, is_leaf: Callable[[Any], bool] | None = None
+    function: Callable[[Any, Any], Any],
+    tree: Any,
+    initializer: Any = ...,
+    is_leaf: Callable[[Any], bool] | None = None,
 ) -> Any:
-    """Fold the leaves of a tree from the left."""
-    return optree.tree_reduce(fun, tree, *initial, is_leaf=is_leaf, namespace=NAMESPACE)
+    """Fold the leaves of a tree from the left, beginning with ``initializer`` if that is given."""
+    initial = () if initializer is ... else (initializer,)
+    return optree.tree_reduce(function, tree, *initial, is_leaf=is_leaf, namespace=NAMESPACE)
 
 
+@of_any_depth
 def all(tree: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> bool:
     """Whether every leaf is true."""
     return optree.tree_all(tree, is_leaf=is_leaf, namespace=NAMESPACE)
 
 
-def transpose(outer: TreeDef, inner: TreeDef | None, tree: Any) -> Any:
-    """A tree of ``outer`` with trees of ``inner`` at its leaves, turned inside out."""
-    if inner is None:
-        inner = structure(outer.flatten_up_to(tree)[0])
-    columns = [inner.flatten_up_to(part) for part in outer.flatten_up_to(tree)]
-    return unflatten(inner, [unflatten(outer, row) for row in zip(*columns, strict=True)])
+def transpose(outer_treedef: TreeDef, inner_treedef: TreeDef | None, pytree_to_transpose: Any) -> Any:
+    """A tree of ``outer_treedef`` with trees of ``inner_treedef`` at its leaves, turned inside out."""
+    parts = outer_treedef.flatten_up_to(pytree_to_transpose)
+    inner = structure(parts[0]) if inner_treedef is None else inner_treedef
+    columns = [inner.flatten_up_to(part) for part in parts]
+    return unflatten(inner, [unflatten(outer_treedef, row) for row in zip(*columns, strict=True)])
 
 
-def broadcast(prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
-    """``prefix``, which may end where ``tree`` goes on: each of its leaves for all leaves of ``tree`` below it."""
-    return unflatten(structure(tree, is_leaf), broadcast_prefix(prefix, tree, is_leaf))
+def broadcast(prefix_tree: Any, full_tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """``prefix_tree``, which may end where ``full_tree`` goes on: each of its leaves for all leaves below it there."""
+    return unflatten(structure(full_tree, is_leaf), broadcast_prefix(prefix_tree, full_tree, is_leaf))
 
 
 def reduce_associative(

@@ -11,7 +11,7 @@ from typing import Any
 
 import optree
 
-from weft.engine.tree import NAMESPACE, TreeDef, unflatten
+from weft.engine.tree import NAMESPACE, TreeDef, flatten, of_any_depth, unflatten
 from weft.ir.records import dataclass
 
 
@@ -78,33 +78,73 @@ def _key(entry: Any) -> Any:
     )  # a key of its class's own
 
 
+@of_any_depth
 def flatten_with_path(
-    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+    tree: Any, is_leaf: Callable[..., bool] | None = None, is_leaf_takes_path: bool = False
 ) -> tuple[list[tuple[Path, Any]], TreeDef]:
-    """Leaves of a tree in order, each with its path, and the tree's structure."""
+    """Leaves of a tree in order, each with its path, and the tree's structure.
+
+    Args:
+        tree: the tree.
+        is_leaf: says of a part of the tree that it is a leaf, though it may be a container.
+        is_leaf_takes_path: it is called as ``is_leaf(path, part)``, not ``is_leaf(part)``.
+    """
+    if is_leaf is not None and is_leaf_takes_path:
+        found, treedef = flatten(_marked(tree, Path(), is_leaf))
+        return [(leaf.path, leaf.value) for leaf in found], treedef
     accessors, leaves, treedef = optree.tree_flatten_with_accessor(tree, is_leaf, namespace=NAMESPACE)
     paths = [Path(map(_key, accessor)) for accessor in accessors]
     return list(zip(paths, leaves, strict=True)), treedef
 
 
-def leaves_with_path(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[tuple[Path, Any]]:
-    """Leaves of a tree in order, each with its path."""
-    return flatten_with_path(tree, is_leaf)[0]
+@dataclass(frozen=True)
+class _Leaf:
+    """What stands at a leaf's place in a tree: no container, whatever the leaf is."""
+
+    path: Path
+    value: Any
+
+
+def _marked(tree: Any, path: Path, is_leaf: Callable[[Path, Any], bool]) -> Any:
+    """``tree`` with a `_Leaf` at each leaf; optree tells ``is_leaf`` no path, so this goes down level by level."""
+    if is_leaf(path, tree):
+        return _Leaf(path, tree)
+    accessors, parts, treedef = optree.tree_flatten_with_accessor(
+        tree, lambda part: part is not tree, namespace=NAMESPACE
+    )
+    if treedef.is_leaf():
+        return _Leaf(path, tree)
+    below = [
+        _marked(part, Path((*path, *map(_key, accessor))), is_leaf)
+        for accessor, part in zip(accessors, parts, strict=True)
+    ]
+    return unflatten(treedef, below)
+
+
+def leaves_with_path(
+    tree: Any, is_leaf: Callable[..., bool] | None = None, is_leaf_takes_path: bool = False
+) -> list[tuple[Path, Any]]:
+    """Leaves of a tree in order, each with its path; see `flatten_with_path`."""
+    return flatten_with_path(tree, is_leaf, is_leaf_takes_path)[0]
 
 
 def map_with_path(
-    fun: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None
+    f: Callable[..., Any],
+    tree: Any,
+    *rest: Any,
+    is_leaf: Callable[..., bool] | None = None,
+    is_leaf_takes_path: bool = False,
 ) -> Any:
-    """Apply ``fun(path, leaf, ...)`` to each leaf of ``tree`` and the matching parts of ``rest``."""
-    found, treedef = flatten_with_path(tree, is_leaf)
+    """Apply ``f(path, leaf, ...)`` to each leaf of ``tree`` and the matching parts of ``rest``; see `flatten_with_path`."""
+    found, treedef = flatten_with_path(tree, is_leaf, is_leaf_takes_path)
     others = [treedef.flatten_up_to(other) for other in rest]
     return unflatten(
-        treedef, [fun(path, leaf, *parts) for (path, leaf), *parts in zip(found, *others, strict=True)]
+        treedef, [f(path, leaf, *parts) for (path, leaf), *parts in zip(found, *others, strict=True)]
     )
 
 
-def keystr(path: tuple[Any, ...], *, simple: bool = False, separator: str = "") -> str:
+def keystr(keys: tuple[Any, ...], *, simple: bool = False, separator: str = "") -> str:
     """The text of a path: ``['w'][0].scale``, or with ``simple`` only the names, between separators: ``w/0/scale``."""
     if not simple:
-        return separator.join(map(str, path))
-    return separator.join(str(next(iter(vars(key).values()))) for key in path)
+        return separator.join(map(str, keys))
+    return separator.join(str(next(iter(vars(key).values()))) for key in keys)

@@ -5,6 +5,7 @@ The hot path is: look up the types of the arguments, fill a table of addresses, 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -145,11 +146,15 @@ class Jitted(Generic[P, R]):
         """Run the compiled function."""
         parts: list[Any] = []
         values: list[np.ndarray] = []
-        if not (
-            self._read(args, kwargs, parts, values)
-            if kwargs or self._has_static
-            else read(args, parts, values)
-        ):
+        try:
+            is_read = (
+                self._read(args, kwargs, parts, values)
+                if kwargs or self._has_static
+                else read(args, parts, values)
+            )
+        except RecursionError:  # `tree.flatten` goes deeper, and says what is too deep for it
+            is_read = False
+        if not is_read:
             values.clear()
             return self._call(args, kwargs)
         key = tuple(parts)
@@ -200,7 +205,8 @@ class Jitted(Generic[P, R]):
             return entry.checked(values)
         if key is not None:
             dynamic, named, _ = self._static.split(args, kwargs) if self._static else (args, kwargs, ())
-            self._fast[key] = entry, reading_order(dynamic, named)
+            with contextlib.suppress(RecursionError):  # a tree so deep goes the slow way every time
+                self._fast[key] = entry, reading_order(dynamic, named)
         return self._give_up(entry, args, kwargs, values, held=1) if entry.donated else entry.run(values)
 
     def _give_up(

@@ -14,7 +14,7 @@ import numpy as np
 
 from weft.engine.array import Array, native, wrap, wrap_value
 from weft.engine.device import check_device
-from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak, to_data
+from weft.engine.dispatch import as_dtype, broadcast_to, common_dtype, is_weak, to_data, too_deep
 from weft.engine.exchange import read_dlpack
 from weft.engine.promotion import averaging, covering, is_literal, literal, promote, rules
 from weft.ir.builder import Value, concrete
@@ -71,7 +71,11 @@ def array(
     elif isinstance(object, Value):
         data = object
     elif isinstance(object, list | tuple):
-        data = stacked(_plain(object), "array", dtype)
+        try:
+            plain = _plain(object)
+        except RecursionError:
+            raise too_deep() from None
+        data = stacked(plain, "array", dtype)
     else:
         data = (
             np.asarray(object)

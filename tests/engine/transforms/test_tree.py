@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections import OrderedDict, deque, namedtuple
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -189,3 +191,83 @@ def test_registered_children_have_names() -> None:
     slope = weft.jit(weft.grad(lambda layer: wnp.sum(layer.w) * layer.b[0]))(layer)
     assert slope.name == "first" and slope.b == [2.0, 0.0]
     np.testing.assert_array_equal(slope.w, [3.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("stop", "wanted"),
+    [
+        (lambda path, part: False, "['a'][0][0] ['a'][0][1] ['a'][1].x ['a'][1].y[0] ['a'][1].y[1] ['b']"),
+        (lambda path, part: len(path) == 2, "['a'][0] ['a'][1] ['b']"),
+        (
+            lambda path, part: len(path) == 3 and part == (1, 2),
+            "['a'][0][0] ['a'][0][1] ['a'][1].x ['a'][1].y ['b']",
+        ),
+        (lambda path, part: True, ""),
+    ],
+)
+def test_what_a_leaf_is_may_depend_on_its_path(stop: Any, wanted: str) -> None:
+    same = (1, 2)  # one object at several places
+    nested = {"a": [same, Point(3, same)], "b": 4}
+    found, treedef = tree.flatten_with_path(nested, stop, is_leaf_takes_path=True)
+    assert " ".join(str(path) for path, _ in found) == wanted
+    assert tree.unflatten(treedef, [leaf for _, leaf in found]) == nested
+    theirs = jax.tree.leaves_with_path(nested, stop, is_leaf_takes_path=True)
+    ours = tree.leaves_with_path(nested, stop, is_leaf_takes_path=True)
+    assert [leaf for _, leaf in ours] == [leaf for _, leaf in theirs]
+    assert [len(path) for path, _ in ours] == [len(path) for path, _ in theirs]
+    seen = []
+    tree.map_with_path(lambda p, *xs: seen.append(xs), nested, nested, is_leaf=stop, is_leaf_takes_path=True)
+    assert seen == [(leaf, leaf) for _, leaf in ours]
+
+
+def test_functions_of_trees_take_the_names_of_jax() -> None:
+    pairs = {"a": (1, 2), "b": (3, 4)}
+    outer, inner = tree.structure({"a": 0, "b": 0}), tree.structure((0, 0))
+    turned = tree.transpose(outer_treedef=outer, inner_treedef=inner, pytree_to_transpose=pairs)
+    assert turned == ({"a": 1, "b": 3}, {"a": 2, "b": 4})
+    assert tree.broadcast(prefix_tree={"a": 0, "b": 1}, full_tree=pairs) == {"a": (0, 0), "b": (1, 1)}
+    assert tree.map(f=lambda x: -x, tree=pairs) == {"a": (-1, -2), "b": (-3, -4)}
+    assert tree.reduce(function=lambda a, b: a - b, tree=pairs, initializer=0) == -10
+
+
+def _deep(n: int, leaf: Any = 1.0) -> Any:
+    for _ in range(n):
+        leaf = [leaf]
+    return leaf
+
+
+def _endless() -> Any:
+    itself: list[Any] = []
+    itself.append(itself)
+    return itself
+
+
+@pytest.mark.parametrize("make", [lambda: _deep(200_000), _endless])
+@pytest.mark.parametrize(
+    "call",
+    [
+        tree.flatten, tree.leaves, tree.structure, tree.leaves_with_path, lambda t: tree.map(np.sin, t), weft.jit(lambda t: t),
+        weft.grad(lambda t: t), weft.vmap(lambda t: t), lambda t: weft.jit(lambda: t)(),
+    ],
+)  # fmt: skip
+def test_a_tree_without_an_end_is_told(make: Any, call: Any) -> None:
+    with pytest.raises(
+        ArgumentError, match=r"containers in containers, \d+ deep and more, or one that contains itself"
+    ):
+        call(make())
+
+
+@pytest.mark.parametrize("call", [wnp.asarray, wnp.array, wnp.sum, wnp.stack, lambda x: wnp.add(x, 1)])
+def test_lists_without_an_end_are_told(call: Any) -> None:
+    for lists in (_deep(200_000), _endless()):
+        with pytest.raises(ArgumentError, match="these are deeper, or one contains itself"):
+            call(lists)
+
+
+def test_a_recursion_error_of_a_leafs_function_is_its_own() -> None:
+    def endless(x: Any) -> Any:
+        return endless(x)
+
+    with pytest.raises(RecursionError):
+        tree.map(endless, [1])
+    weft.jit(lambda t: t)(_deep(sys.getrecursionlimit() // 2))
