@@ -116,6 +116,16 @@ def where_any(mask: Register, build: Callable[[], Register], otherwise: Register
     return chosen if writer.lanes == 1 else mask.select(chosen, otherwise)
 
 
+def rarely(mask: Register, build: Callable[[], Register], otherwise: Register) -> Register:
+    """``mask ? build() : otherwise`` for a mask that hardly ever holds, and a short ``build()`` without blocks.
+
+    A branch that is foretold takes no time, where a choice would be one more operation to wait for. In loops it is a choice.
+    """
+    if otherwise.writer.module.loops:
+        return mask.select(build(), otherwise)
+    return where_any(mask, build, otherwise)
+
+
 # optnone: nobody waits for rare code to run, but everybody would for LLVM to optimise it.
 _RARE_PROMISE = "noinline optnone nounwind willreturn memory(none)"
 

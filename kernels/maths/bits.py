@@ -6,9 +6,11 @@ identities are Dekker's and Knuth's; products get their error from one fma.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable, Sequence
 
+from weft.kernels.calls import rarely
 from weft.kernels.maths.coefficients import COEFFICIENTS
 from weft.kernels.register import Register
 
@@ -54,10 +56,27 @@ def paired_polynomial(name: str, x: Register, square: Register) -> Register:
     return total
 
 
+def estrin(x: Register, coefficients: Sequence[float]) -> Register:
+    """As :func:`horner`, by Estrin's scheme: as many steps one after the other as the degree has binary digits."""
+    terms: list[Register | float] = list(coefficients)
+    power = x
+    while len(terms) > 1:
+        pairs = itertools.zip_longest(terms[::2], terms[1::2])
+        terms = [low if high is None else power.fma(high, low) for low, high in pairs]
+        power = power * power if len(terms) > 1 else power
+    (total,) = terms
+    return total if isinstance(total, Register) else x.const(total)
+
+
+def fast_polynomial(name: str, x: Register) -> Register:
+    """As :func:`polynomial`, by Estrin's scheme, for where the result is small beside what it is added to."""
+    return estrin(x, COEFFICIENTS[name][x.kind])
+
+
 def polynomial_as_sum(name: str, x: Register) -> Sum:
     """As :func:`polynomial`, without the error of the last addition; the first coefficient outweighs the rest."""
     first, *others = COEFFICIENTS[name][x.kind]
-    return fast_two_sum(x.const(first), x * horner(x, others))
+    return fast_two_sum(x.const(first), x * estrin(x, others))
 
 
 def two_sum(a: Register, b: Register) -> Sum:
@@ -93,7 +112,7 @@ def round_to_bits(x: Register) -> Sum:
 def power_of_two(exponent: Register) -> Register:
     """``2.0 ** exponent`` for an integer in floating form, in the range of normal numbers."""
     _, bits = round_to_bits(exponent)
-    return _power_of_bits(bits, exponent.kind)
+    return power_of_bits(bits, exponent.kind)
 
 
 def scale(x: Register, exponent: Register) -> Register:
@@ -107,28 +126,32 @@ def scale_by_bits(x: Register, exponent: Register) -> Register:
     In two steps, each by half of it; NaN stays whatever the bits.
     """
     half = exponent.lshr(1)
-    return x * _power_of_bits(half, x.kind) * _power_of_bits(exponent - half, x.kind)
+    return x * power_of_bits(half, x.kind) * power_of_bits(exponent - half, x.kind)
 
 
-def _power_of_bits(exponent: Register, kind: str) -> Register:
+def power_of_bits(exponent: Register, kind: str) -> Register:
     """``2.0 ** exponent`` for an integer in low bits; the bits above are no matter."""
     return (exponent + BIAS[kind]).shl(MANTISSA_BITS[kind]).as_float()
 
 
 def split_exponent(x: Register, low: float = 0.7071067811865475) -> Sum:
     """A positive ``x`` as ``(mantissa, exponent)``, mantissa in ``[low, 2 * low)``; subnormals too. Both are floats."""
+    tiny = x < SMALLEST_NORMAL[x.kind]
+    mantissa, exponent = split_normal(rarely(tiny, lambda: x * 2.0**54, x), low)
+    return mantissa, rarely(tiny, lambda: exponent - 54.0, exponent)
+
+
+def split_normal(x: Register, low: float = 0.7071067811865475) -> Sum:
+    """As :func:`split_exponent`, of normal numbers."""
     kind, width = x.kind, MANTISSA_BITS[x.kind]
-    tiny = x < SMALLEST_NORMAL[kind]
-    normal = tiny.select(x * 2.0**54, x)
-    bits = normal.as_bits()
+    bits = x.as_bits()
     # Counting from `low` instead of 1 makes the exponent field change where the mantissa should wrap.
-    offset = _bits_of(1.0, kind) - _bits_of(low, kind)
-    field = (bits + offset).lshr(width)
-    mantissa = (bits - (field - BIAS[kind]).shl(width)).as_float()
+    shifted = bits + (_bits_of(1.0, kind) - _bits_of(low, kind))
+    field = shifted.lshr(width)
+    mantissa = ((shifted & ((1 << width) - 1)) + _bits_of(low, kind)).as_float()
     # A small integer to float, by putting it into the low bits of 2**width.
     magic = 2.0**width
-    biased = (field | _bits_of(magic, kind)).as_float() - (magic + BIAS[kind])
-    return mantissa, tiny.select(biased - 54.0, biased)
+    return mantissa, (field | _bits_of(magic, kind)).as_float() - (magic + BIAS[kind])
 
 
 def _bits_of(value: float, kind: str) -> int:

@@ -2,7 +2,7 @@
 
 The one idea: near 0 erf is x times a polynomial; elsewhere ``erfc(x) = exp(-x**2) * F(t) / (1 + 2 x)`` with F one
 polynomial for the whole half line in ``t = (x - 4) / (x + 4)`` (Shepherd and Laframboise, 1981,
-doi:10.1090/S0025-5718-1981-0595058-X).
+doi:10.1090/S0025-5718-1981-0595058-X). erf of a float needs so few digits of erfc that a polynomial will do.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 from weft.kernels.calls import where_any
 from weft.kernels.maths.bits import (
     Sum,
+    fast_polynomial,
     fast_two_sum,
     keep_zero,
     long_polynomial,
@@ -35,10 +36,11 @@ _CENTERS = {"float": (5.0, 2.4365234375, 2.921875), "double": (6.25, 3.334960937
 def erfc_factor(size: Register) -> Sum:
     """``exp(size**2) erfc(size)`` for ``size`` from 0.45 to `END`."""
     shifted, shifted_low = two_sum(size, size.const(4.0))
-    t = (size - 4.0) / shifted
+    shifted_inverse = 1.0 / shifted
+    t = (size - 4.0) * shifted_inverse
     # (size - 4) is exact from 2 on; below, t is near -1 and takes its rounding error in.
     difference, difference_low = two_sum(size, size.const(-4.0))
-    t_low = ((-t).fma(shifted, difference) + (difference_low - t * shifted_low)) / shifted
+    t_low = ((-t).fma(shifted, difference) + (difference_low - t * shifted_low)) * shifted_inverse
     factor, factor_low = polynomial_as_sum("erfc", t + t_low)
     below, below_low = fast_two_sum(size + size, size.const(1.0))
     inverse = 1.0 / below
@@ -55,6 +57,12 @@ def _erfc_of_size(size: Register) -> Register:
     return scale(weight.fma(quotient, weight.fma(rest, weight_low * quotient)), k)
 
 
+def _short_erfc_of_size(size: Register) -> Register:
+    """``erfc(size)`` for a float from 1 on, within what a float next to 1 can tell."""
+    bounded = (size > 4.0).select(4.0, size)
+    return fast_polynomial("erfc_outer", bounded - 2.5)
+
+
 def _erf_near_zero(x: Register) -> Register:
     return x.fma(polynomial("erf", x * x), x)
 
@@ -62,7 +70,8 @@ def _erf_near_zero(x: Register) -> Register:
 def erf(x: Register) -> Register:
     """Error function."""
     size = x.fabs()
-    outer = (1.0 - _erfc_of_size(size)).copysign(x)
+    rest = _erfc_of_size(size) if x.kind == "double" else _short_erfc_of_size(size)
+    outer = (1.0 - rest).copysign(x)
     return keep_zero(x, (size < 1.0).select(_erf_near_zero(x), x.is_nan().select(x, outer)))
 
 

@@ -87,6 +87,16 @@ def erfcx(x: Real) -> Real:
     return mp.exp(x * x) * mp.erfc(x)
 
 
+def dawsn(x: Real) -> Real:
+    """Dawson's integral."""
+    return mp.re(mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x))
+
+
+def _i1_over(z: Real) -> Real:
+    """``I1(x) / x`` of ``z = x**2``."""
+    return mp.besseli(1, mp.sqrt(z)) / mp.sqrt(z) if z > mp.mpf(10) ** -30 else mp.mpf(1) / 2
+
+
 def inverse_erf(w: Real) -> Real:
     """``erfinv(x) / x`` where ``w = -log(1 - x**2)``."""
     if w < mp.mpf(10) ** -30:
@@ -136,6 +146,11 @@ def _cos_pi(z: Real) -> Real:
     return ((mp.cospi(mp.sqrt(z)) - 1) / (mp.pi * z) + mp.pi / 2) / z
 
 
+def _log_cube(f: Real) -> Real:
+    """What follows ``f - f**2 / 2`` in ``log(1 + f)``, over ``f**3``."""
+    return (mp.log1p(f) - f + f * f / 2) / f**3 if abs(f) > mp.mpf(10) ** -12 else mp.mpf(1) / 3 - f / 4
+
+
 def fits() -> Iterator[tuple[str, str, list[Real]]]:
     """Yield ``(name, kind, coefficients)`` of every polynomial."""
     third, quarter_pi = mp.mpf(1) / 3, (mp.pi / 4) ** 2 * mp.mpf("1.001")
@@ -148,7 +163,7 @@ def fits() -> Iterator[tuple[str, str, list[Real]]]:
         tuple[str, Function, Real, Real, int, Real]
     ] = [  # name, f, low, high, bits below the type's, center
         ("exp", taylor_safe(lambda r: (mp.expm1(r) - r) / r**2, lambda r: mp.mpf(1) / 2), -half, half, 2, 0),
-        ("log", taylor_safe(lambda z: 2 * atanh_z(z), lambda z: 2 * third), 0, log_z, 1, 0),
+        ("log", _log_cube, mp.mpf("-0.29293"), mp.mpf("0.41426"), 2, 0),
         (
             "log_tail",
             taylor_safe(lambda z: 2 * (atanh_z(z) - third) / z, lambda z: mp.mpf(2) / 5),
@@ -196,7 +211,24 @@ def fits() -> Iterator[tuple[str, str, list[Real]]]:
         "double",
         fit(root, mp.mpf("2.5"), mp.mpf("6.1"), 2.0**-54, mp.mpf("4.2685546875")),
     )
-    yield "cbrt", "double", fit(mp.cbrt, 1, 8, 2.0**-8, 0)
+    for kind, bound in (("float", 2.0**-25), ("double", 2.0**-54)):
+        yield "erfcx_near", kind, fit(erfcx, -1, mp.mpf("0.5"), bound)
+    yield "erfc_outer", "float", fit(mp.erfc, 1, 4, 2.0**-28, mp.mpf("2.5"))
+    yield "i0_near", "float", fit(lambda z: mp.besseli(0, mp.sqrt(z)), 0, mp.mpf("12.25"), 2.0**-26)
+    yield "i1_near", "float", fit(_i1_over, 0, mp.mpf("12.25"), 2.0**-27)
+    for n in (0, 1):
+        rooted = lambda v, n=n: mp.besseli(n, 1 / v) * mp.exp(-1 / v) / mp.sqrt(v)  # noqa: E731
+        far = taylor_safe(rooted, lambda v: 1 / mp.sqrt(2 * mp.pi))
+        yield f"i{n}_far", "float", fit(far, 0, mp.mpf("0.286"), 2.0**-27, mp.mpf("0.125"))
+    of_z = _of_square(dawsn, -mp.mpf(2) / 3)
+    yield "dawsn_near", "float", fit(of_z, 0, 1, 2.0**-26)
+    yield "dawsn_middle", "float", fit(dawsn, 1, 3, 2.0**-28, 2)
+    outer = taylor_safe(lambda v: dawsn(1 / mp.sqrt(v)) / mp.sqrt(v), lambda v: mp.mpf(1) / 2)
+    yield "dawsn_far", "float", fit(outer, 0, mp.mpf(1) / 9, 2.0**-27)
+    yield "inverse_cbrt", "double", fit(lambda m: 1 / mp.cbrt(m), 1, 2, 2.0**-13)
+    log2_factor = taylor_safe(lambda f: mp.log1p(f) / f / mp.log(2), lambda f: (1 - f / 2) / mp.log(2))
+    yield "log2_short", "double", fit(log2_factor, mp.mpf("-0.29293"), mp.mpf("0.41426"), 2.0**-40)
+    yield "exp2_short", "double", fit(lambda r: mp.mpf(2) ** r, mp.mpf("-0.5"), mp.mpf("0.5"), 2.0**-34)
     sixteenth = mp.mpf("0.0626")
     sin_pi = taylor_safe(_sin_pi, lambda z: mp.pi**4 / 120)
     cos_pi = taylor_safe(_cos_pi, lambda z: mp.pi**3 / 24)
@@ -288,13 +320,13 @@ def print_coefficients() -> None:
     print(
         '"""Polynomials of the vector maths, lowest power first, by name and kind: printed by ``fit.py``."""\n'
     )
-    print("COEFFICIENTS: dict[str, dict[str, tuple[float, ...]]] = {")
+    print("# fmt: off\nCOEFFICIENTS: dict[str, dict[str, tuple[float, ...]]] = {")
     for name, kinds in tables.items():
         print(f'    "{name}": {{')
         for kind, coefficients in kinds.items():
+            numbers = ", ".join(repr(float(c)) for c in coefficients)
             print(f'        "{kind}": (')
-            for c in coefficients:
-                print(f"            {float(c)!r},")
+            print(textwrap.fill(f"{numbers},", 118, initial_indent=" " * 12, subsequent_indent=" " * 12))
             print("        ),")
         print("    },")
     print("}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import mpmath as mp
 
-from weft.kernels.maths.fit import inverse_erf
+from weft.kernels.maths.fit import dawsn, inverse_erf
 
 Real = Any
 
@@ -53,10 +53,6 @@ def _beyond_root(f: Callable[[Real], Real], root: Real) -> Callable[[Real], Real
         return (f(x) - mp.log(x / root)) / (x - root)
 
     return factor
-
-
-def _dawsn(x: Real) -> Real:
-    return mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x)
 
 
 def _of_trig_integrals(x: Real) -> tuple[Real, Real]:
@@ -123,12 +119,12 @@ def integrals(bound: float) -> Iterator[tuple[str, list[Real]]]:
         )
         yield f"fresnel_{name}", chebyshev(of, 0, mp.mpf(1) / 16, bound)
     yield "spence", chebyshev(_spence_factor, mp.mpf(1) / 2, mp.mpf(3) / 2, bound)
-    yield "dawsn_near", chebyshev(_at_least(lambda z: _dawsn(mp.sqrt(z)) / mp.sqrt(z)), 0, 4, bound)
-    yield "dawsn_2", chebyshev(_dawsn, 2, 4, bound)
+    yield "dawsn_near", chebyshev(_at_least(lambda z: dawsn(mp.sqrt(z)) / mp.sqrt(z)), 0, 4, bound)
+    yield "dawsn_2", chebyshev(dawsn, 2, 4, bound)
     yield (
         "dawsn_4",
         chebyshev(
-            lambda v: mp.mpf(1) if v < mp.mpf(10) ** -16 else 2 * _dawsn(1 / mp.sqrt(v)) / mp.sqrt(v),
+            lambda v: mp.mpf(1) if v < mp.mpf(10) ** -16 else 2 * dawsn(1 / mp.sqrt(v)) / mp.sqrt(v),
             0,
             mp.mpf(1) / 16,
             bound,

@@ -12,8 +12,8 @@ from __future__ import annotations
 from weft.kernels.calls import call_rare
 from weft.kernels.maths.bits import (
     Sum,
+    fast_polynomial,
     fast_two_sum,
-    polynomial,
     polynomial_as_sum,
     through_double,
     two_product,
@@ -63,7 +63,7 @@ def _cos_pi(z: Register) -> Sum:
 
 def _square_and_tail(name: str, z: Register) -> tuple[Sum, Register]:
     square, square_low = two_product(z, z)
-    return (square, square_low), square * square * polynomial(name, square)
+    return (square, square_low), square * square * fast_polynomial(name, square)
 
 
 def _constant(x: Register, value: tuple[float, float]) -> Sum:
@@ -102,7 +102,7 @@ def _half_lgamma_far(size: Register, logarithm: Sum) -> Sum:
     """``lgamma(size) / 2`` from 5/2 on, by Stirling."""
     inverse, half = 1.0 / size, size.fma(0.5, -0.25)
     product, error = two_product(half, logarithm[0] - 1.0)
-    tail = inverse * polynomial("lgamma_tail", inverse)
+    tail = inverse * fast_polynomial("lgamma_tail", inverse)
     high, low = two_sum(product, size.const(STIRLING[0] * 0.5))
     return high, low + (error + half.fma(logarithm[1], tail.fma(0.5, STIRLING[1] * 0.5)))
 
@@ -153,7 +153,7 @@ def lgamma_of_one_plus(x: Register) -> Sum:
 def stirling_tail(x: Register) -> Register:
     """What ``lgamma(x)`` is above ``(x - 1/2) log(x) - x + log(2 pi) / 2``, for x from 5/2 on."""
     inverse = 1.0 / x
-    return inverse * polynomial("lgamma_tail", inverse)
+    return inverse * fast_polynomial("lgamma_tail", inverse)
 
 
 def gamma(x: Register) -> Register:
@@ -245,7 +245,7 @@ def _digamma(x: Register, roots: bool) -> Register:
         (distance, distance_low - DIGAMMA_ROOT[1]), polynomial_as_sum("digamma_core", size - middle)
     )
     top, rest = log_in_parts(size)
-    core = _pick(near, core, (top, rest - inverse * inverse * polynomial("digamma_tail", inverse)))
+    core = _pick(near, core, (top, rest - inverse * inverse * fast_polynomial("digamma_tail", inverse)))
     # digamma(-size) = digamma(size) + 1 / size + pi / tan(pi size)
     far_share, one, zero = x.const(-0.5), x.const(1.0), x.const(0.0)
     share = near.select(up.select(x.const(-1.0), zero), far_share)

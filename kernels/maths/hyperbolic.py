@@ -6,10 +6,12 @@ The one idea: near 0 a polynomial, elsewhere the exponential or the logarithm of
 from __future__ import annotations
 
 from weft.kernels.maths.bits import fast_two_sum, keep_zero, polynomial, two_product, two_sum
-from weft.kernels.maths.exp import exp, half_exp
+from weft.kernels.maths.exp import exp_of_double_plus_one, half_exp
 from weft.kernels.maths.log import log1p_of_sum
 from weft.kernels.register import Register
 
+# From here on tanh is 1.
+ONE = {"float": 10.0, "double": 20.0}
 LARGE = {"float": 2.0**15, "double": 2.0**30}
 
 
@@ -19,7 +21,7 @@ def sinh(x: Register) -> Register:
     half = half_exp(size)
     z = x * x
     inner = (size * z).fma(polynomial("sinh", z), size)
-    return keep_zero(x, (size < 1.0).select(inner, half - 0.25 / half).copysign(x))
+    return (size < 1.0).select(inner, half - 0.25 / half).copysign(x)
 
 
 def cosh(x: Register) -> Register:
@@ -33,8 +35,9 @@ def tanh(x: Register) -> Register:
     size = x.fabs()
     z = x * x
     inner = (size * z).fma(polynomial("tanh", z), size)
-    outer = 1.0 - 2.0 / (exp(size + size) + 1.0)
-    return keep_zero(x, (size < 0.625).select(inner, outer).copysign(x))
+    bounded = (size > ONE[x.kind]).select(ONE[x.kind], size)
+    outer = 1.0 - 2.0 / exp_of_double_plus_one(bounded)
+    return (size < 0.625).select(inner, outer).copysign(x)
 
 
 def asinh(x: Register) -> Register:

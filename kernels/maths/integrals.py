@@ -1,4 +1,6 @@
-"""Functions defined by integrals: exponential, sine, cosine and Fresnel integrals, dilogarithm, Dawson's; in double.
+"""Functions defined by integrals: exponential, sine, cosine and Fresnel integrals, dilogarithm, Dawson's.
+
+All but Dawson's are computed in double for every kind.
 
 The one idea: a known shape times a Chebyshev series of what is left, one for each stretch of the axis (series.py, which
 fit_series.py prints). Oscillating integrals are ``f cos + g sin`` far out, with f and g that fall off smoothly; next to a root
@@ -12,7 +14,7 @@ import math
 from collections.abc import Callable
 
 from weft.kernels.calls import where_any
-from weft.kernels.maths.bits import Sum, keep_zero, through_double, two_product
+from weft.kernels.maths.bits import Sum, keep_zero, polynomial, through_double, two_product
 from weft.kernels.maths.exp import exp
 from weft.kernels.maths.gamma import digamma, gamma
 from weft.kernels.maths.incomplete import power_integral
@@ -238,24 +240,34 @@ def _spence(x: Register) -> Register:
 
 def dawsn(x: Register) -> Register:
     """Dawson's integral, ``exp(-x**2)`` times that of ``exp(t**2)`` from 0 to x."""
+    size = x.fabs()
+    return (_dawsn if x.kind == "double" else _short_dawsn)(size).copysign(x)
 
-    def build(x: Register) -> Register:
-        size = x.fabs()
-        size = (size > 1e300).select(1e300, size)
-        middle, far = size > 2.0, size > 4.0
-        inside = middle.select(1.0, size)
-        result = inside * chebyshev("dawsn_near", inside * inside, 0.0, 4.0)
-        result = where_any(middle, lambda: chebyshev("dawsn_2", middle.select(size, 3.0), 2.0, 4.0), result)
 
-        def outer() -> Register:
-            inverse = 1.0 / far.select(size, 8.0)
-            return 0.5 * inverse * chebyshev("dawsn_4", inverse * inverse, 0.0, 1 / 16)
+def _dawsn(size: Register) -> Register:
+    middle, far = size > 2.0, size > 4.0
+    inside = middle.select(1.0, size)
+    result = inside * chebyshev("dawsn_near", inside * inside, 0.0, 4.0)
+    result = where_any(middle, lambda: chebyshev("dawsn_2", middle.select(size, 3.0), 2.0, 4.0), result)
 
-        result = where_any(far, outer, result)
-        result = x.fabs().eq(_INF).select(0.0, result)
-        return keep_zero(x, x.is_nan().select(x, result.copysign(x)))
+    def outer() -> Register:
+        inverse = 1.0 / far.select(size, 8.0)
+        return 0.5 * inverse * chebyshev("dawsn_4", inverse * inverse, 0.0, 1 / 16)
 
-    return through_double(build, x)
+    return where_any(far, outer, result)
+
+
+def _short_dawsn(size: Register) -> Register:
+    square = size * size
+    result = (size * square).fma(polynomial("dawsn_near", square), size)
+    result = (size > 1.0).select(polynomial("dawsn_middle", size - 2.0), result)
+    far = size > 3.0
+
+    def outer() -> Register:
+        inverse = 1.0 / far.select(size, 8.0)
+        return inverse * polynomial("dawsn_far", inverse * inverse)
+
+    return where_any(far, outer, result)
 
 
 FUNCTIONS: dict[str, Callable[..., Register]] = {

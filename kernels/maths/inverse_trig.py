@@ -6,7 +6,7 @@ The one idea: atan is asked of a quotient ``a / b`` of non-negative numbers, so 
 
 from __future__ import annotations
 
-from weft.kernels.maths.bits import fast_two_sum, keep_zero, polynomial, two_product, two_sum
+from weft.kernels.maths.bits import fast_polynomial, fast_two_sum, keep_zero, two_product, two_sum
 from weft.kernels.register import Register
 
 HALF_PI = {
@@ -18,7 +18,7 @@ TAN_EIGHTH_PI = 0.41421356237309503
 
 def _asin_tail(z: Register) -> Register:
     """``asin(x) / x - 1`` for ``z = x**2 <= 1/4``."""
-    return z * polynomial("asin", z)
+    return z * fast_polynomial("asin", z)
 
 
 def _root_of_half(distance: Register) -> tuple[Register, Register, Register]:
@@ -67,13 +67,14 @@ def _atan_quotient(a: Register, b: Register, reflect: Register | None) -> Regist
     outside = low_third | high_third
     numerator_low = outside.select(0.0, difference_low)
     denominator_low = outside.select(0.0, total_low)
-    t = numerator / denominator
+    inverse = 1.0 / denominator
+    t = numerator * inverse
     rest = (-t).fma(denominator, numerator) + (numerator_low - t * denominator_low)
-    t_low = rest / denominator
+    t_low = rest * inverse
     high, low = HALF_PI[a.kind]
     share = low_third.select(a.const(0.0), high_third.select(1.0, a.const(0.5)))
     z = t * t
-    tail = (t * z).fma(polynomial("atan", z), t_low)
+    tail = (t * z).fma(fast_polynomial("atan", z), t_low)
     if reflect is not None:
         share = reflect.select(2.0 - share, share)
         t, tail = reflect.select(-t, t), reflect.select(-tail, tail)

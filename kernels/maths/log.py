@@ -1,23 +1,26 @@
 """log, log2, log10, log1p and the logarithm as a sum of two floats.
 
-The one idea: ``x = m * 2**k`` with m around 1, and with ``f = m - 1``, ``s = f / (2 + f)``:
-``log(m) = 2 * atanh(s) = f - f**2 / 2 + s * (f**2 / 2 + R(s**2))``, where f is exact and all other terms are small.
+The one idea: ``x = m * 2**k`` with m around 1, and with ``f = m - 1``:
+``log(m) = f - f**2 / 2 + f**3 * P(f)``, where f is exact and all other terms are small.
 """
 
 from __future__ import annotations
 
+from weft.kernels.calls import rarely
 from weft.kernels.maths.bits import (
     Sum,
+    fast_polynomial,
     fast_two_sum,
-    keep_zero,
-    polynomial,
     split_exponent,
+    split_normal,
     two_product,
     two_sum,
 )
 from weft.kernels.maths.exp import LOG_2
 from weft.kernels.register import Register
 
+# Below, two terms of log1p's power series are enough.
+TINY = {"float": 2.0**-13, "double": 2.0**-27}
 # Constants as sums of two floats of the kind. Where an exponent multiplies the high part, that has trailing zeros
 # enough for the product to be exact.
 SHORT_LOG_2 = {
@@ -40,32 +43,33 @@ LOG10_OF_2 = {
 
 def _special(x: Register, result: Register) -> Register:
     """Logarithms at 0, infinity and NaN, and below 0."""
-    result = x.eq(0.0).select(float("-inf"), result)
-    result = x.eq(float("inf")).select(x, result)
-    return (x.is_nan() | (x < 0.0)).select(float("nan"), result)
+
+    def edge() -> Register:
+        positive = (x > 0.0).select(x, float("nan"))
+        return x.eq(0.0).select(float("-inf"), positive)
+
+    return rarely(~((x > 0.0) & (x < float("inf"))), edge, result)
 
 
-def _log_parts(f: Register) -> tuple[Register, Register]:
-    """``(f**2 / 2, s * (f**2 / 2 + R))``; ``log(1 + f)`` is f minus the first plus the second."""
-    s = f / (f + 2.0)
-    z = s * s
-    half_square = f * f * 0.5
-    return half_square, s * z.fma(polynomial("log", z), half_square)
+def _log_parts(f: Register) -> tuple[Register, Register, Register]:
+    """``(f**2 / 2, f**3, P)``; ``log(1 + f)`` is f minus the first plus the product of the others."""
+    square = f * f
+    return square * 0.5, f * square, fast_polynomial("log", f)
 
 
-def _combine(k: Register, f: Register, low: Register) -> Sum:
+def _combine(k: Register, f: Register, low: Register | None = None) -> Sum:
     """``k * log(2) + log(1 + f) + low``; the second part is below 0.09 and has the only rounding errors."""
     high, rest = SHORT_LOG_2[f.kind]
-    half_square, tail = _log_parts(f)
-    small = k.fma(rest, tail) + low
+    half_square, cube, series = _log_parts(f)
     top, error = fast_two_sum(k * high, f)
-    return top, (small + error) - half_square
+    small = k.fma(rest, error if low is None else error + low) - half_square
+    return top, cube.fma(series, small)
 
 
 def log_in_parts(x: Register) -> Sum:
     """The logarithm of a positive finite number before its last addition, some 4 bits more exact than after it."""
     m, k = split_exponent(x)
-    return _combine(k, m - 1.0, x.const(0.0))
+    return _combine(k, m - 1.0)
 
 
 def log(x: Register) -> Register:
@@ -77,13 +81,11 @@ def log(x: Register) -> Register:
 def log1p_in_parts(high: Register, low: Register, extra_exponent: Register | None = None) -> Sum:
     """:func:`log1p_of_sum` before its last addition."""
     u, error = two_sum(high.const(1.0), high)
-    m, k = split_exponent(u)
-    near = k.eq(0.0)
-    f = near.select(high, m - 1.0)
-    rest = near.select(low, error + low) / u
+    m, k = split_normal(u)
     if extra_exponent is not None:
         k = k + extra_exponent
-    return _combine(k, f, rest)
+    # What the sum rounds off is so small beside it that the logarithm's slope will do.
+    return _combine(k, m - 1.0, (error + low) / u)
 
 
 def log1p_of_sum(high: Register, low: Register, extra_exponent: Register | None = None) -> Register:
@@ -95,9 +97,13 @@ def log1p_of_sum(high: Register, low: Register, extra_exponent: Register | None 
 def log1p(x: Register) -> Register:
     """``log(1 + x)``."""
     result = log1p_of_sum(x, x.const(0.0))
-    result = x.eq(-1.0).select(float("-inf"), result)
-    result = x.eq(float("inf")).select(x, result)
-    return keep_zero(x, (x.is_nan() | (x < -1.0)).select(float("nan"), result))
+    result = (x.fabs() < TINY[x.kind]).select(x.fma(x * -0.5, x), result)
+
+    def edge() -> Register:
+        inside = (x > -1.0).select(x, float("nan"))
+        return x.eq(-1.0).select(float("-inf"), inside)
+
+    return rarely(~((x > -1.0) & (x < float("inf"))), edge, result)
 
 
 def _log_scaled(
@@ -106,9 +112,9 @@ def _log_scaled(
     """``log(x)`` to another base: ``k * exponent_factor + log(m) * factor``."""
     m, k = split_exponent(x)
     f = m - 1.0
-    half_square, tail = _log_parts(f)
+    half_square, cube, series = _log_parts(f)
     top, error = fast_two_sum(f, -half_square)
-    low = error + tail
+    low = cube.fma(series, error)
     top, low = fast_two_sum(top, low)
     product, rest = two_product(top, factor[0])
     rest = low.fma(factor[0], top.fma(factor[1], rest))
@@ -132,12 +138,13 @@ def log_as_sum(x: Register) -> Sum:
     m, k = split_exponent(x)
     f = m - 1.0
     denominator, den_low = two_sum(f.const(2.0), f)
-    s = f / denominator
-    s_low = ((-s).fma(denominator, f) - s * den_low) / denominator
+    inverse = 1.0 / denominator
+    s = f * inverse
+    s_low = ((-s).fma(denominator, f) - s * den_low) * inverse
     z, z_low = two_product(s, s)
     z_low = (s + s).fma(s_low, z_low)
     # 2/3 as a sum, then s**3 * (2/3 + z * P)
-    tail = z * polynomial("log_tail", z)
+    tail = z * fast_polynomial("log_tail", z)
     c_high, c_rest = two_sum(f.const(2.0 / 3.0), tail)
     c_rest = c_rest + 3.700743415417188e-17
     cube, cube_low = two_product(s, z)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import os
 import subprocess
@@ -36,6 +37,13 @@ def test_a_result_does_not_depend_on_the_lane(name: str, dtype: str) -> None:
     bits = np.dtype(f"u{x.itemsize}")
     same = (whole.view(bits) == alone.view(bits)) | (np.isnan(whole) & np.isnan(alone))
     assert same.all(), [a[~same] for a in args]
+    symbol = f"weft.maths.{name}.{'f32' if dtype == 'float32' else 'f64'}.v1"
+    number = ctypes.c_float if dtype == "float32" else ctypes.c_double
+    address = functions.called_functions(symbol.encode())[symbol]
+    of_one = ctypes.CFUNCTYPE(number, *[number] * count)(address)
+    waited = np.array([of_one(*map(float, row)) for row in zip(*args, strict=True)], dtype)
+    same = (whole.view(bits) == waited.view(bits)) | (np.isnan(whole) & np.isnan(waited))
+    assert same.all(), ("in steps", [a[~same] for a in args])
 
 
 def test_kernels_share_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
