@@ -7,6 +7,7 @@ them are equal when they call the same function on the same structure, so that t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -113,8 +114,12 @@ def _result_types(kind: str, result_shape_dtypes: Any) -> tuple[list[ArrayType],
 
 
 def callback(
-    callback: Callable[..., Any], *args: Any, ordered: bool = False, _wrap: Any = wrap, **kwargs: Any
-) -> None:
+    callback: Callable[..., Any] | None = None,
+    *args: Any,
+    ordered: bool = False,
+    partitioned: bool = False,
+    **kwargs: Any,
+) -> Callable[..., None] | None:
     """Call a Python function when the program gets here, for what it does: to log, to plot, to stop in a debugger.
 
     Works in jitted functions, in loops and branches (of branches only the one taken calls), under `vmap` (called for each
@@ -122,13 +127,22 @@ def callback(
     which they are written. What the function raises reaches the caller.
 
     Args:
-        callback: called with ``args`` and ``kwargs``, with concrete arrays; what it returns is not looked at.
+        callback: called with ``args`` and ``kwargs``, with concrete arrays; what it returns is not looked at. Without it, what
+            is returned takes it and its arguments, of any names: ``callback(ordered=True)(f, x)``.
         *args: trees of arrays; leaves that are no arrays are passed as they are.
         ordered: the order matters: an error under `vmap`, whose examples have none. Other calls keep their order anyway.
-        _wrap: what makes an argument of a NumPy array.
+        partitioned: for programs written for JAX, without effect: arrays are in one piece.
         **kwargs: as ``args``.
     """
-    call, arrays = _host_call("debug.callback", callback, args, kwargs, None, _wrap)
+    if callback is None and not args and not kwargs:
+        return functools.partial(debug_callback, ordered, wrap)
+    debug_callback(ordered, wrap, callback, *args, **kwargs)
+    return None
+
+
+def debug_callback(ordered: bool, wrap: Any, fun: Any, /, *args: Any, **kwargs: Any) -> None:
+    """`callback` with all its options, where ``wrap`` makes an argument of a NumPy array."""
+    call, arrays = _host_call("debug.callback", fun, args, kwargs, None, wrap)
     ops.debug_callback(call, *arrays, ordered=bool(ordered))
 
 

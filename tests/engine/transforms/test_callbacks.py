@@ -430,6 +430,32 @@ def test_print(use: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == expected
 
 
+@pytest.mark.parametrize("use", [lambda f: f, weft.jit])
+def test_options_of_a_call_of_their_own_leave_all_names_to_values(
+    use: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Any] = []
+
+    def f(x: Any) -> None:
+        weft.debug.print(ordered=True, partitioned=False)("{ordered} {fmt}", ordered=x, fmt=2 * x)
+        weft.debug.callback(ordered=True)(
+            lambda callback, fun: seen.append(float(callback + fun)), callback=x, fun=x
+        )
+
+    use(f)(1.5)
+    assert capsys.readouterr().out == "1.5 3.0\n"
+    assert seen == [3.0]
+    with pytest.raises(ArgumentError, match="ordered"):
+        weft.vmap(f)(weft.numpy.zeros(2))
+
+
+def test_a_format_that_is_not_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    weft.jit(lambda x: weft.debug.print("{} {k}", x, x, k=x, unused=x, skip_format_check=True))(1.5)
+    assert capsys.readouterr().out == "1.5 1.5\n"
+    with pytest.raises(IndexError):
+        weft.jit(lambda x: weft.debug.print("{} {}", x, skip_format_check=True))(1.5)
+
+
 def test_print_follows_printoptions(capsys: pytest.CaptureFixture[str]) -> None:
     with np.printoptions(precision=2):
         weft.jit(lambda x: weft.debug.print("{}", x))(weft.numpy.array([1 / 3]))
@@ -444,7 +470,7 @@ def test_print_follows_printoptions(capsys: pytest.CaptureFixture[str]) -> None:
         ("{x}", (), {"y": 1}, "names y"),
         ("{", (), {}, "format"),
         ("{}", (1, 2), {}, "does not use argument 1"),
-        ("{}", (1,), {"y": 1}, "does not use y"),
+        ("{}", (1,), {"y": 1}, r"does not use y.\nAt .*test_callbacks.py"),
         (3, (), {}, "format string"),
     ],
 )
