@@ -19,10 +19,12 @@ from weft.ir.passes.few_steps import few_steps
 from weft.ir.passes.fold import fold
 from weft.ir.passes.hoist import hoist
 from weft.ir.passes.inline import inline
+from weft.ir.passes.powers import lower_powers
 from weft.ir.passes.products import lower_products
 from weft.ir.passes.reread import reread
 from weft.ir.passes.reroll import reroll
 from weft.ir.passes.simplify import simplify
+from weft.ir.passes.split_reductions import split_reductions
 from weft.ir.passes.strip_barriers import strip_barriers
 from weft.ir.passes.triangles import trim_products
 from weft.ir.passes.turn import turn_matrices
@@ -35,6 +37,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("inline", inline),
     ("reroll", reroll),
     ("fold", fold),
+    ("lower_powers", lower_powers),
     ("cse", cse),
     ("fold_counters", fold_counters),
     ("simplify", simplify),
@@ -45,6 +48,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("trim_products", trim_products),
     ("lower_windows", lower_windows),
     ("lower_products", lower_products),
+    ("split_reductions", split_reductions),
     ("simplify", simplify),
     ("reread", reread),
     ("add_corners", add_corners),
