@@ -547,6 +547,15 @@ def test_inputs_literals_and_repeated_results_are_stored_too() -> None:
     assert [b.kind for b in nest.buffers] == ["in", "out", "out", "out"]
 
 
+@pytest.mark.parametrize("shape", [(2, 19, 4), (2, 1, 40), (3, 64, 7), (40, 2, 0), (0, 64, 2)])
+def test_short_rows_of_nothing(shape: tuple[int, ...]) -> None:
+    def none_of_them(x: object) -> list:
+        turned = s.transpose(e.abs_(x), (2, 1, 0))
+        return [e.abs_(s.slice_axis(turned, 1, 0, 0))]
+
+    check(none_of_them, np.ones(shape))
+
+
 # Random programs
 
 
