@@ -164,7 +164,7 @@ def _without_literal_operands(graph: Graph) -> Graph:
     return graph.replace(eqns=eqns)
 
 
-_UPDATES = ("scatter", "dynamic_update_slice")  # which change their first operand
+_UPDATES = ("scatter", "dynamic_update_slice", "update_slice")  # which change their first operand
 _WORTH = 4096  # bytes from which filling memory is sooner done than copying it
 
 

@@ -25,6 +25,7 @@ from weft.ir.ops import (
     shape,
     sort,
     special,
+    strided,
     transcendental,
     window,
 )

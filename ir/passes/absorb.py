@@ -16,7 +16,7 @@ from weft.ir.passes.fusion.stored import COSTLY, Costs
 
 # The routines that read elements once, and which operands they read so.
 _FROM_FIRST = frozenset("sort top_k cumsum cumprod cummax cummin cumlogsumexp linear_recurrence".split())
-_FROM_SECOND = frozenset("scatter dynamic_update_slice".split())
+_FROM_SECOND = frozenset("scatter dynamic_update_slice update_slice".split())
 
 
 def absorb(graph: Graph) -> Graph:

@@ -25,6 +25,7 @@ from weft.ir.passes.reread import reread
 from weft.ir.passes.reroll import reroll
 from weft.ir.passes.simplify import simplify
 from weft.ir.passes.split_reductions import split_reductions
+from weft.ir.passes.strides import update_in_strides
 from weft.ir.passes.strip_barriers import strip_barriers
 from weft.ir.passes.triangles import trim_products
 from weft.ir.passes.turn import turn_matrices
@@ -50,6 +51,7 @@ BEFORE_FUSION: tuple[tuple[str, Pass], ...] = (
     ("lower_products", lower_products),
     ("split_reductions", split_reductions),
     ("simplify", simplify),
+    ("update_in_strides", update_in_strides),
     ("reread", reread),
     ("add_corners", add_corners),
     ("turn_matrices", turn_matrices),

@@ -71,12 +71,13 @@ def _inside_frame(eqn: Eqn, rewriter: Rewriter) -> Sequence[Any] | None:
         return None
     condition, start, limit = framed.ins[0], eqn.params["start"], eqn.params["limit"]
     same = framed.params["low"] == start and condition.type.shape == eqn.outs[0].type.shape
-    if not same or any(framed.params["interior"]) or any(step != 1 for step in eqn.params["strides"]):
+    strides = eqn.params["strides"]
+    if not same or any(gap + 1 != step for gap, step in zip(framed.params["interior"], strides, strict=True)):
         return None
 
     def inside(atom: Atom) -> Any:
         value = rewriter.value(atom)
-        return shape.slice_(value, start, limit) if atom.type.shape else value
+        return shape.slice_(value, start, limit, strides) if atom.type.shape else value
 
     always = rewriter.uniform(condition)
     if always is None:  # slice(select(pad(c),x,y)) -> select(c,slice(x),slice(y))

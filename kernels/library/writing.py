@@ -1,4 +1,4 @@
-"""Writing at computed places: scatter and dynamic_update_slice.
+"""Writing a part of an array: scatter, dynamic_update_slice and update_slice.
 
 The one idea: the result starts as a copy of the operand, which the run-time makes (or not, where the operand is
 not wanted any more), and the nest goes through the updates alone. Updates of a scatter are taken in order, so those
@@ -21,7 +21,9 @@ from weft.kernels.library.frame import Frame, library_equation
 from weft.kernels.schedule import Scheduled
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.fold import identity
+from weft.kernels.schedule.nest_builder import NestBuilder
 
+_KNOWN_STEP = 16  # steps up to which code knows them, as it does those of slices
 UINT64 = np.dtype(np.uint64)
 _SHORT_ROW = 16  # elements of an update up to which code knows how many there are: a loop along it would hardly be begun
 
@@ -254,4 +256,44 @@ def _update_slice(eqn: Eqn) -> Scheduled:
     return frame.finish(extent, grain=max(_BLOCK // max(row, 1), 1), work=update.size * _ADD_TIME)
 
 
-ROUTINES = {"scatter": _scatter, "dynamic_update_slice": _update_slice}
+def _update_strided(eqn: Eqn) -> Scheduled:
+    (x, update), params = library_equation(eqn).in_types, library_equation(eqn).params
+    frame = Frame(eqn, copied=0)
+    build = frame.builder
+    at: Index = 0
+    # Steps between the elements along an axis: of the axis, and of the array.
+    sizes: list[tuple[int, int, int]] = []
+    for axis, stride in enumerate(_strides(x.shape)):
+        first, step, width = params["start"][axis], params["strides"][axis], update.shape[axis]
+        at = ix.add(
+            at, _scaled(build.param(("first", axis), first) if first else 0, stride, ("stride", axis), build)
+        )
+        if width == 1:
+            continue
+        if (
+            sizes and sizes[-1][1] * sizes[-1][2] == width * step * stride
+        ):  # one piece with the axis before it
+            sizes[-1] = (sizes[-1][0] * width, step, stride)
+        else:
+            sizes.append((width, step, stride))
+    sizes = sizes or [(1, 1, 1)]
+    extent = sizes[0][0] if update.size else 0
+    source: Index = 0
+    with ExitStack() as stack:
+        for k, (width, step, stride) in enumerate(sizes):
+            count = build.param(("width", k), extent if k == 0 else width)
+            kind = "parallel" if k == 0 else "vector" if k == len(sizes) - 1 else "sequential"
+            i, _ = stack.enter_context(build.loop(count, kind))
+            known: Index = step if step <= _KNOWN_STEP else build.param(("step", k), step)
+            at = ix.add(at, _scaled(ix.mul(i, known), stride, ("apart", k), build))
+            source = ix.add(ix.mul(source, count), i)
+        build.store(frame.outs[0], at, frame.load(1, source))
+    row = update.size // max(extent, 1)
+    return frame.finish(extent, grain=max(_BLOCK // max(row, 1), 1), work=update.size * _ADD_TIME)
+
+
+def _scaled(index: Index, stride: int, key: tuple[str, int], build: NestBuilder) -> Index:
+    return index if stride == 1 or index == 0 else ix.mul(index, build.param(key, stride))
+
+
+ROUTINES = {"scatter": _scatter, "dynamic_update_slice": _update_slice, "update_slice": _update_strided}

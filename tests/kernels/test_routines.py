@@ -21,6 +21,7 @@ from weft.ir.loops.verify import verify_nest
 from weft.ir.ops import cumulative
 from weft.ir.ops.index import dynamic_update_slice, scatter
 from weft.ir.ops.sort import argsort, searchsorted, sort, sort_many, top_k
+from weft.ir.ops.strided import update_slice
 from weft.kernels.library import writing
 from weft.kernels.library.sorting import LONGEST_RANKED
 from weft.kernels.schedule import Scheduled
@@ -274,6 +275,23 @@ def test_dynamic_update_slice_at_literals() -> None:
     for starts in ([0, 0], [1, 2], [7, -7]):
         check(lambda x, u, starts=starts: dynamic_update_slice(x, u, starts), x, update)
     check(lambda x, u: dynamic_update_slice(x, u, []), np.array(1.0), np.array(2.0))
+
+
+@pytest.mark.parametrize("dtype", ANY, ids=str)
+def test_update_slice(dtype: np.dtype) -> None:
+    rng = np.random.default_rng(5)
+    x = numbers(rng, (9, 1, 40, 6), dtype)
+    for sizes, start, strides in [
+        ((3, 1, 4, 2), (2, 0, 1, 0), (3, 1, 9, 5)),
+        ((9, 1, 40, 3), (0, 0, 0, 1), (1, 1, 1, 2)),
+        ((4, 1, 40, 6), (1, 0, 0, 0), (2, 1, 1, 1)),
+        ((9, 1, 2, 6), (0, 0, 3, 0), (1, 1, 20, 1)),
+        ((1, 1, 1, 1), (8, 0, 39, 5), (2, 2, 2, 2)),
+        ((0, 1, 4, 2), (2, 0, 1, 0), (3, 1, 9, 5)),
+        (x.shape, (0, 0, 0, 0), (1, 1, 1, 1)),
+    ]:
+        update = numbers(rng, sizes, dtype)
+        check(lambda x, u, b=start, s=strides: update_slice(x, u, b, s), x, update)
 
 
 # Sorting

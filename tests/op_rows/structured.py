@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.op_rows.record import BF16, BOOL, C64, C128, F16, F32, F64, FEW, I8, I64, U8, OpRecord, draw, row
 from weft.ir.builder import build, type_of_value
-from weft.ir.ops import collective, contract, control, index, kernel, part
+from weft.ir.ops import collective, contract, control, index, kernel, part, strided
 from weft.ir.ops import elementwise as e
 from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
@@ -93,6 +93,21 @@ row(
     _update,
     FEW,
     STARTS,
+)
+
+
+def _in_strides(x: np.ndarray) -> np.ndarray:
+    out = x.copy()
+    out[1:4:2, ::2] = x[:2, :3] * x[:2, :3]
+    return out
+
+
+row(
+    "update_slice",
+    lambda x: strided.update_slice(x, e.mul(_corner(x), _corner(x)), (1, 0), (2, 2)),
+    _in_strides,
+    FEW,
+    [lambda rng, dtype: (draw(rng, (5, 6), dtype),)],
 )
 
 
