@@ -115,7 +115,7 @@ def _count_short(loops: Loops, zones: bool, height: int) -> tuple[int, bool]:
         width = loops.count(kept[-many:])
         mixed = width <= _MIXED and (dearest > _DEAR or width * size <= _MOST_BYTES)
         written = dearest <= _DEAR and width <= _MOST_WRITTEN
-        if not (mixed or written) or width * len(plan.graph.eqns) > _MOST_STATEMENTS:
+        if not width or not (mixed or written) or width * len(plan.graph.eqns) > _MOST_STATEMENTS:
             break
         around = loops.count(kept[-many - 1 : -many])
         if (min(around, height) if height and many == len(kept) - 1 else around) >= 2 * _MIXED:

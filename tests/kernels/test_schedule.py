@@ -573,3 +573,7 @@ def test_random_chains(graph: Graph, seed: int, chunks: int) -> None:
     rng = np.random.default_rng(seed)
     args = [rng.normal(size=type.shape) for type in graph.in_types]
     assert_close(run_fused(fuse(graph), *args, chunks=chunks), evaluate(graph, *args))
+
+
+def test_no_elements_between_many_rows_and_short_ones() -> None:
+    check(lambda x: [e.neg(s.concatenate([x, x], 1))], np.ones((20, 0, 3)))
