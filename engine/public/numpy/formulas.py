@@ -6,15 +6,22 @@ derivatives are right as well: where two branches meet, both are smooth there or
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 
+from weft.ir.builder import build
+from weft.ir.graph import Graph
 from weft.ir.ops import bits
 from weft.ir.ops import elementwise as e
+from weft.ir.ops import shape as s
 from weft.ir.ops import transcendental as t
-from weft.ir.types import is_complex, is_inexact
+from weft.ir.ops.flow import while_loop
+from weft.ir.passes.batch import Axis, batch_values
+from weft.ir.primitive import NOT_MAPPED
+from weft.ir.types import ArrayType, is_complex, is_inexact
 
 _INT64 = np.dtype(np.int64)
 _FLOAT32 = np.dtype(np.float32)
@@ -106,22 +113,40 @@ def sinc(x: Any) -> Any:
 
 
 def gcd(x: Any, y: Any) -> Any:
-    """Greatest common divisor by Euclid's algorithm, with as many steps as the widest pair of integers takes."""
-    unsigned = x.dtype.kind == "u"
-    x, y = (x, y) if unsigned else (e.abs_(x), e.abs_(y))
-    steps = math.ceil(8 * x.dtype.itemsize / math.log2((1 + math.sqrt(5)) / 2)) + 1
-    for _ in range(steps):
-        done = zeros(y)
-        x, y = e.select(done, x, y), e.select(done, y, e.rem(x, e.select(done, constant(y, 1), y)))
-    return x
+    """Greatest common divisor by Euclid's algorithm: each pair takes as many steps as it needs."""
+    return e.cast(_unsigned_gcd(_size(x), _size(y)), x.dtype)
+
+
+def _size(x: Any) -> Any:
+    """The absolute value of an integer, unsigned, as that of the least integer is."""
+    return x if x.dtype.kind == "u" else e.cast(e.abs_(x), np.dtype(f"u{x.dtype.itemsize}"))
+
+
+def _unsigned_gcd(x: Any, y: Any) -> Any:
+    shape = x.shape or y.shape  # one may be a scalar
+    size = math.prod(shape)
+    pairs = [s.reshape(z, (size,)) if z.shape else z for z in (x, y)]
+    axes = [0 if z.shape else NOT_MAPPED for z in (x, y)]
+    (found,), _ = batch_values(_divide_out(x.dtype), pairs, axes, Axis(size))
+    return s.reshape(found, shape)
+
+
+@functools.cache
+def _divide_out(dtype: np.dtype) -> Graph:
+    """Of two integers the last of Euclid's remainders that is not zero."""
+    types = [ArrayType((), dtype)] * 2
+    unfinished = build(lambda x, y: [e.ne(y, constant(y, 0))], types)
+    step = build(lambda x, y: [y, e.rem(x, y)], types)
+    return build(lambda x, y: [while_loop(unfinished, step, (), (), (x, y))[0]], types)
 
 
 def lcm(x: Any, y: Any) -> Any:
     """Least common multiple; 0 where either is 0."""
-    divisor = gcd(x, y)
+    dtype = x.dtype
+    x, y = _size(x), _size(y)
+    divisor = _unsigned_gcd(x, y)
     quotient = e.floor_div(x, e.select(zeros(divisor), constant(x, 1), divisor))
-    product = e.mul(quotient, y)
-    return product if x.dtype.kind == "u" else e.abs_(product)
+    return e.cast(e.mul(quotient, y), dtype)
 
 
 def bitwise_count(x: Any) -> Any:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import weft
 import weft.numpy as wnp
 from tests.engine.public.numpy.checks import BFLOAT16, DTYPES, agree, sample, staged
 from weft.ir.errors import ArgumentError, ShapeError
@@ -114,3 +115,19 @@ def test_kinds() -> None:
     assert wnp.iscomplexobj(wnp.ones(2, complex)) and not wnp.isrealobj(wnp.ones(2, complex))
     staged(lambda v: [None for _ in [0] if not wnp.iscomplexobj(v)] and v, np.ones(2))
     assert bool(wnp.iscomplexobj(1j))
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "i8", "u1", "u4", "u8"])
+@pytest.mark.parametrize("name", ["gcd", "lcm"])
+def test_common_divisors(name: str, dtype: str) -> None:
+    """Also of the least integer, whose absolute value is none, and where a multiple is too large."""
+    limits, rng = np.iinfo(dtype), np.random.default_rng(0)
+    ends = np.array([0, 1, 6, limits.max, limits.min], dtype)
+    x, y = (rng.integers(limits.min, limits.max, 300, dtype, endpoint=True) for _ in range(2))
+    x, y = np.concatenate([x, np.repeat(ends, 5)]), np.concatenate([y, np.tile(ends, 5)])
+    function, expected = getattr(wnp, name), getattr(np, name)
+    for a, b in ((x, y), (x[:100].reshape(20, 5), y[:5]), (x, x.dtype.type(6)), (x[:0], y[:0]), (x[0], y[1])):
+        found = np.asarray(weft.jit(function)(a, b))
+        assert found.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(found, expected(a, b))
+    np.testing.assert_array_equal(np.asarray(weft.jit(weft.vmap(function))(x, y)), expected(x, y))
