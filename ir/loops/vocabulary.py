@@ -196,6 +196,7 @@ _IN_DOUBLE: dict[int, dict[str, str | tuple[str, int]]] = {
         "ndtri": "ndtri",
         "erfcx": "erfcx",
         "dawsn": "dawsn",
+        "logit": "logit",
         "expi": "expi",
         "spence": "spence",
         "si": ("sici", 0),

@@ -1,4 +1,4 @@
-"""Functions defined by integrals, and the quantiles of the normal distribution: derivatives are their integrands.
+"""Functions defined by integrals, and the quantiles of two distributions: derivatives are their integrands.
 
 The one idea: as in special.py, each is one scalar operation of the loop nests. Integrands that are quotients of vanishing terms
 are power series next to the point, so that derivatives of every order are right there.
@@ -69,6 +69,7 @@ fresnel_cos_p = define("fresnel_cos", ("fresnel", 1), lambda t, o, x: mul(t, cos
 spence_p = define("spence", "spence", lambda t, o, x: mul(t, _log_quotient(x)))
 dawsn_p = define("dawsn", "dawsn", lambda t, o, x: mul(t, sub(1, mul(mul(2, x), o))))
 erfcx_p = define("erfcx", "erfcx", lambda t, o, x: mul(t, sub(mul(mul(2, x), o), 2 / math.sqrt(math.pi))))
+logit_p = define("logit", "logit", lambda t, o, x: div(t, mul(x, sub(1, x))))
 ndtri_p = define(
     "ndtri", "ndtri", lambda t, o, x: mul(t, mul(math.sqrt(2 * math.pi), exp(mul(0.5, mul(o, o)))))
 )
@@ -77,9 +78,11 @@ ndtri_p = define(
 def _log_ndtr_scalar(ops: Any, x: Any) -> Any:
     """log(1 - erfc(x / sqrt(2)) / 2), and far to the left log(erfcx(-x / sqrt(2)) / 2) - x**2 / 2."""
     half, size = ops.constant(0.5, x), ops.mul(x, ops.constant(math.sqrt(0.5), x))
+    far = ops.lt(x, ops.constant(-1, x))
+    outside = ops.select(far, ops.neg(size), ops.constant(1, x))
     right = ops.log1p(ops.neg(ops.mul(half, ops.erfc(size))))
-    left = ops.sub(ops.log(ops.mul(half, ops.erfcx(ops.neg(size)))), ops.mul(half, ops.mul(x, x)))
-    return ops.select(ops.lt(x, ops.constant(-1, x)), left, right)
+    left = ops.sub(ops.log(ops.mul(half, ops.erfcx(outside))), ops.mul(ops.mul(half, x), x))
+    return ops.select(far, left, right)
 
 
 def _hazard(x: Any) -> Any:
@@ -88,6 +91,11 @@ def _hazard(x: Any) -> Any:
 
 
 log_ndtr_p = define("log_ndtr", "log_ndtr", lambda t, o, x: mul(t, _hazard(x)), lower=_log_ndtr_scalar)
+
+
+def logit(x: Any) -> Any:
+    """``log(x / (1 - x))``, the inverse of the logistic function."""
+    return logit_p.bind(x)
 
 
 def log_ndtr(x: Any) -> Any:

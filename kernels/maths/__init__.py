@@ -31,6 +31,7 @@ FUNCTIONS: dict[str, Callable[..., Register]] = {
     "log2": log.log2,
     "log10": log.log10,
     "log1p": log.log1p,
+    "logit": log.logit,
     "sin": trig.sin,
     "cos": trig.cos,
     "tan": trig.tan,

@@ -1,4 +1,4 @@
-"""log, log2, log10, log1p and the logarithm as a sum of two floats.
+"""log, log2, log10, log1p, logit and the logarithm as a sum of two floats.
 
 The one idea: ``x = m * 2**k`` with m around 1, and with ``f = m - 1``:
 ``log(m) = f - f**2 / 2 + f**3 * P(f)``, where f is exact and all other terms are small.
@@ -104,6 +104,20 @@ def log1p(x: Register) -> Register:
         return x.eq(-1.0).select(float("-inf"), inside)
 
     return rarely(~((x > -1.0) & (x < float("inf"))), edge, result)
+
+
+def logit(x: Register) -> Register:
+    """``log(x / (1 - x))``: the logarithm of the rounded quotient, and what was rounded off as a share of it."""
+    other, other_low = fast_two_sum(x.const(1.0), -x)
+    quotient = x / other
+    rest = (-quotient).fma(other, x) - quotient * other_low
+    m, k = split_exponent(quotient)
+    top, low = _combine(k, m - 1.0, rest / x)
+
+    def edge() -> Register:
+        return x.eq(0.0).select(float("-inf"), x.eq(1.0).select(x.const(float("inf")), float("nan")))
+
+    return rarely(~((x > 0.0) & (x < 1.0)), edge, top + low)
 
 
 def _log_scaled(

@@ -63,6 +63,7 @@ CASES: dict[str, tuple[tuple[Points, ...], float, Callable[..., Any]]] = {
     "bessel_i1e": ((joined(even(-30, 30), logarithmic(-10, 2.5)),), 3e-15, lambda x: mp.besseli(1, x) * mp.exp(-abs(x))),
     "ndtri": ((joined(even(0, 1), logarithmic(-300, 0)),), 2e-15, _ndtri),
     "erfcx": ((joined(even(-20, 40), logarithmic(-5, 2.5)),), 2e-15, lambda x: mp.erfc(x) * mp.exp(x * x)),
+    "logit": ((joined(even(0, 1, 200), even(0.49, 0.51), logarithmic(-300, -1)),), 5e-16, lambda x: mp.log(x / (1 - x))),
     "dawsn": ((SIGNED,), 2e-15, lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x)),
     "expi": ((SIGNED,), 2e-15, mp.ei),
     "expn": ((lambda rng: rng.integers(0, 30, 80).astype(float), POSITIVE), 3e-15, mp.expint),
@@ -92,6 +93,7 @@ CASES: dict[str, tuple[tuple[Points, ...], float, Callable[..., Any]]] = {
 SHORT: dict[str, tuple[float, Callable[[np.ndarray], np.ndarray], tuple[float, ...]]] = {
     "erf": (1.3, scipy.special.erf, (1.0, 4.0)),
     "erfcx": (2, scipy.special.erfcx, (0.5, 1.0, 10.2, 9.38)),
+    "logit": (1.5, scipy.special.logit, (0.5, 1.0)),
     "dawsn": (2.5, scipy.special.dawsn, (1.0, 3.0)),
     "bessel_i0e": (4, scipy.special.i0e, (3.5,)),
     "bessel_i1e": (4, scipy.special.i1e, (3.5,)),

@@ -213,6 +213,7 @@ for name, function in [("expi", "expi"), ("spence", "spence"), ("erfcx", "erfcx"
     unary(name, getattr(integrals, name), getattr(scipy.special, function), FLOATS, *AWAY)
 unary("dawsn", integrals.dawsn, scipy.special.dawsn, FLOATS)
 unary("log_ndtr", integrals.log_ndtr, scipy.special.log_ndtr, FLOATS)
+unary("logit", integrals.logit, scipy.special.logit, FLOATS, 0.1, 0.9)
 unary("ndtri", integrals.ndtri, scipy.special.ndtri, FLOATS, 0.1, 0.9)
 unary("si", integrals.si, lambda x: scipy.special.sici(x)[0], FLOATS)
 unary("ci", integrals.ci, lambda x: scipy.special.sici(x)[1], FLOATS, *AWAY)

@@ -11,6 +11,7 @@ from typing import Any
 
 import weft.numpy as wnp
 from weft.engine.transforms.custom import custom_jvp
+from weft.ir.ops import integrals
 from weft.ir.ops import transcendental as t
 from weft.nn.normalization import log_softmax as _log_softmax
 from weft.nn.normalization import logsumexp
@@ -92,18 +93,7 @@ def expit(x: Any) -> Any:
 @_special
 def logit(x: Any) -> Any:
     """``log(x / (1 - x))``, the inverse of `expit`."""
-    return _logit(x)
-
-
-@custom_jvp
-def _logit(x: Any) -> Any:
-    # Near 1/2 the quotient's distance from 1 is exact; elsewhere nothing cancels.
-    near = wnp.abs(x - 0.5) < 0.2
-    middle = wnp.log1p((2 * x - 1) / guarded(near, 1 - x, 1))
-    return wnp.where(near, middle, wnp.log(x) - wnp.log1p(-x))
-
-
-_logit.defjvps(lambda g, o, x: g / (x * (1 - x)))
+    return primitive(integrals.logit, x)
 
 
 def _expm1_over(z: Any) -> Any:
