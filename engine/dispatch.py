@@ -23,7 +23,7 @@ from weft.engine.promotion import common, rules
 from weft.engine.trace import Tracer
 from weft.ir import quiet
 from weft.ir.builder import Value, state, traces
-from weft.ir.errors import ArgumentError, ShapeError
+from weft.ir.errors import ArgumentError, NestingError, ShapeError
 from weft.ir.ops.elementwise import cast
 from weft.ir.ops.shape import broadcast, reshape
 from weft.ir.quiet import names, quietly
@@ -52,9 +52,9 @@ def is_traced(x: Any) -> bool:
     return isinstance(x, Value)
 
 
-def too_deep() -> ArgumentError:
+def too_deep() -> NestingError:
     """What is raised for lists that Python cannot go to the bottom of."""
-    return ArgumentError(
+    return NestingError(
         "lists in lists make an array of as many axes, at most 64: these are deeper, or one contains itself."
     )
 

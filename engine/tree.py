@@ -14,7 +14,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import optree
 
-from weft.ir.errors import ArgumentError
+from weft.engine import ending
+from weft.ir.errors import ArgumentError, NestingError
 
 NAMESPACE = "weft"
 TreeDef = optree.PyTreeSpec
@@ -22,54 +23,60 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def of_any_depth(fun: Callable[P, R]) -> Callable[P, R]:
-    """A function of trees that says in our words that one is too deep; what a leaf's function does too deeply is its own."""
+def entering(fun: Callable[P, R]) -> Callable[P, R]:
+    """A function that calls optree: not while Python ends; and a tree that is too deep for it is told in our words.
+
+    What a leaf's function does too deeply is its own.
+    """
 
     @functools.wraps(fun)
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        if ending.last is not None:
+            ending.leave()
         try:
             return fun(*args, **kwargs)
         except RecursionError as error:
             if "flattening the tree" not in str(error):
                 raise
-            raise ArgumentError(
-                f"a tree of arrays has containers in containers, {sys.getrecursionlimit()} deep and more, or one that contains "
-                f"itself. Put its arrays into one list or dict."
+            raise NestingError(
+                f"containers of arrays contain one another more than {sys.getrecursionlimit()} times, or one contains itself "
+                f"(or the function that they are given to calls itself without end). Put the arrays into one list or dict."
             ) from None
 
     return function
 
 
-@of_any_depth
+@entering
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeDef]:
     """Leaves of a tree in order, and its structure."""
     return optree.tree_flatten(tree, is_leaf, namespace=NAMESPACE)
 
 
+@entering
 def unflatten(treedef: TreeDef, leaves: Iterable[Any]) -> Any:
     """A tree of the given structure; the argument order is JAX's."""
     return optree.tree_unflatten(treedef, leaves)
 
 
-@of_any_depth
+@entering
 def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
     """Leaves of a tree in order."""
     return optree.tree_leaves(tree, is_leaf, namespace=NAMESPACE)
 
 
-@of_any_depth
+@entering
 def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> TreeDef:
     """The structure of a tree."""
     return optree.tree_structure(tree, is_leaf, namespace=NAMESPACE)
 
 
-@of_any_depth
+@entering
 def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
     """Apply ``f`` to each leaf of ``tree`` and the matching parts of ``rest``."""
     return optree.tree_map(f, tree, *rest, is_leaf=is_leaf, namespace=NAMESPACE)
 
 
-@of_any_depth
+@entering
 def reduce(
     function: Callable[[Any, Any], Any],
     tree: Any,
@@ -81,12 +88,13 @@ def reduce(
     return optree.tree_reduce(function, tree, *initial, is_leaf=is_leaf, namespace=NAMESPACE)
 
 
-@of_any_depth
+@entering
 def all(tree: Any, *, is_leaf: Callable[[Any], bool] | None = None) -> bool:
     """Whether every leaf is true."""
     return optree.tree_all(tree, is_leaf=is_leaf, namespace=NAMESPACE)
 
 
+@entering
 def transpose(outer_treedef: TreeDef, inner_treedef: TreeDef | None, pytree_to_transpose: Any) -> Any:
     """A tree of ``outer_treedef`` with trees of ``inner_treedef`` at its leaves, turned inside out."""
     parts = outer_treedef.flatten_up_to(pytree_to_transpose)
@@ -120,11 +128,13 @@ def reduce_associative(
     return found[0]
 
 
+@entering
 def all_leaves(iterable: Iterable[Any], is_leaf: Callable[[Any], bool] | None = None) -> bool:
     """Whether nothing in ``iterable`` is a container."""
     return optree.all_leaves(iterable, is_leaf, namespace=NAMESPACE)
 
 
+@entering
 def treedef_children(treedef: TreeDef) -> list[TreeDef]:
     """The structures one level below."""
     return treedef.children()
@@ -135,11 +145,13 @@ def treedef_is_leaf(treedef: TreeDef) -> bool:
     return treedef.is_leaf()
 
 
+@entering
 def treedef_tuple(treedefs: Iterable[TreeDef]) -> TreeDef:
     """The structure of a tuple of trees of these structures."""
     return optree.treespec_tuple(treedefs, namespace=NAMESPACE)
 
 
+@entering
 def broadcast_prefix(prefix: Any, tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
     """The leaves of ``prefix``, each repeated for all leaves of ``tree`` below it. A prefix of None covers everything."""
     if prefix is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import optree
 
-from weft.engine.tree import NAMESPACE, TreeDef, flatten, of_any_depth, unflatten
+from weft.engine.tree import NAMESPACE, TreeDef, entering, flatten, unflatten
 from weft.ir.records import dataclass
 
 
@@ -78,7 +78,7 @@ def _key(entry: Any) -> Any:
     )  # a key of its class's own
 
 
-@of_any_depth
+@entering
 def flatten_with_path(
     tree: Any, is_leaf: Callable[..., bool] | None = None, is_leaf_takes_path: bool = False
 ) -> tuple[list[tuple[Path, Any]], TreeDef]:
@@ -128,6 +128,7 @@ def leaves_with_path(
     return flatten_with_path(tree, is_leaf, is_leaf_takes_path)[0]
 
 
+@entering
 def map_with_path(
     f: Callable[..., Any],
     tree: Any,

@@ -64,6 +64,10 @@ class ArgumentError(UserError, TypeError, ValueError):
     """An argument is not an array, scalar or tree of them, has the wrong structure, or none of the values that are allowed."""
 
 
+class NestingError(UserError, ValueError, RecursionError):
+    """Containers contain one another too many times: Python's recursion ends before they do, or one contains itself."""
+
+
 class CopyError(UserError, ValueError, BufferError):
     """``copy=False`` was asked for where the data cannot be shared. Leave it out, or pass ``copy=None``."""
 

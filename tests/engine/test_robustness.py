@@ -171,6 +171,80 @@ def test_threads() -> None:
     assert run(script) == "done"
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        "weft.make_graph(lambda x: wnp.sin(x) * k)(1.0)",
+        "weft.jit(lambda d: weft.tree.map(lambda x: wnp.sin(x) * k, d))({'a': [1.0, (2.0, 3.0)]})",
+        "weft.tree.leaves_with_path({'a': [1.0, (2.0, 3.0)]}, is_leaf=lambda x: isinstance(x, tuple))",
+    ],
+)
+def test_python_ends_while_threads_trace(step: str) -> None:
+    script = f"""
+        import threading, time
+
+        started = threading.Barrier(4)
+
+        def work():
+            k = 0
+            while True:
+                k += 1
+                {step}
+                if k == 1:
+                    started.wait()
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(3)]
+        [t.start() for t in threads]
+        started.wait()
+        time.sleep(0.1)
+        print("ends")
+        """
+    assert run(script) == "ends"
+
+
+def test_python_ends_though_a_thread_never_does() -> None:
+    assert (
+        run(
+            """
+        import threading, time
+
+        inside = threading.Event()
+        forever = lambda x: (inside.set(), time.sleep(1000))
+        threading.Thread(target=lambda: weft.tree.map(forever, [1.0]), daemon=True).start()
+        inside.wait()
+        print(weft.tree.leaves([1]))
+        """
+        )
+        == "[1]"
+    )
+
+
+def test_what_runs_at_exit_may_wait_for_a_thread_and_trace() -> None:
+    assert (
+        run(
+            """
+        import atexit, threading
+        from weft.engine import ending
+
+        def work():
+            while True:
+                weft.tree.leaves([1])
+
+        def at_exit():
+            worker.join()  # which ends, as Python does
+            print(weft.jit(lambda x: wnp.sin(x))(0.0))
+
+        worker = threading.Thread(target=work, daemon=True)
+        worker.start()
+        atexit.unregister(ending._end)
+        atexit.register(at_exit)
+        atexit.register(ending._end)  # the last one is called first, as if at_exit were older than the import of weft
+        """
+        )
+        == "0.0"
+    )
+
+
 def test_interrupts() -> None:
     """Ctrl-C ends a trace that would not end, and the next call works."""
     script = """
