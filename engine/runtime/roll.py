@@ -47,6 +47,9 @@ SMALL = 16
 LARGEST_STEP = (
     5_000.0  # nanoseconds: what takes longer is work enough for instructions, and perhaps for threads
 )
+_MOVE = 0.008  # nanoseconds to copy a byte of a carry; on the tape its address is changed (measured)
+_INSTRUCTIONS = 10.0  # nanoseconds of a step on the tape,
+_KERNEL, _PRODUCT = 12.0, 150.0  # of a kernel there, and of a small product, which then is BLAS's
 _FOREVER = 2**62  # more steps than there will be
 _LONGEST_STEP = 1500  # statements of a body, beyond which LLVM takes long
 
@@ -82,9 +85,19 @@ def roll(eqn: Eqn, bodies: Sequence[Step]) -> Scheduled | None:
     if any(one.work > LARGEST_STEP for one in bodies):
         return None
     rolled = Rolled(eqn, bodies)
+    if rolled.bytes_moved * _MOVE > _INSTRUCTIONS + sum(map(_on_tape, bodies)):
+        return None
     if eqn.prim.name == "scan" and not rolled.calls:
         in_tiles(rolled)
     return rolled.finish()
+
+
+def _on_tape(step: Step) -> float:
+    """What it takes to have the kernels of a step called one by one, in nanoseconds."""
+    nests = sum(len(list(one.chain())) for one in step.scheduled.values())
+    products = sum(eqn.prim is dot_general_p for eqn in step.graph.eqns)
+    branches = sum(max(map(_on_tape, ways)) for ways in step.branches.values())
+    return nests * _KERNEL + products * _PRODUCT + branches
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +194,7 @@ class Rolled:
         self.scratch: list[int] = []
         self.statements: list[Any] = []
         self.count = 0
+        self.bytes_moved = 0  # bytes of the carry that each step copies
         self.length: int = eqn.params.get("length", _FOREVER)  # of the outermost loop
         self.first, self.n_carry = carry_operands(eqn)
         self.carried = tuple([(k, self.first + k) for k in range(self.n_carry) if self.is_carried(k)])
@@ -348,6 +362,7 @@ class Rolled:
                 place = self.new_scratch(atom.type.dtype, atom.type.size)
                 new.append((atom, place))
                 moves.append((now[k], place, carry[k]))
+                self.bytes_moved += atom.type.nbytes
         self.block(body, ins, [*new, *zip(graph.outs[self.n_carry :], rows, strict=True)], set(carry))
         for target, source, var in moves:
             self.copy_rows(target, source, var.type)

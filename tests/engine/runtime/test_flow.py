@@ -224,6 +224,25 @@ def test_a_carry_is_written_where_it_is(name: str, length: int) -> None:
     assert program.buffers.temporary_bytes == buffers * x.nbytes
 
 
+@pytest.mark.parametrize(("size", "rolled"), [(50, True), (4000, False)])
+def test_large_carries_that_change_places_are_addresses_on_the_tape(
+    size: int, rolled: bool, way: str
+) -> None:
+    """As one kernel, steps would copy them; small ones are copied in less time than it takes to call kernels."""
+    wide = ArrayType((size,), FLOAT64)
+    body = build(lambda a, b: [e.add(e.mul(a, np.float64(0.5)), b), a, slice_axis(a, 0, 3, 4)], [wide, wide])
+    x, y = np.linspace(-1, 1, size), np.cos(np.arange(size))
+    program = check(lambda a, b: scan(body, [], [a, b], [], length=20), x, y)
+    assert instructions(program, "steps") == (rolled and way == "rolled")
+
+
+def test_large_carries_that_are_written_where_they_are_stay_in_one_kernel(way: str) -> None:
+    wide = ArrayType((4000,), FLOAT64)
+    body = build(lambda a: (lambda new: [new, slice_axis(new, 0, 3, 4)])(e.mul(a, np.float64(0.5))), [wide])
+    program = check(lambda a: scan(body, [], [a], [], length=20), np.linspace(-1, 1, 4000))
+    assert instructions(program, "steps") == (way == "rolled")
+
+
 def test_an_update_in_a_loop_copies_nothing_but_the_argument() -> None:
     x = np.arange(12.0).reshape(4, 3)
     body = build(
