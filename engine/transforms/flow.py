@@ -144,6 +144,14 @@ def _wider_kind(a: np.dtype, b: np.dtype) -> np.dtype:
     return np.result_type(a, b)
 
 
+def fits_carry(types: Sequence[ArrayType], weak: Sequence[bool], carry: Sequence[ArrayType]) -> bool:
+    """Whether what a function returned is of the types of a carry, or Python scalars that can have them."""
+    return len(types) == len(carry) and all(
+        t == c or (w and t.shape == c.shape and _weak_common(t.dtype, c.dtype) == c.dtype)
+        for t, w, c in zip(types, weak, carry, strict=True)
+    )
+
+
 def fit_weak(value: Any, weak: bool, t: ArrayType) -> Any:
     """A Python scalar that a function returned, in the dtype of the carry that it is for, where it can have it."""
     if weak and value.dtype != t.dtype and _weak_common(value.dtype, t.dtype) == t.dtype:

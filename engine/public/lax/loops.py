@@ -25,6 +25,7 @@ from weft.engine.transforms.flow import (
     check_carry,
     describe,
     fit_body,
+    fits_carry,
     is_staged,
     read_leaves,
     settle_carry,
@@ -119,8 +120,8 @@ def row_count(kind: str, rows: Leaves, length: int | None) -> int:
 
 def _pair_trees(f: Callable[..., Any], out_tree: tree.TreeDef) -> tuple[tree.TreeDef, tree.TreeDef]:
     """The structures of the carry and of y in what the body of a scan returned."""
-    parts = out_tree.children()
-    if len(parts) != 2 or not issubclass(out_tree.type, tuple | list):
+    parts, kind = out_tree.children(), out_tree.type
+    if kind is None or not issubclass(kind, tuple | list) or len(parts) != 2:
         raise ArgumentError(
             f"scan: {describe(f)} must return a pair (carry, y), but returned {structure(out_tree)}."
         )
@@ -400,7 +401,7 @@ def _eager_fori(
     def fits() -> (
         bool
     ):  # with a number of the step that gives way, which in Python's loop is an array as any other
-        return weak_counter and attempt(settled.values, settled.weak)[0] == settled.types
+        return weak_counter and fits_carry(*attempt(settled.values, settled.weak), settled.types)
 
     state = EagerCarry("fori_loop", body_fun, settled, fits)
     for i in shown.steps(bar, steps, len(steps)):

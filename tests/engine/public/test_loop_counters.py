@@ -57,6 +57,15 @@ def test_a_python_integer_as_traced_bound_gives_way() -> None:
     assert slope(SMALL, 3).dtype == np.float32
 
 
+def test_a_counter_is_a_carry_of_any_integer_dtype() -> None:
+    def last(c: Any) -> Any:
+        return lax.fori_loop(0, 5, lambda i, c: (i, c[1] + i), (c, c))
+
+    for run in (last, weft.jit(last)):
+        found = run(weft.numpy.zeros((), np.int32))
+        assert [(int(x), x.dtype) for x in found] == [(4, np.int32), (10, np.int32)]
+
+
 def test_bounds_beyond_a_dtype_are_counted_in_int64() -> None:
     for lower, upper, steps in ((-5, np.uint8(2), 7), (np.uint8(250), np.uint8(255), 5)):
         count = weft.jit(lambda upper, lower=lower: lax.fori_loop(lower, upper, lambda i, c: c + 1, 0))
