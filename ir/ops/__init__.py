@@ -72,6 +72,7 @@ __all__ = [
     "sort",
     "special",
     "spectral",
+    "strided",
     "transcendental",
     "window",
 ]
