@@ -39,6 +39,8 @@ FEWEST, MOST = 3, 32
 """Iterations of a loop that may become lanes."""
 LONG = 8
 """Terms of a sum that is summed in parts: a chain of so many additions is longer than adding up the parts takes."""
+_FEW = 16
+"""Iterations of a loop with calls for which lanes are better than what LLVM makes of it."""
 _WORTH = 64  # multiplications from which on it is worth it to read single numbers of what is stored in rows
 
 _WRITTEN_OUT = 16  # vectors of a matrix that LLVM may keep in registers from step to step
@@ -69,7 +71,7 @@ class Emitter(Protocol):
 def lane_loops(nest: Nest) -> dict[int, np.dtype]:
     """The loops of a nest that become lanes, by `id`, with the dtype of all in them.
 
-    Those are small products in steps, and extrema over rows, and what goes along with them.
+    Those are small products in steps, extrema over rows, and functions of a few values, and what goes along with them.
     """
     steps = nest.chunked
     if not isinstance(steps, Loop) or steps.kind != "steps":
@@ -159,8 +161,9 @@ def _stores_vectors(access: _Access) -> bool:
 
 
 def _is_core(loop: Loop) -> bool:
-    """Whether a loop is a product, or a step of an extremum over rows: what the others go along with."""
-    return any(
+    """Whether a loop is a product, a step of an extremum, or calls functions for a few: what the others go along with."""
+    assert isinstance(loop.extent, int)
+    return (loop.extent <= _FEW and _calls(loop)) or any(
         isinstance(one, Loop) or (isinstance(one, Op) and one.op in ("max", "min")) for one in loop.body
     )
 
@@ -188,7 +191,7 @@ def _is_multiple(index: Index, var: str, length: int) -> bool:
 def _fits(loop: Loop, buffers: Mapping[str, np.dtype]) -> bool:
     """Whether a loop can be lanes: floats of one kind, side by side or the same for all, and no lane reads another's."""
     n = loop.extent
-    if not isinstance(n, int) or not FEWEST <= n <= MOST or loop.carries:
+    if not isinstance(n, int) or not (2 if _calls(loop) else FEWEST) <= n <= MOST or loop.carries:
         return False
     dtypes = {one.dtype for one in _inside(loop) if isinstance(one, Load | Op | Const | ParamValue)}
     dtypes |= {buffers[one.buffer] for one in loop.body if isinstance(one, Store)}

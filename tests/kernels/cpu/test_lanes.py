@@ -113,6 +113,37 @@ def test_functions_go_along(n: int) -> None:
     check(nest, n * n, F64)
 
 
+def function_of_few(n: int, dtype: np.dtype = F64) -> Loop:
+    """``x = tanh(x) - a``."""
+    body = (
+        Load("b", dtype, "x", "q"),
+        Load("u", dtype, "a", "q"),
+        Op("c", dtype, "tanh", ("b",)),
+        Op("d", dtype, "sub", ("c", "u")),
+        Store("x", "q", "d"),
+    )
+    return Loop("q", n, "vector", body)
+
+
+@pytest.mark.parametrize(
+    ("n", "dtype"), [(2, F64), (4, F64), (8, F64), (12, F64), (16, F64), (4, F32), (8, F32), (16, F32)]
+)
+def test_functions_of_a_few_values(n: int, dtype: np.dtype) -> None:
+    nest = steps(function_of_few(n, dtype), dtype=dtype)
+    assert len(lane_loops(nest)) == 1
+    widest = min(n, 64 // dtype.itemsize)
+    assert f"@weft.maths.tanh.f{8 * dtype.itemsize}.v{widest}(" in emit_nest(nest, "kernel")
+    check(nest, n, dtype)
+
+
+@pytest.mark.parametrize(("n", "dtype"), [(3, F64), (6, F64), (24, F64), (2, F32), (3, F32), (32, F32)])
+def test_functions_of_which_there_are_no_such_vectors(n: int, dtype: np.dtype) -> None:
+    """And of so many values that LLVM makes as good ones."""
+    nest = steps(function_of_few(n, dtype), dtype=dtype)
+    assert not lane_loops(nest)
+    check(nest, n, dtype)
+
+
 @pytest.mark.parametrize("nans", [False, True])
 @pytest.mark.parametrize("op", ["max", "min"])
 @pytest.mark.parametrize("dtype", [F64, F32])
@@ -137,6 +168,11 @@ def test_what_is_nan_stays_nan_wherever_it_stands(k: int) -> None:
 def scalar_store() -> tuple[Any, ...]:
     """Something writes into what is read in rows."""
     return product(3, 3, 3), back(3, 3), Store("x", 4, "start")
+
+
+def function_beside_a_number() -> tuple[Any, ...]:
+    """Something else stores into the row that the function is of."""
+    return function_of_few(4), Store("x", 1, "start")
 
 
 def other_rows() -> tuple[Any, ...]:
@@ -177,7 +213,16 @@ def numbers_of_a_row() -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize(
-    "body", [scalar_store, other_rows, shifted_rows, neighbours, no_product, numbers_of_a_row]
+    "body",
+    [
+        scalar_store,
+        function_beside_a_number,
+        other_rows,
+        shifted_rows,
+        neighbours,
+        no_product,
+        numbers_of_a_row,
+    ],
 )
 def test_loops_that_stay_as_they_are(body: Any) -> None:
     nest = steps(*body())
