@@ -87,7 +87,7 @@ def exp_parts(high: Register, low: Register) -> tuple[Register, Register, Regist
     k, r, rest = _reduce(inside)
     low = inside.eq(high).select(low, 0.0)
     r, rest = two_sum(r, rest + low)
-    return *fast_two_sum(r.const(1.0), expm1_reduced(r, rest)), k
+    return *fast_two_sum(r.const(1.0), r + (r * r).fma(fast_polynomial("exp", r), rest)), k
 
 
 def exp_of_sum(high: Register, low: Register) -> Register:
