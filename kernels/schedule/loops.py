@@ -122,6 +122,12 @@ class Loops:
         for n in self.narrow:
             self.know(n)
 
+    def set_low(self) -> None:
+        """Let the elements along the reduced groups stand side by side in the nest."""
+        self.narrow = list(self.reduced)
+        for n in self.narrow:
+            self.know(n)
+
     def know(self, n: int) -> None:
         """Let the nest know how many elements there are along a group."""
         self.layout.know(self.plan.frame, self.groups[n])

@@ -15,13 +15,25 @@ import numpy as np
 from weft.ir.builder import build, read
 from weft.ir.graph import Eqn, Graph, Literal, Var
 from weft.ir.interpret import run_eqns
+from weft.ir.loops.vocabulary import register_dtype
 from weft.ir.ops.elementwise import cast, eq, eq_p, ne, ne_p, or_, or_p, select, select_p
 from weft.ir.ops.reduce import reduce_max, reduce_max_p, reduce_min, reduce_min_p
 from weft.ir.ops.shape import broadcast, broadcast_p, iota
 from weft.ir.source import at_source
 from weft.ir.types import INT64, is_inexact
 
-_NOWHERE = np.int64(np.iinfo(INT64).max)
+_COUNTERS = tuple(np.dtype(f"i{size}") for size in (1, 2, 4, 8))
+
+
+def position_dtype(dtype: np.dtype, length: int) -> np.dtype:
+    """The integers that count positions: as wide as elements are, so that vectors of both have one length, if they suffice."""
+    size = register_dtype(dtype).itemsize
+    return next((d for d in _COUNTERS if d.itemsize >= size and length <= np.iinfo(d).max), INT64)
+
+
+def _nowhere(dtype: np.dtype) -> np.generic:
+    """What stands for no position."""
+    return np.asarray(np.iinfo(dtype).max, dtype)[()]
 
 
 def expand_positions(graph: Graph) -> Graph:
@@ -48,7 +60,9 @@ def _position(eqn: Eqn, x: Any) -> Any:
     hit = eq(x, broadcast(best, x.shape, [d for d in range(len(x.shape)) if d != axis]))
     if is_inexact(x.dtype):
         hit = or_(hit, ne(x, x))  # the maximum is NaN where there is one: the first NaN wins
-    return cast(reduce_min(select(hit, iota(INT64, x.shape, axis), _NOWHERE), (axis,)), eqn.params["dtype"])
+    counter = position_dtype(x.dtype, x.shape[axis])
+    places = select(hit, iota(counter, x.shape, axis), _nowhere(counter))
+    return cast(reduce_min(places, (axis,)), eqn.params["dtype"])
 
 
 def extremum_of(defined: Mapping[Var, Eqn], eqn: Eqn) -> Var | None:
@@ -62,7 +76,11 @@ def extremum_of(defined: Mapping[Var, Eqn], eqn: Eqn) -> Var | None:
         return found if found is not None and found.prim is prim else None
 
     chosen = made_by(select_p, eqn.ins[0]) if eqn.prim is reduce_min_p else None
-    if chosen is None or not isinstance(chosen.ins[2], Literal) or chosen.ins[2].value != _NOWHERE:
+    if chosen is None or not isinstance(chosen.ins[2], Literal):
+        return None
+    if chosen.ins[2].value.dtype not in _COUNTERS or chosen.ins[2].value != _nowhere(
+        chosen.ins[2].value.dtype
+    ):
         return None
     hit: Any = chosen.ins[0]
     either = made_by(or_p, hit)

@@ -7,7 +7,7 @@ rows to hand out, partials.py cuts them.
 An innermost axis may be so *narrow* (the coordinates of points, the channels of a picture) that a loop along it would
 do little but begin and end. Its elements stand side by side in the nest instead. If it is reduced, there is no loop
 along the row at all, and the rows are the vectors; if it is kept, there are several scalar accumulators, and what its
-elements share is computed once.
+elements share is computed once. The same goes for the axis of columns that are *low*: the innermost axis makes vectors then.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from functools import reduce
 
 from weft.ir.graph import Var
 from weft.ir.loops.nest import Index
+from weft.ir.types import is_floating
 from weft.kernels.schedule import index as ix
 from weft.kernels.schedule.fold import Fold, fold_loops
 from weft.kernels.schedule.loops import TILE, Cut, Loops
@@ -24,6 +25,8 @@ from weft.kernels.schedule.loops import TILE, Cut, Loops
 # Rows are done in about this many tiles where a tile has a scratch row of its own.
 TILES = 64
 NARROW = 8  # the most elements along an axis without a loop
+_EXTREMA = 6  # the same of floats, which take more registers
+_WIDE = 64  # columns from which on loops that end early do not matter
 _MOST_STATEMENTS = 400
 
 
@@ -37,8 +40,33 @@ def is_narrow(loops: Loops) -> bool:
     return max(map(loops.count, many)) >= 2 * NARROW
 
 
+def is_low(loops: Loops) -> bool:
+    """Whether columns have so few elements that they stand side by side, and accumulators are registers."""
+    plan = loops.plan
+    if not plan.in_columns or len(loops.reduced) != 1:
+        return False
+    height, width = loops.count(loops.reduced), loops.count(loops.kept[-1:])
+    widest = max(eqn.ins[0].type.dtype.itemsize for eqn in plan.folds)
+    wider = any(
+        var.type.dtype.itemsize > widest for var in plan.kept_outs
+    )  # vectors would be as few as those are long
+    if not 2 * NARROW <= width or (wider and width >= _WIDE):
+        return False
+    extrema = any(
+        eqn.prim.lower.rule in ("max", "min") and is_floating(eqn.outs[0].type.dtype) for eqn in plan.folds
+    )
+    return (
+        1 < height <= (_EXTREMA if extrema else NARROW) and len(plan.graph.eqns) * height <= _MOST_STATEMENTS
+    )
+
+
+def _keeps_narrow(loops: Loops) -> bool:
+    """Whether an axis without a loop is kept, so that there are accumulators for each of its elements."""
+    return any(n in loops.kept for n in loops.narrow)
+
+
 def write_rows(loops: Loops) -> None:
-    """Write the loops of a kernel whose innermost axis is reduced, or narrow."""
+    """Write the loops of a kernel whose innermost axis is reduced, or narrow, or whose columns are low."""
     plan, builder = loops.plan, loops.builder
     kept, along = loops.wide(loops.kept), loops.wide(loops.reduced)
     in_scratch = [var for var, out in plan.reloads.items() if out is None and along]
@@ -60,13 +88,13 @@ def write_rows(loops: Loops) -> None:
                     loops.layout.offset(var, loops.kept_index()),
                     loops.ex.at(var, loops.kept_index()),
                 )
-                for _ in (loops.across() if plan.in_columns else [None])
+                for _ in (loops.across() if _keeps_narrow(loops) else [None])
                 for var in plan.kept_outs
                 if plan.level[var] == level
             ]
             loops.store(stores)
             totals = iter(write_row_pass(loops, level))
-            for _ in loops.across() if plan.in_columns else [None]:
+            for _ in loops.across() if _keeps_narrow(loops) else [None]:
                 for eqn in plan.folds_at(level):
                     fold, total = next(totals)
                     builder.remember((eqn.outs[0], loops.kept_index()), fold.result(total))
@@ -96,7 +124,7 @@ def write_row_pass(loops: Loops, level: int) -> list[tuple[Fold, str]]:
     if not (eqns or stored):
         return []
     times = loops.count(loops.narrow)
-    folds = [Fold(builder, eqn) for _ in range(times if plan.in_columns else 1) for eqn in eqns]
+    folds = [Fold(builder, eqn) for _ in range(times if _keeps_narrow(loops) else 1) for eqn in eqns]
 
     def body(variables: list[Index]) -> list[str]:
         for n, variable in zip(along, variables, strict=True):
@@ -107,7 +135,7 @@ def write_row_pass(loops: Loops, level: int) -> list[tuple[Fold, str]]:
             index = loops.full_index()
             values.append([Fold(builder, eqn).contribution(ex.operand(eqn, 0, index)) for eqn in eqns])
             stores += [(*loops.places[var](), ex.at(var, index)) for var in stored]
-        if not plan.in_columns:  # the elements of a narrow axis are folded right here
+        if not _keeps_narrow(loops):  # the elements of a narrow axis are folded right here
             values = [[reduce(fold.step, some) for fold, *some in zip(folds, *values, strict=True)]]
         loops.store(stores)
         return [value for some in values for value in some]

@@ -28,7 +28,7 @@ from weft.kernels.schedule.nest_builder import NestBuilder, words_of
 from weft.kernels.schedule.partials import is_long, write_partials
 from weft.kernels.schedule.plan import Plan, make_plan
 from weft.kernels.schedule.positions import expand_positions
-from weft.kernels.schedule.rows import is_narrow, write_rows
+from weft.kernels.schedule.rows import is_low, is_narrow, write_rows
 from weft.kernels.schedule.turned import is_short, write_turned
 
 
@@ -157,6 +157,9 @@ def _schedule(marked: Graph, rows: int) -> tuple[Scheduled, Places]:
         write_partials(loops)
     elif is_narrow(loops):
         loops.set_narrow()
+        write_rows(loops)
+    elif is_low(loops):
+        loops.set_low()
         write_rows(loops)
     elif plan.in_columns:
         write_columns(loops)
