@@ -11,7 +11,7 @@ import numpy as np
 
 from weft.engine.array import to_value
 from weft.ir.builder import state
-from weft.ir.errors import ArgumentError, AxisError, DTypeError, ShapeError
+from weft.ir.errors import ArgumentError, AxisError, DTypeError, ShapeError, UserError
 from weft.ir.rules import KINDS
 
 P = ParamSpec("P")
@@ -78,6 +78,19 @@ def check_kind(name: str, dtype: np.dtype, kind: str) -> None:
 def one_value(x: Any) -> Any:
     """A value of the IR for an array-like."""
     return to_value(x, "an argument of a lax function")
+
+
+def whole_number(name: str, what: str, n: Any, least: int) -> int:
+    """``n``, which says ``what`` of the function ``name``, as an integer of at least ``least``."""
+    try:
+        number = operator.index(n)
+    except UserError:  # a traced one says what is to be done
+        raise
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ArgumentError(f"{name}: {what}, an integer of at least {least}, got {n!r}.")
+    return number
 
 
 def one_axis(name: str, axis: int, ndim: int) -> int:

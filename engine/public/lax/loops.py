@@ -7,7 +7,6 @@ bounds run the loop once more, and keep what ``checkpoints`` allows.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +38,7 @@ from weft.ir.interpret import evaluate
 from weft.ir.ops import elementwise as e
 from weft.ir.types import BOOL, INT64, ArrayType, is_integer
 from weft.lax import unrolling
+from weft.lax.arguments import whole_number
 
 _NOTHING = Leaves([], tree.structure(()), [], [])
 
@@ -93,19 +93,14 @@ def _read_unroll(kind: str, unroll: int | bool | None) -> int | bool:
     """How many steps a turn does: ``True`` for all."""
     if isinstance(unroll, bool):
         return unroll or 1
-    steps = 1 if unroll is None else operator.index(unroll)
-    if steps < 1:
-        raise ArgumentError(f"{kind}: unroll is the number of steps in a row, at least 1, got {unroll}.")
-    return steps
+    return whole_number(kind, "unroll is the number of steps in a row", 1 if unroll is None else unroll, 1)
 
 
 def row_count(kind: str, rows: Leaves, length: int | None) -> int:
     """How many rows all arrays have, or how many ``length`` says."""
     lengths: dict[int, str] = {}
     if length is not None:
-        given = operator.index(length)
-        if given < 0:
-            raise ArgumentError(f"{kind}: length is the number of steps, got {length}.")
+        given = whole_number(kind, "length is the number of steps", length, 0)
         lengths[given] = f"length={given}"
     for name, t in zip(rows.names, rows.types, strict=True):
         if not t.shape:
@@ -261,10 +256,7 @@ def while_loop(
     Raises:
         ArgumentError: the condition is no bool scalar, or the body changes structure, shapes or dtypes.
     """
-    if checkpoints is not None and operator.index(checkpoints) < 1:
-        raise ArgumentError(
-            f"while_loop: checkpoints is a number of carries to keep, at least 1, got {checkpoints}."
-        )
+    _check_checkpoints("while_loop", checkpoints)
     bar = read_progress("while_loop", progress)
     carry = read_leaves(init_val, "carry")
     if is_staged(carry.values):
@@ -282,6 +274,11 @@ def while_loop(
     for _ in shown.steps(bar, going):
         state.update(body_fun(state.value))
     return state.value
+
+
+def _check_checkpoints(kind: str, checkpoints: int | None) -> None:
+    if checkpoints is not None:
+        whole_number(kind, "checkpoints is the number of carries to keep", checkpoints, 1)
 
 
 def _truth(cond_fun: Callable[..., Any], result: Any) -> bool:
@@ -372,6 +369,7 @@ def fori_loop(
         dtype = np.dtype(np.int64)  # of uint64 and int64, or of uint8 and -1
     start, stop = (e.cast(b, dtype) for b in bounds)
     unroll = _read_unroll("fori_loop", unroll)
+    _check_checkpoints("fori_loop", checkpoints)
     bar = read_progress("fori_loop", progress)
     carry = read_leaves(init_val, "carry")
     if known and not is_staged(carry.values):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from weft.engine.transforms.flow import describe, read_leaves, structure
 from weft.engine.transforms.vmap import vmap
 from weft.ir.errors import ArgumentError
 from weft.ir.ops import shape as s
-from weft.lax.arguments import one_axis
+from weft.lax.arguments import one_axis, whole_number
 from weft.lax.loops import row_count, scan
 
 
@@ -29,9 +28,7 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     """
     if batch_size is None:
         return scan(lambda _, x: ((), f(x)), (), xs)[1]
-    size = operator.index(batch_size)
-    if size < 1:
-        raise ArgumentError(f"map: batch_size is a number of rows, at least 1, got {batch_size}.")
+    size = whole_number("map", "batch_size is the number of rows", batch_size, 1)
     rows = read_leaves(xs, "xs")
     n = row_count("map", rows, None)
     batches = n // size

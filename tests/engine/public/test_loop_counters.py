@@ -80,6 +80,30 @@ def test_an_eager_loop_converts_only_what_a_counter_has_promoted() -> None:
         lax.fori_loop(0, 3, lambda i, c: c + i * 0.5, np.int32(0))
 
 
+@pytest.mark.parametrize("number", [2.5, "2", -1])
+@pytest.mark.parametrize(
+    ("message", "call"),
+    [
+        (
+            "scan: length is the number of steps",
+            lambda n: lax.scan(lambda c, _: (c, None), 0, None, length=n),
+        ),
+        ("scan: unroll is the number of", lambda n: lax.scan(lambda c, x: (c, x), 0, SMALL, unroll=n)),
+        ("map: batch_size is the number of", lambda n: lax.map(lambda x: x, SMALL, batch_size=n)),
+        ("fori_loop: checkpoints is", lambda n: lax.fori_loop(0, 2, lambda i, c: c, 0, checkpoints=n)),
+        (
+            "while_loop: checkpoints is",
+            lambda n: lax.while_loop(lambda c: c < 2, lambda c: c + 1, 0, checkpoints=n),
+        ),
+    ],
+)
+def test_numbers_of_steps_rows_and_carries_are_integers(
+    message: str, call: Callable[..., Any], number: Any
+) -> None:
+    with pytest.raises(ArgumentError, match=rf"{message}.*, an integer of at least [01], got {number!r}"):
+        call(number)
+
+
 @pytest.mark.parametrize("make", [Pair, lambda c, y: [c, y]])
 def test_a_step_of_a_scan_returns_any_pair(make: Callable[..., Any]) -> None:
     agree(lambda ns, x: ns.lax.scan(lambda c, t: make(c + t, c * t), x[0], x), np.array([0.5, -1.0, 2.0]))

@@ -444,7 +444,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], type[UserError], str]] = {
     "no checkpoints": (
         lambda x: lax.while_loop(lambda c: c[0] < 0, lambda c: c, x, checkpoints=0),
         ArgumentError,
-        "while_loop: checkpoints is a number of carries to keep, at least 1, got 0.",
+        "while_loop: checkpoints is the number of carries to keep, an integer of at least 1, got 0.",
     ),
     "predicate of an array": (
         lambda x: lax.cond(x > 0, lambda: 1, lambda: 2),
@@ -460,7 +460,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], type[UserError], str]] = {
     "batches of nothing": (
         lambda x: lax.map(lambda v: v, x, batch_size=0),
         ArgumentError,
-        "map: batch_size is a number of rows, at least 1, got 0.",
+        "map: batch_size is the number of rows, an integer of at least 1, got 0.",
     ),
 }
 

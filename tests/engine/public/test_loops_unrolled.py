@@ -108,7 +108,8 @@ def test_with_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
 def test_errors(unroll: int) -> None:
     f, args = _run(3, unroll=unroll)
     with pytest.raises(
-        ArgumentError, match=rf"scan: unroll is the number of steps in a row, at least 1, got {unroll}"
+        ArgumentError,
+        match=rf"scan: unroll is the number of steps in a row, an integer of at least 1, got {unroll}",
     ):
         f(*args)
     with pytest.raises(ArgumentError, match="fori_loop: unroll is the number"):
