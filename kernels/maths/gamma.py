@@ -254,8 +254,9 @@ def _digamma(x: Register, roots: bool) -> Register:
     left, outer, z = _from_integer(size)
     sine, cosine = _sin_pi(z), _cos_pi(z)
     above, below = _pick(outer, sine, cosine), _pick(outer, cosine, sine)
-    quotient = above[0] / below[0]
-    left_over = ((-quotient).fma(below[0], above[0]) + (above[1] - quotient * below[1])) / below[0]
+    below_inverse = 1.0 / below[0]
+    quotient = above[0] * below_inverse
+    left_over = ((-quotient).fma(below[0], above[0]) + (above[1] - quotient * below[1])) * below_inverse
     cotangent = _times((quotient, left_over), _constant(x, PI))
     cotangent = _pick(negative, _negative_where(left < 0.0, cotangent), (zero, zero))
     total = _add(total, cotangent)
