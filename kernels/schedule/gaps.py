@@ -55,13 +55,15 @@ def find_gaps(loops: Loops, write_body: Callable[[], None]) -> list[Gaps]:
         standing = {index: n for n, index in loops.where.items() if type(index) is str}
     loops.where.clear()
     alike: dict[object, list[Eqn]] = {}
+    places: dict[object, dict[int, int]] = {}
     for number, indices in asked.items():
-        groups = tuple((axis, standing.get(index)) for axis, index in indices.items())
-        if number in pads and all(n is not None for _, n in groups):
+        if number in pads and all(index in standing for index in indices.values()):
+            groups = {axis: standing[index] for axis, index in indices.items()}
             window = pads[number].params
-            key = tuple(window.items()), pads[number].ins[0].type.shape, groups
+            key = tuple(window.items()), pads[number].ins[0].type.shape, tuple(groups.items())
             alike.setdefault(key, []).append(pads[number])
-    return [Gaps(tuple(same), dict(groups)) for (_, _, groups), same in alike.items()]
+            places[key] = groups
+    return [Gaps(tuple(same), places[key]) for key, same in alike.items()]
 
 
 def _has_gaps(eqn: Eqn) -> bool:

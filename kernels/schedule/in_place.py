@@ -105,10 +105,10 @@ def _writes_places(
     if len(stores) != 2 or counts[0] != size:
         return False
     first, again = stores
-    copied = any(
-        load.statement.name == first.statement.value and load.statement.index == first.statement.index
-        for load in loads
-    )
+    assert isinstance(first.statement, Store)
+    copied = (first.statement.value, first.statement.index) in [
+        (load.statement.name, load.statement.index) for load in loads if isinstance(load.statement, Load)
+    ]
     return copied or all(load.body is not again.body for load in loads)
 
 

@@ -33,7 +33,8 @@ def position_dtype(dtype: np.dtype, length: int) -> np.dtype:
 
 def _nowhere(dtype: np.dtype) -> np.generic:
     """What stands for no position."""
-    return np.asarray(np.iinfo(dtype).max, dtype)[()]
+    nowhere: np.generic = dtype.type(np.iinfo(dtype).max)
+    return nowhere
 
 
 def expand_positions(graph: Graph) -> Graph:
