@@ -8,9 +8,10 @@ third. What stands at the places of several pads is written several times, as th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from math import prod
 
 from weft.ir.graph import Eqn, Graph, Var
 from weft.ir.loops.nest import Index
@@ -20,6 +21,7 @@ from weft.kernels.schedule import index_maps
 from weft.kernels.schedule.bounds import Bounds
 from weft.kernels.schedule.loops import Loops
 
+_MOST_REWRITTEN = 0.75  # of the elements, where a question would do (measured: two pads with every other element take longer)
 _VARYING = ("iota", "pad", "concatenate")  # what makes arrays of scalars whose elements differ
 
 
@@ -63,7 +65,20 @@ def find_gaps(loops: Loops, write_body: Callable[[], None]) -> list[Gaps]:
             key = tuple(window.items()), pads[number].ins[0].type.shape, tuple(groups.items())
             alike.setdefault(key, []).append(pads[number])
             places[key] = groups
+    steps = [_steps(same[0]) for same in alike.values()]
+    if sum(1 / prod(of) for of in steps) > _MOST_REWRITTEN and all(map(_are_seen_from_bits, steps)):
+        return []
     return [Gaps(tuple(same), places[key]) for key, same in alike.items()]
+
+
+def _steps(eqn: Eqn) -> list[int]:
+    """How far the elements of a pad are from one another along each axis."""
+    return [interior + 1 for interior in eqn.params["interior"]]
+
+
+def _are_seen_from_bits(steps: Sequence[int]) -> bool:
+    """Whether no division tells where an element is: vectors do not take long for that."""
+    return all(step & (step - 1) == 0 and step <= index_maps.SMALL_STEP for step in steps)
 
 
 def _has_gaps(eqn: Eqn) -> bool:
@@ -74,8 +89,7 @@ def _has_gaps(eqn: Eqn) -> bool:
 
 def _in_vectors(graph: Graph, eqn: Eqn) -> bool:
     """Whether all elements of a pad can be vectors: what is not padding is the same everywhere, and where is seen from bits."""
-    steps = [interior + 1 for interior in eqn.params["interior"]]
-    if any(step & (step - 1) or step > index_maps.SMALL_STEP for step in steps):
+    if not _are_seen_from_bits(_steps(eqn)):
         return False
     makers = {var: eqn for eqn in graph.eqns for var in eqn.outs}
     todo, seen = [eqn.ins[0]], set()
