@@ -73,8 +73,8 @@ def test_importing_weft_imports_no_compiler() -> None:
     assert {"weft.nn", "weft.random"} <= set(done.stdout.split())
 
 
-def test_a_name_of_lax_imports_its_file_alone() -> None:
+def test_a_name_of_lax_imports_its_file_and_what_that_needs() -> None:
     script = "import sys, weft; weft.lax.scan; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {name for name in done.stdout.split() if name.startswith("weft.lax.")}
-    assert loaded == {"weft.lax.loops", "weft.lax.unrolling"}
+    assert loaded == {"weft.lax.arguments", "weft.lax.loops", "weft.lax.unrolling"}
