@@ -8,7 +8,7 @@ sums are made in two or four parts, by their length and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -202,7 +202,6 @@ def _fits(loop: Loop, buffers: Mapping[str, np.dtype]) -> bool:
     stores = sum(isinstance(one, Store) for one in loop.body)
     if stores != len(stored) or not stored:
         return False
-    known = {memory_kind(dtype): VECTOR_WIDTHS[memory_kind(dtype)]}
     for one in _inside(loop):
         match one:
             case Load(_, _, buffer, index, mask):
@@ -213,10 +212,7 @@ def _fits(loop: Loop, buffers: Mapping[str, np.dtype]) -> bool:
             case Store(_, index, _):
                 if factor(index, loop.var) != 1:
                     return False
-            case Op(_, _, op):
-                widths = known[memory_kind(dtype)]
-                if op in SHARED_FUNCTIONS and any(width not in widths for width in _pieces(n, dtype)):
-                    return False
+            case Op(op=op):
                 if op not in _PLAIN and op not in SHARED_FUNCTIONS:
                     return False
             case Loop(_, extent, _, body, carries):
@@ -287,12 +283,7 @@ class Lanes:
                         writer.do(f"store {kind} {part.ref}, ptr {at}, align {align}{scope}")
                 case Op(name, dtype, op, args, params) if any(arg in self.vectors for arg in args):
                     operands = zip(*map(self._vector, args), strict=True)
-                    self.vectors[name] = [
-                        apply(
-                            writer, op, [Scalar(dtype, (part,)) for part in parts], dtype, **dict(params)
-                        ).reg
-                        for writer, parts in zip(self.writers, operands, strict=True)
-                    ]
+                    self.vectors[name] = [self._applied(op, dtype, parts, dict(params)) for parts in operands]
                 case Loop():
                     self._sums(statement)
                 case _:
@@ -308,6 +299,24 @@ class Lanes:
             at, scope = emitter.address(buffer, index)
             yield writer, writer.type(memory_kind(self.dtype)), self.dtype.itemsize, at, scope
         emitter.offsets = known
+
+    def _applied(
+        self, op: str, dtype: np.dtype, parts: Sequence[Register], params: Mapping[str, Any]
+    ) -> Register:
+        """One operation on vectors; of a function for longer vectors only, with ones in the lanes behind."""
+        writer = parts[0].writer
+        lanes = writer.lanes
+        wide = _called_width(lanes, dtype) if lanes > 1 and op in SHARED_FUNCTIONS else lanes
+        if wide > lanes:
+            behind = [min(k, lanes) for k in range(wide)]
+            writer = writer.of_lanes(wide)
+            parts = [_shuffled(writer, part, part.const(1.0), behind) for part in parts]
+        result = apply(writer, op, [Scalar(dtype, (part,)) for part in parts], dtype, **params).reg
+        return (
+            result
+            if wide == lanes
+            else _shuffled(parts[0].writer.of_lanes(lanes), result, result, range(lanes))
+        )
 
     def _vector(self, name: str) -> list[Register]:
         """A value in all lanes."""
@@ -377,6 +386,19 @@ class Lanes:
                 if getattr(statement, "name", "") in emitter.values:
                     self.vectors.pop(statement.name, None)
         emitter.offsets = known
+
+
+def _called_width(lanes: int, dtype: np.dtype) -> int:
+    """The lanes of the shortest vectors for which there are functions, and which hold so many."""
+    return next(width for width in VECTOR_WIDTHS[memory_kind(dtype)] if width >= lanes)
+
+
+def _shuffled(writer: Writer, a: Register, b: Register, lanes: Iterable[int]) -> Register:
+    """A vector of lanes of two others, counted through."""
+    mask = ", ".join(f"i32 {k}" for k in lanes)
+    return writer.emit(
+        a.kind, f"shufflevector {a.type} {a.ref}, {b.type} {b.ref}, <{writer.lanes} x i32> <{mask}>"
+    )
 
 
 def _added(a: Sequence[Register], b: Sequence[Register]) -> list[Register]:
