@@ -12,10 +12,9 @@ from typing import Any
 
 from weft.ir.loops.nest import Load, Loop, Op, Store, bodies
 from weft.kernels.cpu.short import factor
-from weft.kernels.schedule.costs import price
+from weft.kernels.maths import FUNCTIONS
 
 _MOST_WORK = 1.25  # operations for each load and store, beyond which arithmetic is what takes time (measured)
-_FUNCTION = 0.5  # nanoseconds of an operation that is a function, which takes longer than loads do
 
 
 def waits_for_neighbours(body: tuple[Any, ...]) -> bool:
@@ -40,7 +39,7 @@ def _reads_neighbours(loop: Loop) -> bool:
 
 def _work(loop: Loop) -> float:
     """How many operations there are for each load and store, where none is a function; what chooses between values is none."""
-    if any(isinstance(s, Op) and price(s.op) >= _FUNCTION for s in loop.body):
+    if any(isinstance(s, Op) and s.op in FUNCTIONS for s in loop.body):
         return inf
     work = sum(isinstance(s, Op) and s.dtype.kind != "b" and s.op != "select" for s in loop.body)
     return work / sum(isinstance(s, Load | Store) for s in loop.body)
