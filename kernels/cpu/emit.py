@@ -38,6 +38,7 @@ from weft.ir.loops.nest import (
 from weft.kernels.cpu.accumulators import Updates, may_block
 from weft.kernels.cpu.calls import most_words, write_call, write_copy
 from weft.kernels.cpu.extrema import from_key, to_key, with_keys
+from weft.kernels.cpu.heads import first_of_vectors, loops_of_sweeps
 from weft.kernels.cpu.host import APART, BESIDE
 from weft.kernels.cpu.index import (
     Offset,
@@ -112,6 +113,7 @@ class _Emitter:
         self.metadata = metadata
         self.updates = Updates(nest)
         self.lanes = lane_loops(nest)
+        self.heads = loops_of_sweeps(nest)
         self.inputs = {buffer.name for buffer in nest.buffers if buffer.kind == "in"}
         self.values: dict[str, Scalar] = {}
         self.variables: dict[str, Offset] = {name: Offset(name, True) for name in CHUNK}
@@ -316,12 +318,21 @@ class _Emitter:
             self.values[name] = to_key(self.folds[name], self.values[name])
         if blocked and not plain:
             self.blocks(loop, start, stop, names, blocked, how)
+        elif id(loop) in self.heads and how not in (self.metadata.plain, self.metadata.short):
+            self.with_head(loop, stop, how)
         else:
             self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var), how)
         for name, dtype in keyed.items():
             self.values[name] = from_key(self.folds[name], self.values[name], dtype)
         self.keys = set()
         self.copies = copies
+
+    def with_head(self, loop: Loop, stop: str, how: str) -> None:
+        """Run ``loop`` one by one up to where its vectors lie on borders, if there is such a place, and on from there."""
+        first = first_of_vectors(self, self.nest, loop, stop)
+        if first is not None:
+            self.counted("0", first, 1, [], lambda var: self.iteration(loop, var), self.metadata.plain)
+        self.counted(first or "0", stop, 1, [], lambda var: self.iteration(loop, var), how)
 
     def divide_before(self, loop: Loop) -> None:
         """Compute quotients that do not change in a loop before it, where they are in indices of what a mask or an `If` guards.
