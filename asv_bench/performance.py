@@ -119,8 +119,15 @@ LOOPS = (
         "gradient of the tridiagonal solve", "Solver", "thomas_gradient", 64, ("loops.Fields", "thomas")
     ),
     _gradient("gradient of LU", "Factorisation", "lu_gradient", 200, ("loops.Factorisations", "lu")),
-    _gradient(
-        "gradient of 1e4 steps of RK4", "Equation", "rk4_gradient", 10_000, ("loop_gradients.Equation", "rk4")
+    *(
+        _gradient(
+            f"gradient of 1e4 steps of RK4, {what}",
+            "Equation",
+            f"{program}_gradient",
+            10_000,
+            ("loop_gradients.Equation", program),
+        )
+        for what, program in (("Lorenz", "lorenz"), ("an oscillator", "rk4"))
     ),
 )
 COSTS_OF_LOOPS = (

@@ -32,12 +32,9 @@ def lu_gradient(backend, a):
     return backend.api.grad(lambda a: np.sum(np.log(np.abs(np.diag(lu(backend, a))))))(a)
 
 
-def rk4(backend, stiffness):
-    """Where an oscillator is after ten thousand steps of Runge and Kutta's method."""
-    np, h = backend.np, 1e-3
-
-    def f(y):
-        return np.stack([y[1], -stiffness * y[0]])
+def runge_kutta(backend, f, start):
+    """Where a system is after ten thousand steps of Runge and Kutta's method."""
+    h = 1e-3
 
     def step(y, _):
         k1 = f(y)
@@ -46,11 +43,35 @@ def rk4(backend, stiffness):
         k4 = f(y + h * k3)
         return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4), None
 
-    return backend.api.lax.scan(step, np.array([1.0, 0.0]), None, length=10_000)[0][0]
+    return backend.api.lax.scan(step, backend.np.array(start), None, length=10_000)[0]
+
+
+def rk4(backend, stiffness):
+    """The place of an oscillator."""
+
+    def f(y):
+        return backend.np.stack([y[1], -stiffness * y[0]])
+
+    return runge_kutta(backend, f, [1.0, 0.0])[0]
+
+
+def lorenz(backend, rho):
+    """The height of a particle in Lorenz's convection."""
+
+    def f(y):
+        return backend.np.stack(
+            [10.0 * (y[1] - y[0]), y[0] * (rho - y[2]) - y[1], y[0] * y[1] - 8.0 / 3.0 * y[2]]
+        )
+
+    return runge_kutta(backend, f, [1.0, 1.0, 1.0])[2]
 
 
 def rk4_gradient(backend, stiffness):
     return backend.api.value_and_grad(lambda p: rk4(backend, p))(stiffness)
+
+
+def lorenz_gradient(backend, rho):
+    return backend.api.value_and_grad(lambda p: lorenz(backend, p))(rho)
 
 
 def lstm_gradient(backend, weights, xs):
@@ -112,9 +133,9 @@ class Factorisation(Programs):
 
 
 class Equation(Programs):
-    """An ODE."""
+    """ODEs."""
 
-    programs = (rk4, rk4_gradient)
+    programs = (rk4, rk4_gradient, lorenz, lorenz_gradient)
     sizes = (10_000,)
     transforms = True
 
