@@ -243,6 +243,25 @@ class Register:
         """A constant of this register's kind."""
         return self.writer.const(self.kind, value)
 
+    def widened(self, lanes: int) -> Register:
+        """This register as a vector of more lanes, with ones in those behind."""
+        writer, own = self.writer.of_lanes(lanes), self.writer.lanes
+        if own == 1:
+            ones = f"{writer.type(self.kind)} {writer.literal(self.kind, 1.0)}"
+            return writer.emit(self.kind, f"insertelement {ones}, {self.type} {self.ref}, i64 0")
+        mask = ", ".join(f"i32 {min(k, own)}" for k in range(lanes))
+        both = f"{self.type} {self.ref}, {self.type} {self._spell(1.0)}"
+        return writer.emit(self.kind, f"shufflevector {both}, <{lanes} x i32> <{mask}>")
+
+    def narrowed(self, lanes: int) -> Register:
+        """The first lanes of this register."""
+        writer = self.writer.of_lanes(lanes)
+        if lanes == 1:
+            return writer.emit(self.kind, f"extractelement {self.type} {self.ref}, i64 0")
+        mask = ", ".join(f"i32 {k}" for k in range(lanes))
+        both = f"{self.type} {self.ref}, {self.type} poison"
+        return writer.emit(self.kind, f"shufflevector {both}, <{lanes} x i32> <{mask}>")
+
     def _spell(self, other: Register | float | int) -> str:
         if isinstance(other, Register):
             return other.ref

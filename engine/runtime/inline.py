@@ -125,11 +125,11 @@ class Renamed:
         place = self.places[buffer]
         return place.buffer, ix.add(self._index(index), place.offset)
 
-    def _address(self, k: int) -> int:
-        """The parameter that is an address which parameter ``k`` of the nest was."""
+    def _scalar(self, k: int, words: int = 1) -> int:
+        """The first of the parameters whose words are those of the nest from parameter ``k`` on: a number, or an address."""
         if k not in self.scalars:
             self.scalars[k] = len(self.rolled.params)
-            self.rolled.params.append(self.values[k])
+            self.rolled.params.extend(self.values[k : k + words])
         return self.scalars[k]
 
     def _argument(self, arg: Any) -> Any:
@@ -144,7 +144,7 @@ class Renamed:
             case Words(items):
                 return Words(tuple(map(self._argument, items)))
             case Address(k):
-                return Address(self._address(k))
+                return Address(self._scalar(k))
         return self._index(arg)
 
     def _statement(self, statement: Any) -> Any:
@@ -153,11 +153,9 @@ class Renamed:
                 self.consts[name] = statement.value
                 return replace(statement, name=self._name(name))
             case ParamValue(name, dtype, k):
-                words = 2 if dtype == np.complex128 else 1
-                if k not in self.scalars:
-                    self.scalars[k] = len(self.rolled.params)
-                    self.rolled.params.extend(self.values[k : k + words])
-                return ParamValue(self._name(name), dtype, self.scalars[k])
+                return ParamValue(
+                    self._name(name), dtype, self._scalar(k, 2 if dtype == np.complex128 else 1)
+                )
             case IndexValue(name, dtype, index):
                 return IndexValue(self._name(name), dtype, self._index(index))
             case Load(name, dtype, buffer, index, mask):
@@ -169,7 +167,7 @@ class Renamed:
                 return Op(self._name(name), dtype, op, tuple(map(self._name, args)), params)
             case Call(name, routine, k, args):
                 name = self._name(name) if name else ""
-                return Call(name, routine, self._address(k), tuple(map(self._argument, args)))
+                return Call(name, routine, self._scalar(k), tuple(map(self._argument, args)))
             case Accumulate(acc, value):
                 return Accumulate(self._name(acc), self._name(value))
             case While(cond, flag, body):

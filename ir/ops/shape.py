@@ -170,13 +170,19 @@ def _slice_reference(
     return x[tuple(map(slice, start, limit, strides))]
 
 
+def limit_of(start: Sequence[int], shape: Sequence[int], strides: Sequence[int]) -> tuple[int, ...]:
+    """Where so many elements end along each axis that are ``strides`` apart: behind the last one."""
+    steps = zip(start, shape, strides, strict=True)
+    return tuple([first + (n - 1) * step + 1 if n else first for first, n, step in steps])
+
+
 def _slice_transpose(
     ct: Any, x: ArrayType, *, start: tuple[int, ...], limit: tuple[int, ...], strides: tuple[int, ...]
 ) -> Any:
     if all(s == 1 for s in strides):
         return Boxed(x, start, limit, ct)
     interior = tuple(s - 1 for s in strides)
-    covered = [b + (n - 1) * s + 1 if n else b for b, n, s in zip(start, ct.shape, strides, strict=True)]
+    covered = limit_of(start, ct.shape, strides)
     high = tuple(n - c for n, c in zip(x.shape, covered, strict=True))
     return pad(ct, np.zeros((), x.dtype), start, high, interior)
 
@@ -296,8 +302,7 @@ def _pad_transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> Any:
     ct, (x, value) = cts[0], ins
     every = tuple(range(len(ct.shape)))
     steps = tuple(i + 1 for i in params["interior"])
-    limit = [b + (n - 1) * s + 1 if n else b for b, n, s in zip(params["low"], x.shape, steps, strict=True)]
-    inner = slice_(ct, params["low"], limit, steps)
+    inner = slice_(ct, params["low"], limit_of(params["low"], x.shape, steps), steps)
     to_x = inner if is_linear(x) else None
     to_value = sub(reduce_sum(ct, every), reduce_sum(inner, every)) if is_linear(value) else None
     return [to_x, to_value]

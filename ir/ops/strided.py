@@ -12,17 +12,10 @@ from typing import Any
 import numpy as np
 
 from weft.ir.errors import DTypeError, ShapeError
-from weft.ir.ops.shape import slice_
+from weft.ir.ops.shape import limit_of, slice_
 from weft.ir.primitive import Primitive, library
 from weft.ir.rules import instantiate, is_linear, to_front, zeros_like
 from weft.ir.types import ArrayType
-
-
-def _limit(shape: Sequence[int], start: Sequence[int], strides: Sequence[int]) -> tuple[int, ...]:
-    """Where so many elements end along each axis: behind the last one."""
-    return tuple(
-        [b + (n - 1) * step + 1 if n else b for n, b, step in zip(shape, start, strides, strict=True)]
-    )
 
 
 def _type(x: ArrayType, update: ArrayType, *, start: tuple[int, ...], strides: tuple[int, ...]) -> ArrayType:
@@ -31,7 +24,7 @@ def _type(x: ArrayType, update: ArrayType, *, start: tuple[int, ...], strides: t
     fits = x.ndim == update.ndim == len(start) == len(strides) and all(
         0 <= first <= last <= n and step > 0
         for first, last, n, step in zip(
-            start, _limit(update.shape, start, strides), x.shape, strides, strict=True
+            start, limit_of(start, update.shape, strides), x.shape, strides, strict=True
         )
     )
     if not fits:
@@ -43,7 +36,7 @@ def _reference(
     x: np.ndarray, update: np.ndarray, *, start: Sequence[int], strides: Sequence[int]
 ) -> np.ndarray:
     out = np.array(x, order="C")
-    limit = _limit(np.shape(update), start, strides)
+    limit = limit_of(start, np.shape(update), strides)
     out[tuple(map(slice, start, limit, strides))] = update
     return out
 
@@ -57,7 +50,7 @@ def _transpose(prim: Primitive, cts: Any, ins: Any, params: Any) -> list[Any]:
     start, strides = params["start"], params["strides"]
     # Read before it is written to, which then can happen in place.
     to_update = (
-        slice_(ct, start, _limit(update.shape, start, strides), strides) if is_linear(update) else None
+        slice_(ct, start, limit_of(start, update.shape, strides), strides) if is_linear(update) else None
     )
     return [update_slice(ct, zeros_like(update), start, strides) if is_linear(x) else None, to_update]
 

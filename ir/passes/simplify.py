@@ -171,7 +171,7 @@ def _slice_twice(x: Any, p: Any, q: Any, c: Any, d: Any, out: ArrayType) -> Any:
     """Element i is element ``q + d*i`` of the slice, which is element ``p + c*(q + d*i)`` of x."""
     start = [a + s * b for a, s, b in zip(p, c, q, strict=True)]
     strides = [s * t for s, t in zip(c, d, strict=True)]
-    limit = [b + (n - 1) * s + 1 if n else b for b, n, s in zip(start, out.shape, strides, strict=True)]
+    limit = shape.limit_of(start, out.shape, strides)
     return None if 0 in out.shape else shape.slice_(x, start, limit, strides)
 
 

@@ -311,14 +311,15 @@ class _Emitter:
             self.divide_before(loop)
         if self.apart is not None and not plain and not names:
             how = self.metadata.apart(how, self.apart)
-        if how not in (self.metadata.plain, self.metadata.short):
+        in_vectors = how not in (self.metadata.plain, self.metadata.short)
+        if in_vectors:
             self.keys = with_keys(set(names) - self.updates.read_in(loop), self.folds, self.values)
         keyed = {name: self.values[name].dtype for name in sorted(self.keys)}
         for name in keyed:
             self.values[name] = to_key(self.folds[name], self.values[name])
         if blocked and not plain:
             self.blocks(loop, start, stop, names, blocked, how)
-        elif id(loop) in self.heads and how not in (self.metadata.plain, self.metadata.short):
+        elif in_vectors and id(loop) in self.heads:
             self.with_head(loop, stop, how)
         else:
             self.counted(start, stop, 1, names, lambda var: self.iteration(loop, var), how)

@@ -20,7 +20,7 @@ from collections.abc import Container, Sequence
 from weft.kernels.calls import ALONE, SHARED
 from weft.kernels.cpu.linker import link
 from weft.kernels.entry import Entry
-from weft.kernels.register import SUFFIX, Module, Register, Writer, literal
+from weft.kernels.register import SUFFIX, Module, Register, Writer
 from weft.kernels.store import KernelStore, NoStore
 
 _NAME = re.compile(rf"{re.escape(SHARED)}([a-z0-9_]+)\.(f32|f64)(?:\.v(\d+))?")
@@ -92,26 +92,10 @@ def _symbol(name: str, kind: str, lanes: int) -> str:
 
 def _call_wider(symbol: str, wide: int, args: Sequence[Register]) -> Register:
     """Call a function of more lanes, with ones in those that are not asked for: 1 is no rare argument of any function."""
-    writer, kind, lanes = args[0].writer, args[0].kind, args[0].writer.lanes
-    vector = f"<{wide} x {kind}>"
-    ones = f"splat ({kind} {literal(kind, 1.0)})"
-    spread = ", ".join(f"i32 {min(k, lanes)}" for k in range(wide))
-    operands = []
-    for a in args:
-        if lanes == 1:
-            widened = writer.emit(kind, f"insertelement {vector} {ones}, {kind} {a.ref}, i64 0")
-        else:
-            widened = writer.emit(
-                kind, f"shufflevector {a.type} {a.ref}, {a.type} {ones}, <{wide} x i32> <{spread}>"
-            )
-        operands.append(f"{vector} {widened.ref}")
-    whole = writer.emit(kind, f"call {vector} @{symbol}({', '.join(operands)})")
-    if lanes == 1:
-        return writer.emit(kind, f"extractelement {vector} {whole.ref}, i64 0")
-    first = ", ".join(f"i32 {k}" for k in range(lanes))
-    return writer.emit(
-        kind, f"shufflevector {vector} {whole.ref}, {vector} poison, <{lanes} x i32> <{first}>"
-    )
+    operands = [a.widened(wide) for a in args]
+    first = operands[0]
+    called = f"call {first.type} @{symbol}({', '.join(f'{a.type} {a.ref}' for a in operands)})"
+    return first.writer.emit(first.kind, called).narrowed(args[0].writer.lanes)
 
 
 def entry_name(name: str) -> str:

@@ -8,7 +8,7 @@ sums are made in two or four parts, by their length and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -304,19 +304,13 @@ class Lanes:
         self, op: str, dtype: np.dtype, parts: Sequence[Register], params: Mapping[str, Any]
     ) -> Register:
         """One operation on vectors; of a function for longer vectors only, with ones in the lanes behind."""
-        writer = parts[0].writer
-        lanes = writer.lanes
+        lanes = parts[0].writer.lanes
         wide = _called_width(lanes, dtype) if lanes > 1 and op in SHARED_FUNCTIONS else lanes
         if wide > lanes:
-            behind = [min(k, lanes) for k in range(wide)]
-            writer = writer.of_lanes(wide)
-            parts = [_shuffled(writer, part, part.const(1.0), behind) for part in parts]
-        result = apply(writer, op, [Scalar(dtype, (part,)) for part in parts], dtype, **params).reg
-        return (
-            result
-            if wide == lanes
-            else _shuffled(parts[0].writer.of_lanes(lanes), result, result, range(lanes))
-        )
+            parts = [part.widened(wide) for part in parts]
+        operands = [Scalar(dtype, (part,)) for part in parts]
+        result = apply(parts[0].writer, op, operands, dtype, **params).reg
+        return result.narrowed(lanes) if wide > lanes else result
 
     def _vector(self, name: str) -> list[Register]:
         """A value in all lanes."""
@@ -391,14 +385,6 @@ class Lanes:
 def _called_width(lanes: int, dtype: np.dtype) -> int:
     """The lanes of the shortest vectors for which there are functions, and which hold so many."""
     return next(width for width in VECTOR_WIDTHS[memory_kind(dtype)] if width >= lanes)
-
-
-def _shuffled(writer: Writer, a: Register, b: Register, lanes: Iterable[int]) -> Register:
-    """A vector of lanes of two others, counted through."""
-    mask = ", ".join(f"i32 {k}" for k in lanes)
-    return writer.emit(
-        a.kind, f"shufflevector {a.type} {a.ref}, {b.type} {b.ref}, <{writer.lanes} x i32> <{mask}>"
-    )
 
 
 def _added(a: Sequence[Register], b: Sequence[Register]) -> list[Register]:
